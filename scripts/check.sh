@@ -1,0 +1,10 @@
+#!/bin/sh
+# Types, format and lint, layers, unused code.
+set -eu
+cd "$(dirname "$0")/.."
+sh scripts/setup.sh dev
+node_modules/.bin/tsc -p .
+node_modules/.bin/biome check .
+.keepmesh/node --no-warnings scripts/check-layers.ts
+.keepmesh/node --no-warnings node_modules/knip/bin/knip.js
+printf 'check: types, lint, layers and unused code are clean\n'
