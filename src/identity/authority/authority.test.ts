@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { pemFromDer, signCertificateRequest } from "../certificate-request.ts";
-import { type Authority, openAuthority, publicKeyDer, signerOf } from "./authority.ts";
+import { type Authority, openAuthority } from "./authority.ts";
+import { publicKeyDer, signerOf } from "./signing-key.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "keepmesh-authority-"));
 const options = { directory: join(directory, "ca"), trustDomain: "cluster.local", wallMs: () => Date.now() };

@@ -7,15 +7,15 @@ import {
 	generateKeyPairSync,
 	type KeyObject,
 	randomBytes,
-	sign,
 	verify,
 	X509Certificate,
 } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ecdsaWithSha256, type Signer, signCertificate } from "../certificate.ts";
+import { type Signer, signCertificate } from "../certificate.ts";
 import { derFromPem, parseCertificateRequest, pemFromDer } from "../certificate-request.ts";
 import { renderSpiffeId, type SpiffeId } from "../spiffe-id.ts";
+import { publicKeyDer, signerOf } from "./signing-key.ts";
 
 export interface AuthorityOptions {
 	/** Holds ca-cert.pem and ca-key.pem (0600); made at the first start. Replicas that share it share the root. */
@@ -125,14 +125,6 @@ function createRoot(options: AuthorityOptions): void {
 		rmSync(aside, { recursive: true });
 		if (!existsSync(join(options.directory, "ca-cert.pem"))) throw error;
 	}
-}
-
-export function signerOf(key: KeyObject): Signer {
-	return { algorithm: ecdsaWithSha256, sign: (bytes) => sign("sha256", bytes, key) };
-}
-
-export function publicKeyDer(key: KeyObject): Uint8Array {
-	return createPublicKey(key.export({ type: "pkcs8", format: "pem" })).export({ type: "spki", format: "der" });
 }
 
 function importPublicKey(spki: Uint8Array): KeyObject | undefined {
