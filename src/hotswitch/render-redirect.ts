@@ -1,0 +1,134 @@
+// Prints a RedirectPlan as the whole nftables table `inet keepmesh`, to be loaded by one `nft -f -` in the pod's network
+// namespace: one atomic transaction, harmless when repeated. Outbound is a NAT redirect; inbound is TPROXY, which lets
+// connections through to the application while nobody listens on 15006, or a NAT redirect.
+
+import { cidrFamilyOf, type IpFamily } from "./ip-text.ts";
+import type { PortRange, RedirectPlan } from "./redirect-plan.ts";
+
+/** User and group id of Envoy: its own connections are never redirected back into it. */
+export const proxyUid = 1337;
+/** Conntrack mark of redirected connections, so that they can be found and dropped as one. */
+export const redirectMark = "0x539";
+
+/** Ports that Keepmesh and Envoy answer themselves. */
+const ownPorts: readonly PortRange[] = [
+	{ first: 15_000, last: 15_021 },
+	{ first: 15_090, last: 15_090 },
+];
+
+/** Source address of connections from the inbound listener to the application; they must not be caught again. */
+const inboundSource: Readonly<Record<IpFamily, string>> = { 4: "127.0.0.6", 6: "::6" };
+const loopback: Readonly<Record<IpFamily, string>> = { 4: "127.0.0.0/8", 6: "::1" };
+
+/** Text for `nft -f -`. Lines of `firstRules` stand before all others in every chain: the place of a guard. */
+export function renderRedirect(plan: RedirectPlan, firstRules: readonly string[] = []): string {
+	const chains = [
+		outboundChain(plan, firstRules),
+		...(plan.inbound === "TPROXY" ? [tproxyChain(plan, firstRules)] : []),
+		...(plan.inbound === "REDIRECT" ? [redirectChain(plan, firstRules)] : []),
+	];
+	return [
+		`# redirect of ${plan.owner}`,
+		"table inet keepmesh",
+		"delete table inet keepmesh",
+		...(plan.inbound === "NONE" && !plan.dns ? [] : ["table inet keepmesh {", ...chains.flat(), "}"]),
+		"",
+	].join("\n");
+}
+
+/** Text that takes the redirect away; harmless when there is none. */
+export function renderRedirectRemoval(): string {
+	return "table inet keepmesh\ndelete table inet keepmesh\n";
+}
+
+function outboundChain(plan: RedirectPlan, firstRules: readonly string[]): readonly string[] {
+	const rules: string[] = [...firstRules];
+	if (plan.dns) {
+		const { address, port } = plan.dns;
+		const target = cidrFamilyOf(address) === 6 ? `dnat ip6 to [${address}]:${port}` : `dnat ip to ${address}:${port}`;
+		const family = cidrFamilyOf(address) === 6 ? "ipv6" : "ipv4";
+		rules.push(`meta nfproto ${family} meta skuid != ${proxyUid} fib daddr type != local meta l4proto { tcp, udp } th dport 53 ${target}`);
+	}
+	if (plan.inbound === "NONE") return chain("outbound", "type nat hook output priority -100", rules);
+	rules.push("meta l4proto != tcp return");
+	// A proxy that calls its own pod through a service still passes its inbound side, where the peer's identity is checked.
+	for (const family of plan.families)
+		rules.push(
+			`oifname "lo" meta skuid ${proxyUid} ${saddr(family)} != ${inboundSource[family]} ${daddr(family)} != ${loopback[family]} tcp dport != ${ports([...ownPorts, ...plan.inboundExcludedPorts])} ct mark set ${redirectMark} redirect to :15006`,
+		);
+	rules.push(`meta skuid ${proxyUid} return`, `meta skgid ${proxyUid} return`, "fib daddr type local return");
+	if (plan.excludedInterfaces.length > 0) rules.push(`oifname ${names(plan.excludedInterfaces)} return`);
+	if (plan.outboundExcludedPorts.length > 0) rules.push(`tcp dport ${ports(plan.outboundExcludedPorts)} return`);
+	// One rule for each range: nftables refuses a set whose ranges overlap.
+	for (const range of plan.outboundExcludedRanges) rules.push(`${daddr(cidrFamilyOf(range))} ${range} return`);
+	for (const family of plan.families) {
+		const redirect = `ct mark set ${redirectMark} redirect to :15001`;
+		if (plan.outboundPorts.length > 0)
+			rules.push(`meta nfproto ipv${family} tcp dport ${ports(plan.outboundPorts)} ${redirect}`);
+		if (plan.outboundRanges === "all") rules.push(`meta nfproto ipv${family} meta l4proto tcp ${redirect}`);
+	}
+	if (plan.outboundRanges !== "all")
+		for (const range of plan.outboundRanges)
+			rules.push(
+				`${daddr(cidrFamilyOf(range))} ${range} meta l4proto tcp ct mark set ${redirectMark} redirect to :15001`,
+			);
+	return chain("outbound", "type nat hook output priority -100", rules);
+}
+
+function tproxyChain(plan: RedirectPlan, firstRules: readonly string[]): readonly string[] {
+	const rules = [...firstRules, ...inboundReturns(plan)];
+	// The mark comes after tproxy: that statement ends the rule when no socket listens, and the packet goes on as it was.
+	for (const family of plan.families)
+		rules.push(
+			`meta nfproto ipv${family} ${inboundMatch(plan)} fib daddr type local tproxy ${family === 4 ? "ip" : "ip6"} to :15006 ct mark set ${redirectMark} accept`,
+		);
+	return chain("inbound", "type filter hook prerouting priority mangle", rules);
+}
+
+function redirectChain(plan: RedirectPlan, firstRules: readonly string[]): readonly string[] {
+	const rules = [...firstRules, ...inboundReturns(plan)];
+	for (const family of plan.families)
+		rules.push(
+			`meta nfproto ipv${family} ${inboundMatch(plan)} fib daddr type local ct mark set ${redirectMark} redirect to :15006`,
+		);
+	return chain("inbound", "type nat hook prerouting priority dstnat", rules);
+}
+
+function inboundReturns(plan: RedirectPlan): readonly string[] {
+	return [
+		"meta l4proto != tcp return",
+		'iifname "lo" return',
+		"ct direction reply return",
+		...(plan.excludedInterfaces.length > 0 ? [`iifname ${names(plan.excludedInterfaces)} return`] : []),
+		`tcp dport ${ports([...ownPorts, ...plan.inboundExcludedPorts])} return`,
+	];
+}
+
+function inboundMatch(plan: RedirectPlan): string {
+	if (plan.inboundPorts === "all") return "meta l4proto tcp";
+	// Port 0 is never used: an empty list means that nothing is caught.
+	return `tcp dport ${plan.inboundPorts.length > 0 ? ports(plan.inboundPorts) : "{ 0 }"}`;
+}
+
+function chain(name: string, hook: string, rules: readonly string[]): readonly string[] {
+	return [`\tchain ${name} {`, `\t\t${hook}; policy accept;`, ...rules.map((rule) => `\t\t${rule}`), "\t}"];
+}
+
+/** nftables refuses overlapping intervals, so ranges that touch are merged. */
+function ports(ranges: readonly PortRange[]): string {
+	const merged: PortRange[] = [];
+	for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
+		const last = merged.at(-1);
+		if (last && range.first <= last.last + 1)
+			merged[merged.length - 1] = { first: last.first, last: Math.max(last.last, range.last) };
+		else merged.push(range);
+	}
+	return `{ ${merged.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(", ")} }`;
+}
+
+function names(values: readonly string[]): string {
+	return `{ ${[...new Set(values)].map((value) => `"${value}"`).join(", ")} }`;
+}
+
+const saddr = (family: IpFamily | undefined): string => (family === 6 ? "ip6 saddr" : "ip saddr");
+const daddr = (family: IpFamily | undefined): string => (family === 6 ? "ip6 daddr" : "ip daddr");

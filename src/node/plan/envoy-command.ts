@@ -1,0 +1,56 @@
+// The command line that starts a pod's Envoy: into the pod's network namespace, down to Envoy's own user, then Envoy. Every
+// program replaces itself with the next, so the process id of the first is Envoy's.
+
+import { proxyUid } from "../../hotswitch/render-redirect.ts";
+
+export interface EnvoyCommandInput {
+	readonly envoy: string;
+	readonly netns: string;
+	readonly bootstrap: string;
+	readonly concurrency: number;
+	/** TPROXY needs CAP_NET_ADMIN for its transparent listener; nothing else is given to Envoy. */
+	readonly transparent: boolean;
+	/** Default `warning`. */
+	readonly logLevel?: string;
+	/** Default 45: how long a drained listener goes on. */
+	readonly drainSeconds?: number;
+}
+
+export interface EnvoyCommand {
+	readonly file: string;
+	readonly args: readonly string[];
+}
+
+export function envoyCommand(input: EnvoyCommandInput): EnvoyCommand {
+	const capabilities = input.transparent
+		? ["--inh-caps", "-all,+net_admin", "--ambient-caps", "-all,+net_admin", "--bounding-set", "-all,+net_admin"]
+		: ["--inh-caps", "-all", "--bounding-set", "-all"];
+	return {
+		file: "nsenter",
+		args: [
+			`--net=${input.netns}`,
+			"--",
+			"setpriv",
+			"--reuid",
+			String(proxyUid),
+			"--regid",
+			String(proxyUid),
+			"--clear-groups",
+			"--no-new-privs",
+			...capabilities,
+			"--",
+			input.envoy,
+			"--config-path",
+			input.bootstrap,
+			"--disable-hot-restart",
+			"--concurrency",
+			String(input.concurrency),
+			"--drain-time-s",
+			String(input.drainSeconds ?? 45),
+			"--drain-strategy",
+			"immediate",
+			"--log-level",
+			input.logLevel ?? "warning",
+		],
+	};
+}

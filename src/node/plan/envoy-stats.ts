@@ -1,0 +1,48 @@
+// What the agent reads out of Envoy's admin: is it ready, and which connections are open. In: answers of /ready and /stats.
+
+import type { Connections } from "./proxy-machine.ts";
+
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly because: string };
+
+/** The statistics that readinessOf needs, as a filter for /stats. */
+export const readinessFilter = "^(cluster_manager\\.cds|listener_manager\\.lds)\\.update_success$";
+
+/** Ready: the server is LIVE and has taken clusters and listeners at least once, so what the redirect catches is served. */
+export function readinessOf(readyAnswer: string, stats: string): Readiness {
+	const state = readyAnswer.trim();
+	if (state !== "LIVE") return { ready: false, because: `Envoy says ${state === "" ? "nothing" : state}` };
+	const values = parseStats(stats);
+	if (!((values.get("cluster_manager.cds.update_success") ?? 0) > 0))
+		return { ready: false, because: "no clusters from the control plane yet" };
+	if (!((values.get("listener_manager.lds.update_success") ?? 0) > 0))
+		return { ready: false, because: "no listeners from the control plane yet" };
+	return { ready: true };
+}
+
+/** The statistics that connectionsOf needs. */
+export const connectionsFilter = "^listener\\..*\\.downstream_cx_active$";
+
+/** Listeners of Keepmesh itself (metrics, health, admin) and Envoy's per-worker counts are left out. */
+export function connectionsOf(stats: string): Connections {
+	let inbound = 0;
+	let outbound = 0;
+	for (const [name, value] of parseStats(stats)) {
+		const address = name.match(/^listener\.(.*)\.downstream_cx_active$/)?.[1];
+		if (address === undefined || /\.worker_\d+$|^admin|\.sock|_(?:15000|15020|15021|15090)$/.test(address)) continue;
+		if (/_15001$/.test(address)) outbound += value;
+		else inbound += value;
+	}
+	return { inbound, outbound };
+}
+
+/** Lines `name: number`; histograms and texts are skipped. */
+export function parseStats(text: string): ReadonlyMap<string, number> {
+	const values = new Map<string, number>();
+	for (const line of text.split("\n")) {
+		const colon = line.lastIndexOf(": ");
+		if (colon < 0) continue;
+		const value = Number(line.slice(colon + 2));
+		if (Number.isFinite(value)) values.set(line.slice(0, colon), value);
+	}
+	return values;
+}

@@ -1,0 +1,55 @@
+// Where the node agent keeps what belongs to it: names of files and sockets below its state directory.
+
+export interface NodePaths {
+	readonly state: string;
+	/** Local HTTP API, root only. */
+	readonly apiSocket: string;
+	/** The relay, for the Envoys of this machine. */
+	readonly xdsSocket: string;
+	/** Merged metrics, asked by the Envoys' listeners on 15020. */
+	readonly metricsSocket: string;
+	readonly nameTable: string;
+	readonly dnsRecord: string;
+	readonly dnsLog: string;
+	readonly pods: string;
+}
+
+export interface PodPaths {
+	/** The agent's record: what was asked for and which process serves it. */
+	readonly record: string;
+	/** Belongs to Envoy's user. */
+	readonly directory: string;
+	readonly bootstrap: string;
+	readonly log: string;
+	readonly adminSocket: string;
+	/** Envoy listens here and forwards to the application's metrics port. */
+	readonly appMetricsSocket: string;
+}
+
+export function nodePaths(state: string): NodePaths {
+	return {
+		state,
+		apiSocket: `${state}/node.sock`,
+		xdsSocket: `${state}/xds.sock`,
+		metricsSocket: `${state}/metrics.sock`,
+		nameTable: `${state}/name-table.json`,
+		dnsRecord: `${state}/dns.json`,
+		dnsLog: `${state}/dns.log`,
+		pods: `${state}/pods`,
+	};
+}
+
+export function podPaths(state: string, uid: string): PodPaths {
+	const directory = `${state}/pods/${uid}`;
+	return {
+		record: `${directory}.json`,
+		directory,
+		bootstrap: `${directory}/bootstrap.json`,
+		log: `${directory}/envoy.log`,
+		adminSocket: `${directory}/admin.sock`,
+		appMetricsSocket: `${directory}/app.sock`,
+	};
+}
+
+/** Longest path that a Unix socket may have on Linux. */
+export const maxSocketPathBytes = 107;
