@@ -38,6 +38,7 @@ export async function scanTree(root: string, beforeListing: (directory: string) 
 				realRoot: realParent,
 				isSingleFile: true,
 				files: [root],
+				listed: new Set(),
 				directories: [parent, realParent],
 				refused: [],
 			};
