@@ -109,6 +109,8 @@ export interface EndpointsView {
 	readonly locality: Locality;
 	readonly network: string;
 	readonly clusterId: string;
+	/** Labels of the client; matter only for failoverPriority. */
+	readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** A TLS secret that a gateway of this proxy names (credentialName); PEM texts. */

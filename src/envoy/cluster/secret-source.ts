@@ -1,0 +1,48 @@
+// Names of TLS secrets, and the SDS configuration that fetches them over the proxy's own ADS stream. The names are Istio's.
+
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "../encode-resource.ts";
+import { ApiVersion, ConfigSourceSchema } from "../gen/envoy/config/core/v3/config_source_pb.ts";
+import type { SdsSecretConfigSchema } from "../gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
+import type { MessageFields } from "../message-fields.ts";
+
+/** The workload's own certificate, and the roots of the mesh. */
+export const workloadCertificateSecret = "default";
+export const meshRootSecret = "ROOTCA";
+
+/** `kubernetes://name`: the Secret of a credentialName. */
+export function credentialSecret(credentialName: string): string {
+	return credentialName.includes("://") ? credentialName : `kubernetes://${credentialName}`;
+}
+
+/** The roots that belong to a credential: `kubernetes://name-cacert`. */
+export function credentialRootSecret(credentialName: string): string {
+	return `${credentialSecret(credentialName)}-cacert`;
+}
+
+/** Certificate and key in files that the proxy's node reads. */
+export function fileCertificateSecret(certificateFile: string, keyFile: string): string {
+	return `file-cert:${certificateFile}~${keyFile}`;
+}
+
+/** Roots in a file; `system`: the roots of the operating system. */
+export function fileRootSecret(rootFile: string): string {
+	return `file-root:${rootFile}`;
+}
+
+const overAds = create(ConfigSourceSchema, {
+	configSourceSpecifier: { case: "ads", value: {} },
+	resourceApiVersion: ApiVersion.V3,
+});
+
+/** Waits for the certificate as long as it takes: without it nothing of the mesh works. */
+const overAdsWithoutTimeout = create(ConfigSourceSchema, {
+	configSourceSpecifier: { case: "ads", value: {} },
+	resourceApiVersion: ApiVersion.V3,
+	initialFetchTimeout: durationFromMs(0),
+});
+
+export function secretConfig(name: string): MessageFields<typeof SdsSecretConfigSchema> {
+	const own = name === workloadCertificateSecret || name === meshRootSecret;
+	return { name, sdsConfig: own ? overAdsWithoutTimeout : overAds };
+}
