@@ -1,0 +1,99 @@
+// Every command with its one line of help. A command's module is loaded only when it is run.
+
+import type { Command } from "commander";
+
+export interface CommandEntry {
+	readonly name: string;
+	readonly summary: string;
+	readonly load: () => Promise<Command>;
+}
+
+export const commandList: readonly CommandEntry[] = [
+	{
+		name: "demo",
+		summary: "bring a mesh up on this machine and show what it does, measured",
+		load: () => loadFrom("demo-command.ts", "demoCommand"),
+	},
+	{
+		name: "lab",
+		summary: "nodes and pods as network namespaces on this machine: up, down, apply, exec",
+		load: () => loadFrom("lab-command.ts", "labCommand"),
+	},
+	{
+		name: "control",
+		summary: "run a control plane",
+		load: async () => (await import("./control-command.ts")).controlCommand(),
+	},
+	{
+		name: "node",
+		summary: "run the agent of a machine: relay, proxies, redirect",
+		load: () => loadFrom("node-command.ts", "nodeCommand"),
+	},
+	{
+		name: "status",
+		summary: "the mesh on one screen: control plane, proxies in sync, problems",
+		load: async () => (await import("./status-command.ts")).statusCommand(),
+	},
+	{
+		name: "get",
+		summary: "list resources, with what became of them",
+		load: async () => (await import("./get-command.ts")).getCommand(),
+	},
+	{
+		name: "describe",
+		summary: "one resource or service: what applies to it, where it is in force, and why not",
+		load: async () => (await import("./describe-command.ts")).describeCommand(),
+	},
+	{
+		name: "apply",
+		summary: "create or change resources",
+		load: async () => (await import("./apply-command.ts")).applyCommand(),
+	},
+	{
+		name: "delete",
+		summary: "delete resources",
+		load: async () => (await import("./delete-command.ts")).deleteCommand(),
+	},
+	{
+		name: "canary",
+		summary: "split a service's traffic between versions: canary reviews v1=90 v2=10",
+		load: async () => (await import("./canary-command.ts")).canaryCommand(),
+	},
+	{
+		name: "validate",
+		summary: "check resource files, without a control plane",
+		load: async () => (await import("./validate-command.ts")).validateCommand(),
+	},
+	{
+		name: "generate",
+		summary: "print what one proxy would get from resource files, without a control plane",
+		load: async () => (await import("./generate-command.ts")).generateCommand(),
+	},
+	{
+		name: "proxy-status",
+		summary: "which proxies have which configuration, and what they rejected",
+		load: async () => (await import("./proxy-status-command.ts")).proxyStatusCommand(),
+	},
+	{
+		name: "proxy-config",
+		summary: "a proxy's listeners, routes, clusters, endpoints, bootstrap",
+		load: async () => (await import("./proxy-config-command.ts")).proxyConfigCommand(),
+	},
+	{
+		name: "version",
+		summary: "versions of the program and of Envoy",
+		load: async () => (await import("./version-command.ts")).versionCommand(),
+	},
+	{
+		name: "completion",
+		summary: "a completion script for bash, zsh or fish",
+		load: async () => (await import("./completion-command.ts")).completionCommand(),
+	},
+];
+
+async function loadFrom(file: string, exported: string): Promise<Command> {
+	const module = (await import(new URL(file, import.meta.url).href)) as Record<string, () => Command>;
+	const make = module[exported];
+	if (!make) throw new Error(`${file} exports no ${exported}`);
+	return make();
+}
