@@ -1,0 +1,90 @@
+// Where the routes come from, and which side of the mesh -> the HTTP connection manager, with Istio's settings.
+
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { MeshSettings } from "../../model/mesh-settings.ts";
+import { adsSource, zeroDuration } from "../ads-source.ts";
+import { packAny } from "../encode-resource.ts";
+import { type Filter, FilterSchema } from "../gen/envoy/config/listener/v3/listener_components_pb.ts";
+import type { RouteConfigurationSchema } from "../gen/envoy/config/route/v3/route_pb.ts";
+import { CorsSchema } from "../gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts";
+import { HTTPFaultSchema } from "../gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts";
+import { RouterSchema } from "../gen/envoy/extensions/filters/http/router/v3/router_pb.ts";
+import {
+	HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert,
+	type HttpConnectionManager_UpgradeConfig,
+	HttpConnectionManager_UpgradeConfigSchema,
+	HttpConnectionManagerSchema,
+	type HttpFilter,
+	HttpFilterSchema,
+	HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
+} from "../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { accessLogs } from "./access-log.ts";
+
+export const faultFilterName = "envoy.filters.http.fault";
+export const corsFilterName = "envoy.filters.http.cors";
+export const routerFilterName = "envoy.filters.http.router";
+
+/** `outbound` and `inbound` of a sidecar; `gateway`: the edge, which trusts no header that a client sends. */
+export type HttpDirection = "outbound" | "inbound" | "gateway";
+
+export interface HttpConnectionManagerOptions {
+	readonly direction: HttpDirection;
+	readonly statPrefix: string;
+	/** The name of a route table that comes by RDS, or the table itself. */
+	readonly routes: string | MessageInitShape<typeof RouteConfigurationSchema>;
+	/** The connection is TLS with a client certificate: tell the application whose (x-forwarded-client-cert). */
+	readonly clientCertificate?: boolean;
+}
+
+function httpFilter(name: string, config: ReturnType<typeof packAny>): HttpFilter {
+	return create(HttpFilterSchema, { name, configType: { case: "typedConfig", value: config } });
+}
+
+const router = httpFilter(routerFilterName, packAny(RouterSchema, {}));
+/** Both do nothing until a route configures them. */
+const perRouteFilters: readonly HttpFilter[] = [
+	httpFilter(faultFilterName, packAny(HTTPFaultSchema, {})),
+	httpFilter(corsFilterName, packAny(CorsSchema, {})),
+];
+
+const webSocket: HttpConnectionManager_UpgradeConfig = create(HttpConnectionManager_UpgradeConfigSchema, {
+	upgradeType: "websocket",
+});
+
+export function httpConnectionManager(mesh: MeshSettings, options: HttpConnectionManagerOptions): Filter {
+	const { direction, routes } = options;
+	const edge = direction === "gateway";
+	return create(FilterSchema, {
+		name: "envoy.filters.network.http_connection_manager",
+		configType: {
+			case: "typedConfig",
+			value: packAny(HttpConnectionManagerSchema, {
+				statPrefix: options.statPrefix,
+				routeSpecifier:
+					typeof routes === "string"
+						? { case: "rds", value: { configSource: adsSource, routeConfigName: routes } }
+						: { case: "routeConfig", value: routes },
+				// No route of an inbound table configures fault or cors, so inbound does not pay for them.
+				httpFilters: direction === "inbound" ? [router] : [...perRouteFilters, router],
+				accessLog: accessLogs(mesh),
+				useRemoteAddress: edge,
+				serverName: "istio-envoy",
+				serverHeaderTransformation: edge ? ServerHeader.OVERWRITE : ServerHeader.PASS_THROUGH,
+				forwardClientCertDetails: forwardClientCert(options),
+				...(options.clientCertificate === true && {
+					setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
+				}),
+				upgradeConfigs: [webSocket],
+				// Istio's path normalisation BASE: dot segments and percent-encoding of unreserved characters.
+				normalizePath: true,
+				streamIdleTimeout: zeroDuration,
+				httpProtocolOptions: { acceptHttp10: true },
+			}),
+		},
+	});
+}
+
+function forwardClientCert(options: HttpConnectionManagerOptions): ForwardClientCert {
+	if (options.clientCertificate !== true) return ForwardClientCert.SANITIZE;
+	return options.direction === "gateway" ? ForwardClientCert.SANITIZE_SET : ForwardClientCert.APPEND_FORWARD;
+}
