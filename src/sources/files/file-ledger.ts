@@ -90,6 +90,11 @@ export class FileLedger {
 		return owner === undefined ? undefined : this.#files.get(owner)?.objects.get(key);
 	}
 
+	/** Every object that counts. */
+	inForce(): readonly AnyObject[] {
+		return [...this.#inForce.values()];
+	}
+
 	/** Every problem of every file, files in path order, duplicates between files included. */
 	problems(): readonly Problem[] {
 		const entries = [...this.#files].sort((a, b) => compareText(a[1].order, b[1].order));
