@@ -1,0 +1,53 @@
+// What the xDS server needs from the rest of the control plane, and what it says about itself.
+
+import type { XdsNode } from "../node.ts";
+import type { ProxyConfig, TypeUrl } from "../resource.ts";
+import type { TypeStatus } from "../session-status.ts";
+
+/** The other end of the connection, as far as it was proved. */
+export interface Peer {
+	readonly address: string;
+	/** URI of the client certificate (SPIFFE), when the connection is mutual TLS. */
+	readonly uri?: string;
+}
+
+export type Connected =
+	| { readonly ok: true; readonly proxyId: string }
+	/** `grpcStatus` as in google.rpc.Code: 7 PERMISSION_DENIED, 14 UNAVAILABLE, ... */
+	| { readonly ok: false; readonly grpcStatus: number; readonly because: string };
+
+export interface ConfigSource {
+	connect(node: XdsNode, peer: Peer): Connected;
+	/** Undefined while there is none: the proxy waits, its stream stays open. */
+	configFor(proxyId: string): ProxyConfig | undefined;
+	/** The last stream of the proxy is gone. */
+	disconnected(proxyId: string): void;
+}
+
+export interface SessionStatus {
+	readonly proxyId: string;
+	readonly nodeId: string;
+	readonly peer: Peer;
+	readonly protocol: "delta" | "sotw";
+	readonly userAgent: string;
+	/** Milliseconds since the epoch. */
+	readonly connectedAtMs: number;
+	readonly types: readonly TypeStatus[];
+}
+
+/** "Applied on N of M proxies, rejected by K". */
+export interface AppliedOn {
+	/** Proxies that ask for the resource and should have this version. */
+	readonly wanted: number;
+	readonly applied: number;
+	readonly rejected: readonly { readonly proxyId: string; readonly because: string }[];
+}
+
+export interface XdsServer {
+	readonly address: { readonly host: string; readonly port: number } | { readonly socketPath: string };
+	/** Sends what changed to these proxies, or to all. */
+	publish(proxyIds?: Iterable<string>): void;
+	sessions(): readonly SessionStatus[];
+	appliedOn(name: string, typeUrl: TypeUrl, version: string): AppliedOn;
+	close(): Promise<void>;
+}

@@ -1,0 +1,116 @@
+// The client side of ADS over HTTP/2: opens a stream, hands over whole messages, takes framed ones. It knows nothing of what
+// is in them; the relay and the benchmarks do.
+
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type SecureClientSessionOptions } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import { FrameReader, frame } from "./grpc-frames.ts";
+
+export interface AdsClientOptions {
+	readonly to: { readonly host: string; readonly port: number } | { readonly socketPath: string };
+	/** Certificates and the like; absent: plaintext. */
+	readonly tls?: SecureClientSessionOptions;
+	/** Default delta. */
+	readonly protocol?: "delta" | "sotw";
+	/** Largest response. Default 64 MiB. */
+	readonly maxResponseBytes?: number;
+	/** How much the server may send unread. Default 16 MiB. */
+	readonly windowBytes?: number;
+}
+
+export interface AdsHandlers {
+	/** The server answered with its headers: the stream stands. */
+	opened?(): void;
+	message(bytes: Uint8Array): void;
+	/** Called once. `grpcStatus` is undefined when the connection broke before the server said one. */
+	closed(grpcStatus: number | undefined, because: string): void;
+}
+
+export interface AdsStream {
+	/** Sends one message made of these pieces. */
+	send(...pieces: readonly Uint8Array[]): void;
+	close(): void;
+	/** Stops reading, so that the server's window fills. */
+	pause(): void;
+	resume(): void;
+}
+
+const service = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
+
+export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers): AdsStream {
+	const { to } = options;
+	const windowBytes = options.windowBytes ?? 16 * 1024 * 1024;
+	const scheme = options.tls ? "https" : "http";
+	const authority = "socketPath" in to ? `${scheme}://localhost` : `${scheme}://${to.host}:${to.port}`;
+	let isClosed = false;
+	let because = "the server ended the stream";
+	let grpcStatus: number | undefined;
+	let stream: ClientHttp2Stream | undefined;
+	const closed = (): void => {
+		if (isClosed) return;
+		isClosed = true;
+		session.destroy();
+		handlers.closed(grpcStatus, because);
+	};
+	const fail = (error: Error): void => {
+		if (grpcStatus === undefined) because = error.message;
+	};
+	const session: ClientHttp2Session = connect(authority, {
+		...options.tls,
+		...("socketPath" in to && { createConnection: () => connectSocket(to.socketPath) }),
+		settings: { initialWindowSize: windowBytes, enablePush: false },
+	});
+	session.on("connect", () => session.setLocalWindowSize(windowBytes));
+	session.on("error", fail);
+	session.on("close", closed);
+
+	const method = options.protocol === "sotw" ? "StreamAggregatedResources" : "DeltaAggregatedResources";
+	stream = session.request(
+		{ ":method": "POST", ":path": `${service}/${method}`, "content-type": "application/grpc", te: "trailers" },
+		{ endStream: false },
+	);
+	const frames = new FrameReader(options.maxResponseBytes ?? 64 * 1024 * 1024);
+	const readStatus = (headers: NodeJS.Dict<string | string[]>): void => {
+		const status = headers["grpc-status"];
+		if (status === undefined) return;
+		grpcStatus = Number(status);
+		because = decodeMessage(String(headers["grpc-message"] ?? `gRPC status ${String(status)}`));
+	};
+	stream.on("response", (headers) => {
+		readStatus(headers as NodeJS.Dict<string | string[]>);
+		if (grpcStatus === undefined) handlers.opened?.();
+	});
+	stream.on("trailers", (trailers) => readStatus(trailers as NodeJS.Dict<string | string[]>));
+	stream.on("data", (chunk: Buffer) => {
+		const problem = frames.push(chunk, (message) => {
+			if (!isClosed) handlers.message(message);
+		});
+		if (problem) {
+			because = problem.because;
+			session.destroy();
+		}
+	});
+	stream.on("error", fail);
+	stream.on("close", closed);
+
+	return {
+		send: (...pieces) => {
+			const only = pieces[0];
+			if (!isClosed) stream.write(frame(pieces.length === 1 && only ? only : Buffer.concat(pieces)));
+		},
+		close: () => {
+			because = "closed by this side";
+			if (!stream.destroyed) stream.end();
+			session.destroy();
+		},
+		pause: () => stream.pause(),
+		resume: () => stream.resume(),
+	};
+}
+
+function decodeMessage(message: string): string {
+	try {
+		return decodeURIComponent(message);
+	} catch {
+		return message;
+	}
+}

@@ -1,0 +1,291 @@
+// The xDS server: delta and state-of-the-world ADS over HTTP/2, plain or TLS, on a port or a Unix socket. Configuration
+// comes from a ConfigSource; each stream is a session of its own.
+
+import { rmSync } from "node:fs";
+import {
+	createSecureServer,
+	createServer,
+	type Http2SecureServer,
+	type Http2Server,
+	type SecureServerOptions,
+	type ServerHttp2Session,
+	type ServerHttp2Stream,
+} from "node:http2";
+import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Metrics } from "../../runtime/metrics.ts";
+import { defaultSessionConfig, type SessionConfig } from "../session.ts";
+import type { AppliedOn, ConfigSource, Peer, SessionStatus, XdsServer } from "./config-source.ts";
+import { XdsStream, type XdsStreamHandlers } from "./xds-stream.ts";
+
+export interface XdsServerOptions {
+	readonly listen: { readonly host: string; readonly port: number } | { readonly socketPath: string };
+	/** Certificates and the like; absent: plaintext, for loopback and Unix sockets only. */
+	readonly tls?: SecureServerOptions;
+	readonly session?: Partial<SessionConfig>;
+	/** Largest request. Default 4 MiB, as gRPC has it. */
+	readonly maxRequestBytes?: number;
+	/** Default 10,000. */
+	readonly maxConnections?: number;
+	/** Relays carry the streams of a whole machine on one connection. Default 1,024. */
+	readonly maxStreamsPerConnection?: number;
+	/** A stream that does not say who it is in this time is cut off. Default 10,000 ms. */
+	readonly firstRequestMs?: number;
+	/** Streams are ended after this time, give or take a tenth, so that replicas share the load. 0: never. Default 30 minutes. */
+	readonly maxStreamAgeMs?: number;
+	/** A silent connection is asked this often whether it lives. Default 30,000 ms. */
+	readonly keepAliveMs?: number;
+	/** A connection that does not answer in this time is cut off. Default 10,000 ms. */
+	readonly keepAliveTimeoutMs?: number;
+}
+
+export interface XdsServerDeps {
+	readonly source: ConfigSource;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly metrics: Metrics;
+	/** 0 to 1; spreads the ends of streams. Default Math.random. */
+	readonly random?: () => number;
+}
+
+const tickMs = 1_000;
+const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+const sotwPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+
+export async function startXdsServer(options: XdsServerOptions, deps: XdsServerDeps): Promise<XdsServer> {
+	const { source, clock, log } = deps;
+	const random = deps.random ?? Math.random;
+	const maxStreamAgeMs = options.maxStreamAgeMs ?? 30 * 60_000;
+	const firstRequestMs = options.firstRequestMs ?? 10_000;
+	const metrics = xdsMetrics(deps.metrics);
+	/** Every open stream, with the moment when it ends for its age. */
+	const streams = new Map<XdsStream, number>();
+	const byProxy = new Map<string, Set<XdsStream>>();
+	const connections = new Set<ServerHttp2Session>();
+	let isClosing = false;
+
+	const handlers: XdsStreamHandlers = {
+		admit(stream, node) {
+			const connected = source.connect(node, stream.peer);
+			if (!connected.ok) {
+				log.warn({ node: node.id, peer: stream.peer, because: connected.because }, "xds stream refused");
+				return connected;
+			}
+			const { proxyId } = connected;
+			const others = byProxy.get(proxyId) ?? new Set();
+			for (const other of others) {
+				// gRPC applications open a state-of-the-world stream for each channel; an Envoy has one stream.
+				if (stream.protocol !== "delta" || other.protocol !== "delta") continue;
+				if (!isSamePeer(other.peer, stream.peer)) {
+					log.warn({ node: node.id, peer: stream.peer, holder: other.peer }, "xds node id is in use by another peer");
+					return { ok: false, grpcStatus: 6, because: `${node.id} is connected from another address` };
+				}
+				other.close(10, "a newer stream of the same node took over");
+			}
+			others.add(stream);
+			byProxy.set(proxyId, others);
+			metrics.connected.set(byProxy.size);
+			log.info({ node: node.id, peer: stream.peer, protocol: stream.protocol }, "xds stream opened");
+			return { ok: true, proxyId, config: source.configFor(proxyId) };
+		},
+		report(stream, action) {
+			const type = shortType("typeUrl" in action ? action.typeUrl : "");
+			switch (action.type) {
+				case "reportAcknowledged":
+					return metrics.acknowledged.add(1, { type });
+				case "reportConverged":
+					return metrics.convergence.observe(action.ms / 1000, { type });
+				case "reportRejected":
+					metrics.rejected.add(1, { type });
+					log.warn(
+						{ proxy: stream.proxyId, type, message: action.message, resources: action.names.slice(0, 20) },
+						"proxy rejected configuration",
+					);
+					return;
+				default:
+					return action satisfies never;
+			}
+		},
+		sent: (typeUrl, bytes) => metrics.sentBytes.add(bytes, { type: shortType(typeUrl) }),
+		closed(stream, because) {
+			streams.delete(stream);
+			const { proxyId } = stream;
+			if (proxyId === undefined) return;
+			const others = byProxy.get(proxyId);
+			others?.delete(stream);
+			log.info({ node: stream.node?.id, because }, "xds stream closed");
+			if (others?.size !== 0) return;
+			byProxy.delete(proxyId);
+			metrics.connected.set(byProxy.size);
+			source.disconnected(proxyId);
+		},
+	};
+
+	const server = createHttp2(options);
+	server.on("session", (session) => {
+		if (isClosing || connections.size >= (options.maxConnections ?? 10_000)) return session.destroy();
+		connections.add(session);
+		session.on("error", (error: Error) => log.debug({ because: error.message }, "xds connection failed"));
+		session.on("close", () => connections.delete(session));
+		keepAlive(session, options, clock);
+	});
+	server.on("sessionError", () => {});
+	server.on("stream", (http: ServerHttp2Stream, headers) => {
+		http.on("error", () => {});
+		const path = headers[":path"];
+		const protocol = path === deltaPath ? "delta" : path === sotwPath ? "sotw" : undefined;
+		if (protocol === undefined || isClosing)
+			return refuse(http, isClosing ? 14 : 12, isClosing ? "shutting down" : `no such method: ${path}`);
+		const session = { ...defaultSessionConfig, ...options.session };
+		const maxRequestBytes = options.maxRequestBytes ?? 4 * 1024 * 1024;
+		const peer = peerOf(http);
+		const stream = new XdsStream(http, { protocol, session, maxRequestBytes, peer }, clock, handlers);
+		const endsAtMs = maxStreamAgeMs > 0 ? clock.monotonicMs() + maxStreamAgeMs * (0.9 + 0.2 * random()) : Infinity;
+		streams.set(stream, endsAtMs);
+	});
+
+	let cancelTick = clock.after(tickMs, onTick);
+	function onTick(): void {
+		const nowMs = clock.monotonicMs();
+		for (const [stream, endsAtMs] of streams) {
+			if (nowMs >= endsAtMs) stream.close(0, "the stream reached its age; please reconnect");
+			else if (stream.proxyId === undefined && nowMs - stream.openedAtMs >= firstRequestMs)
+				stream.close(4, "no request came");
+			else stream.tick(nowMs);
+		}
+		cancelTick = clock.after(tickMs, onTick);
+	}
+
+	await listen(server, options);
+	return {
+		address: boundAddress(server, options),
+		publish(proxyIds) {
+			for (const proxyId of proxyIds ?? byProxy.keys()) {
+				const ofProxy = byProxy.get(proxyId);
+				const config = ofProxy && source.configFor(proxyId);
+				if (config) for (const stream of ofProxy) stream.setConfig(config);
+			}
+		},
+		sessions: () =>
+			[...streams.keys()]
+				.map((stream) => stream.status())
+				.filter((status): status is SessionStatus => status !== undefined),
+		appliedOn(name, typeUrl, version) {
+			let applied = 0;
+			let pending = 0;
+			const rejected: AppliedOn["rejected"][number][] = [];
+			for (const stream of streams.keys()) {
+				if (stream.proxyId === undefined) continue;
+				const application = stream.application(typeUrl, name, version);
+				if (application.state === "applied") applied++;
+				else if (application.state === "pending") pending++;
+				else if (application.state === "rejected")
+					rejected.push({ proxyId: stream.proxyId, because: application.because });
+			}
+			return { wanted: applied + pending + rejected.length, applied, rejected };
+		},
+		async close() {
+			isClosing = true;
+			cancelTick();
+			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+			for (const stream of streams.keys()) stream.close(14, "the control plane shuts down");
+			for (const session of connections) session.close();
+			const cancel = clock.after(250, () => {
+				for (const session of connections) session.destroy();
+			});
+			await closed;
+			cancel();
+		},
+	};
+}
+
+function createHttp2(options: XdsServerOptions): Http2Server | Http2SecureServer {
+	const limits = {
+		settings: {
+			maxConcurrentStreams: options.maxStreamsPerConnection ?? 1_024,
+			maxHeaderListSize: 16 * 1024,
+			initialWindowSize: 1024 * 1024,
+		},
+		// Megabytes; what waits to be sent counts, and that is shared between streams.
+		maxSessionMemory: 1_024,
+		maxSessionInvalidFrames: 100,
+		maxSessionRejectedStreams: 100,
+		unknownProtocolTimeout: 5_000,
+	};
+	return options.tls ? createSecureServer({ ...options.tls, ...limits, allowHTTP1: false }) : createServer(limits);
+}
+
+function listen(server: Http2Server | Http2SecureServer, { listen }: XdsServerOptions): Promise<void> {
+	if ("socketPath" in listen) rmSync(listen.socketPath, { force: true });
+	return new Promise((resolve, reject) => {
+		server.once("error", reject);
+		const listening = (): void => {
+			server.off("error", reject);
+			resolve();
+		};
+		if ("socketPath" in listen) server.listen(listen.socketPath, listening);
+		else server.listen(listen.port, listen.host, listening);
+	});
+}
+
+function boundAddress(server: Http2Server | Http2SecureServer, { listen }: XdsServerOptions): XdsServer["address"] {
+	if ("socketPath" in listen) return listen;
+	const { address, port } = server.address() as AddressInfo;
+	return { host: address, port };
+}
+
+function keepAlive(session: ServerHttp2Session, options: XdsServerOptions, clock: Clock): void {
+	const keepAliveMs = options.keepAliveMs ?? 30_000;
+	const timeoutMs = options.keepAliveTimeoutMs ?? 10_000;
+	let cancel = clock.after(keepAliveMs, ask);
+	session.once("close", () => cancel());
+	function ask(): void {
+		if (session.destroyed) return;
+		cancel = clock.after(timeoutMs, () => session.destroy());
+		session.ping((error) => {
+			cancel();
+			if (!error && !session.destroyed) cancel = clock.after(keepAliveMs, ask);
+		});
+	}
+}
+
+function refuse(http: ServerHttp2Stream, grpcStatus: number, because: string): void {
+	const headers = { ":status": 200, "content-type": "application/grpc", "grpc-status": String(grpcStatus) };
+	http.respond({ ...headers, "grpc-message": encodeURIComponent(because) }, { endStream: true });
+}
+
+function peerOf(http: ServerHttp2Stream): Peer {
+	const socket = http.session?.socket;
+	const address = socket?.remoteAddress ?? "unix";
+	const names = (socket as TLSSocket | undefined)?.getPeerCertificate?.()?.subjectaltname ?? "";
+	const uri = /(?:^|, )URI:([^,]+)/.exec(names)?.[1];
+	return uri === undefined ? { address } : { address, uri };
+}
+
+/** Behind mutual TLS the certificate says who it is, wherever it calls from. */
+function isSamePeer(a: Peer, b: Peer): boolean {
+	return a.uri !== undefined || b.uri !== undefined ? a.uri === b.uri : a.address === b.address;
+}
+
+/** `Cluster`, as in a metric's label. */
+function shortType(typeUrl: string): string {
+	return typeUrl.slice(typeUrl.lastIndexOf(".") + 1);
+}
+
+function xdsMetrics(metrics: Metrics) {
+	const type = ["type"];
+	return {
+		connected: metrics.gauge("keepmesh_xds_connected_proxies", "Proxies with an open xDS stream."),
+		sentBytes: metrics.counter("keepmesh_xds_sent_bytes_total", "Bytes of xDS responses.", type),
+		acknowledged: metrics.counter("keepmesh_xds_acks_total", "xDS responses that proxies accepted.", type),
+		rejected: metrics.counter("keepmesh_xds_rejects_total", "xDS responses that proxies refused.", type),
+		convergence: metrics.histogram(
+			"keepmesh_xds_convergence_seconds",
+			"From a change of a proxy's configuration to its ACK.",
+			[0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30],
+			type,
+		),
+	};
+}
