@@ -1,6 +1,6 @@
 // Mesh settings -> access loggers. Off by default, as in Istio; the default text format is the one Istio's users read.
 
-import { create, type JsonObject } from "@bufbuild/protobuf";
+import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import type { MeshSettings } from "../../model/mesh-settings.ts";
 import { packAny } from "../encode-resource.ts";
 import {
@@ -10,6 +10,10 @@ import {
 	AccessLogSchema,
 } from "../gen/envoy/config/accesslog/v3/accesslog_pb.ts";
 import { FileAccessLogSchema } from "../gen/envoy/extensions/access_loggers/file/v3/file_pb.ts";
+import {
+	StderrAccessLogSchema,
+	StdoutAccessLogSchema,
+} from "../gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts";
 
 const fields: readonly (readonly [string, string])[] = [
 	["start_time", "%START_TIME%"],
@@ -88,16 +92,33 @@ function fileAccessLog(mesh: MeshSettings): AccessLog {
 					case: "textFormatSource",
 					value: { specifier: { case: "inlineString", value: mesh.accessLogFormat || defaultTextFormat } },
 				} as const);
-	return create(AccessLogSchema, {
-		name: "envoy.access_loggers.file",
-		configType: {
-			case: "typedConfig",
-			value: packAny(FileAccessLogSchema, {
-				path: mesh.accessLogFile,
-				accessLogFormat: { case: "logFormat", value: { format } },
-			}),
+	const config = { accessLogFormat: { case: "logFormat", value: { format } } } as const;
+	return create(
+		AccessLogSchema,
+		standardStream(mesh.accessLogFile, config) ?? {
+			name: "envoy.access_loggers.file",
+			configType: {
+				case: "typedConfig",
+				value: packAny(FileAccessLogSchema, { path: mesh.accessLogFile, ...config }),
+			},
 		},
-	});
+	);
+}
+
+/** By descriptor rather than by path: /dev/stdout cannot be opened where the supervisor reads it through a socket. */
+function standardStream(
+	path: string,
+	config: Pick<MessageInitShape<typeof StdoutAccessLogSchema>, "accessLogFormat">,
+): MessageInitShape<typeof AccessLogSchema> | undefined {
+	if (path === "/dev/stdout") {
+		const value = packAny(StdoutAccessLogSchema, config);
+		return { name: "envoy.access_loggers.stdout", configType: { case: "typedConfig", value } };
+	}
+	if (path === "/dev/stderr") {
+		const value = packAny(StderrAccessLogSchema, config);
+		return { name: "envoy.access_loggers.stderr", configType: { case: "typedConfig", value } };
+	}
+	return undefined;
 }
 
 /** The user's JSON object; a text that is none falls back to the default fields rather than stop all logging. */
