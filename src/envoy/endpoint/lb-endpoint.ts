@@ -3,7 +3,7 @@
 
 import type { Endpoint } from "../../model/endpoint.ts";
 import { HealthStatus } from "../gen/envoy/config/core/v3/health_check_pb.ts";
-import { bytesOf, lengthField, stringField, varintField } from "./wire-text.ts";
+import { bytesOf, lengthField, stringField, varintField } from "../wire-text.ts";
 
 const remembered = new WeakMap<Endpoint, Uint8Array>();
 

@@ -4,9 +4,9 @@
 
 import { type EncodedResource, typeUrls } from "../../xds/resource.ts";
 import { encodedFromBytes } from "../encode-resource.ts";
+import { bytesOf, joined, lengthField, stringField, varint, varintField } from "../wire-text.ts";
 import { lbEndpointBytes } from "./lb-endpoint.ts";
 import type { LocalityGroup } from "./locality-groups.ts";
-import { bytesOf, lengthField, stringField, varint, varintField } from "./wire-text.ts";
 
 /** Key of a length-delimited field 2. */
 const field2 = String.fromCharCode((2 << 3) | 2);
@@ -31,16 +31,4 @@ function appendGroup(pieces: Uint8Array[], group: LocalityGroup): void {
 		length += key.length + bytes.length;
 	}
 	pieces.push(bytesOf(field2 + varint(length) + head), ...members, bytesOf(tail));
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-	let length = 0;
-	for (const piece of pieces) length += piece.length;
-	const bytes = new Uint8Array(length);
-	let offset = 0;
-	for (const piece of pieces) {
-		bytes.set(piece, offset);
-		offset += piece.length;
-	}
-	return bytes;
 }

@@ -1,0 +1,74 @@
+// VirtualService retries, or the mesh's default -> RetryPolicy. Retries prefer another endpoint than the one that failed.
+
+import type { Any } from "@bufbuild/protobuf/wkt";
+import type { MeshSettings } from "../../model/mesh-settings.ts";
+import type { HttpRetry } from "../../resources/kinds/networking.ts";
+import { durationFromText } from "../duration.ts";
+import { durationFromMs, packAny } from "../encode-resource.ts";
+import type { RetryPolicySchema } from "../gen/envoy/config/route/v3/route_components_pb.ts";
+import { PreviousHostsPredicateSchema } from "../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts";
+import { PreviousPrioritiesConfigSchema } from "../gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts";
+import type { MessageFields } from "../message-fields.ts";
+
+type RetryPolicyFields = MessageFields<typeof RetryPolicySchema>;
+
+const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
+const hostSelectionAttempts = 5n;
+/** Priorities are chosen anew after so many attempts. */
+const priorityUpdateFrequency = 2;
+
+const previousHosts: Any = packAny(PreviousHostsPredicateSchema, {});
+const previousPriorities: Any = packAny(PreviousPrioritiesConfigSchema, { updateFrequency: priorityUpdateFrequency });
+
+/** Undefined: no retries. `hashed`: requests stick to an endpoint, so a retry may go to the same one. */
+export function retryPolicy(
+	retries: HttpRetry | undefined,
+	mesh: MeshSettings["retries"],
+	hashed: boolean,
+): RetryPolicyFields | undefined {
+	const attempts = retries === undefined ? mesh.attempts : (retries.attempts ?? 0);
+	if (attempts <= 0) return undefined;
+	const { retryOn, codes } = retryReasons((retries === undefined ? mesh.retryOn : retries.retryOn) || defaultRetryOn);
+	const avoidsPreviousHosts = retries?.retryIgnorePreviousHosts ?? !hashed;
+	const backoff = durationFromText(retries?.backoff);
+	return {
+		numRetries: attempts,
+		retryOn,
+		retriableStatusCodes: codes,
+		perTryTimeout:
+			retries === undefined
+				? mesh.perTryTimeoutMs > 0
+					? durationFromMs(mesh.perTryTimeoutMs)
+					: undefined
+				: durationFromText(retries.perTryTimeout),
+		hostSelectionRetryMaxAttempts: hostSelectionAttempts,
+		retryHostPredicate: avoidsPreviousHosts
+			? [
+					{
+						name: "envoy.retry_host_predicates.previous_hosts",
+						configType: { case: "typedConfig", value: previousHosts },
+					},
+				]
+			: [],
+		...(retries?.retryRemoteLocalities && {
+			retryPriority: {
+				name: "envoy.retry_priorities.previous_priorities",
+				configType: { case: "typedConfig", value: previousPriorities },
+			},
+		}),
+		...(backoff && { retryBackOff: { baseInterval: backoff } }),
+	};
+}
+
+/** Numbers among the reasons are status codes: `gateway-error,409`. */
+function retryReasons(text: string): { readonly retryOn: string; readonly codes: number[] } {
+	const parts = text.split(",").flatMap((part) => part.trim() || []);
+	const codes = parts.filter(isStatusCode).map(Number);
+	const reasons = parts.filter((part) => !isStatusCode(part));
+	if (codes.length > 0 && !reasons.includes("retriable-status-codes")) reasons.push("retriable-status-codes");
+	return { retryOn: reasons.join(","), codes };
+}
+
+function isStatusCode(part: string): boolean {
+	return /^[1-5]\d\d$/.test(part);
+}
