@@ -47,7 +47,9 @@ function outboundChain(plan: RedirectPlan, firstRules: readonly string[]): reado
 		const { address, port } = plan.dns;
 		const target = cidrFamilyOf(address) === 6 ? `dnat ip6 to [${address}]:${port}` : `dnat ip to ${address}:${port}`;
 		const family = cidrFamilyOf(address) === 6 ? "ipv6" : "ipv4";
-		rules.push(`meta nfproto ${family} meta skuid != ${proxyUid} fib daddr type != local meta l4proto { tcp, udp } th dport 53 ${target}`);
+		rules.push(
+			`meta nfproto ${family} meta skuid != ${proxyUid} fib daddr type != local meta l4proto { tcp, udp } th dport 53 ${target}`,
+		);
 	}
 	if (plan.inbound === "NONE") return chain("outbound", "type nat hook output priority -100", rules);
 	rules.push("meta l4proto != tcp return");

@@ -22,15 +22,18 @@ export function readinessOf(readyAnswer: string, stats: string): Readiness {
 /** The statistics that connectionsOf needs. */
 export const connectionsFilter = "^listener\\..*\\.downstream_cx_active$";
 
-/** Listeners of Keepmesh itself (metrics, health, admin) and Envoy's per-worker counts are left out. */
-export function connectionsOf(stats: string): Connections {
+/**
+ * A sidecar's inbound listener is the one on 15006; connections caught on 15001 are handed on to other listeners and count
+ * there. Everything that a router listens on is inbound. Listeners of Keepmesh itself and per-worker counts are left out.
+ */
+export function connectionsOf(stats: string, proxy: "sidecar" | "router"): Connections {
 	let inbound = 0;
 	let outbound = 0;
 	for (const [name, value] of parseStats(stats)) {
-		const address = name.match(/^listener\.(.*)\.downstream_cx_active$/)?.[1];
-		if (address === undefined || /\.worker_\d+$|^admin|\.sock|_(?:15000|15020|15021|15090)$/.test(address)) continue;
-		if (/_15001$/.test(address)) outbound += value;
-		else inbound += value;
+		const listener = name.match(/^listener\.(.*)\.downstream_cx_active$/)?.[1];
+		if (listener === undefined || /\.worker_\d+$|^admin|\.sock|_(?:15000|15020|15021|15090)$/.test(listener)) continue;
+		if (proxy === "router" || /_15006$|^virtualInbound$/.test(listener)) inbound += value;
+		else outbound += value;
 	}
 	return { inbound, outbound };
 }

@@ -116,7 +116,8 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 			return { state: redirected, actions: [] };
 		}
 		case "redirectRefused":
-			if (isEnding(state)) return stay();
+			// A redirect that was there before stays as it was, and so does the Envoy behind it.
+			if (isEnding(state) || state.phase === "ready" || state.phase === "draining") return stay();
 			return {
 				state: { phase: "failed", ...common, because: event.because },
 				actions: [{ type: "clearTimers" }, ...terminate(config, state)],
@@ -126,8 +127,7 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 			if (state.pid === undefined) return finished(common);
 			return { state: { phase: "stopping", ...common }, actions: terminate(config, state) };
 		case "processStarted":
-			if (state.phase === "starting")
-				return { state: { ...state, pid: event.pid }, actions: [{ type: "probe" }] };
+			if (state.phase === "starting") return { state: { ...state, pid: event.pid }, actions: [{ type: "probe" }] };
 			// Stopped while it was being started.
 			return { state: { ...state, pid: event.pid }, actions: terminate(config, { ...state, pid: event.pid }) };
 		case "processNotStarted":
@@ -164,7 +164,7 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 		case "stopRequested":
 			return stop(config, state, common, event.graceMs);
 		case "timerFired":
-			return onTimer(config, state, common, event.timer);
+			return onTimer(state, common, event.timer);
 		default:
 			return event satisfies never;
 	}
@@ -175,7 +175,7 @@ export function restartDelayMs(config: ProxyMachineConfig, failures: number): nu
 	return Math.min(config.restartMaxMs, config.restartFirstMs * 2 ** Math.min(20, Math.max(0, failures - 1)));
 }
 
-function onTimer(config: ProxyMachineConfig, state: ProxyState, common: Common, timer: ProxyTimer): Stepped {
+function onTimer(state: ProxyState, common: Common, timer: ProxyTimer): Stepped {
 	const stay: Stepped = { state, actions: [] };
 	switch (timer) {
 		case "probe":

@@ -1,0 +1,254 @@
+// The redirect in a real kernel, with a real Envoy behind it whose configuration is static: all it does is pass connections on.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { planRedirect } from "../hotswitch/redirect-plan.ts";
+import { renderRedirect } from "../hotswitch/render-redirect.ts";
+import { envoyAdmin } from "../node/envoy-admin.ts";
+import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
+import { envoyCommand } from "../node/plan/envoy-command.ts";
+import { parseStats } from "../node/plan/envoy-stats.ts";
+import { applyRedirect, readRedirect, removeRedirect } from "./namespace-redirect.ts";
+
+interface Echo {
+	readonly name: string;
+	readonly remoteAddress: string;
+}
+
+const original = {
+	name: "od",
+	typed_config: {
+		"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst",
+	},
+};
+
+function passThrough(port: number, transparent: boolean, cluster: string): object {
+	return {
+		name: cluster,
+		address: { socket_address: { address: "0.0.0.0", port_value: port } },
+		transparent,
+		traffic_direction: port === 15_006 ? "INBOUND" : "OUTBOUND",
+		listener_filters: [original],
+		filter_chains: [
+			{
+				filters: [
+					{
+						name: "tcp",
+						typed_config: {
+							"@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+							stat_prefix: cluster,
+							cluster,
+						},
+					},
+				],
+			},
+		],
+	};
+}
+
+function originalDestination(name: string, source?: string): object {
+	return {
+		name,
+		type: "ORIGINAL_DST",
+		lb_policy: "CLUSTER_PROVIDED",
+		connect_timeout: "1s",
+		...(source ? { upstream_bind_config: { source_address: { address: source, port_value: 0 } } } : {}),
+	};
+}
+
+describe("the redirect in a pod's namespace", { skip: cannotRun }, () => {
+	let rig: Rig;
+	let client: Host;
+	let pod: Host;
+	let envoy: ChildProcess | undefined;
+	let adminSocket = "";
+
+	const apply = async (mode: "TPROXY" | "REDIRECT", annotations: Readonly<Record<string, string>> = {}) => {
+		const { plan } = planRedirect({ owner: "default/app", mode, ips: [pod.ip], annotations });
+		assert.deepEqual(await applyRedirect(pod.netns, { ruleset: renderRedirect(plan), ipv6: false, lowPorts: false }), {
+			ok: true,
+		});
+	};
+	const startEnvoy = async (transparent: boolean) => {
+		const bootstrap = join(rig.directory, "bootstrap.json");
+		adminSocket = join(rig.directory, "admin.sock");
+		writeFileSync(
+			bootstrap,
+			JSON.stringify({
+				admin: { address: { pipe: { path: adminSocket } } },
+				static_resources: {
+					listeners: [passThrough(15_001, false, "outbound"), passThrough(15_006, transparent, "inbound")],
+					clusters: [originalDestination("outbound"), originalDestination("inbound", "127.0.0.6")],
+				},
+			}),
+		);
+		const { file, args } = envoyCommand({
+			envoy: envoyBinary,
+			netns: pod.netns,
+			bootstrap,
+			concurrency: 1,
+			transparent,
+		});
+		envoy = spawn(file, args, { stdio: ["ignore", "ignore", "inherit"] });
+		for (;;) {
+			if ((await envoyAdmin(adminSocket).get("/ready"))?.status === 200) return;
+			await new Promise((resolve) => setTimeout(resolve, 20));
+		}
+	};
+	const stopEnvoy = async (signal: NodeJS.Signals) => {
+		if (!envoy) return;
+		const ended = once(envoy, "exit");
+		envoy.kill(signal);
+		await ended;
+		envoy = undefined;
+	};
+	/** Connections that Envoy took so far: inbound, outbound. */
+	const taken = async (): Promise<readonly [number, number]> => {
+		const stats = parseStats((await envoyAdmin(adminSocket).get("/stats?filter=downstream_cx_total"))?.body ?? "");
+		return [stats.get("tcp.inbound.downstream_cx_total") ?? 0, stats.get("tcp.outbound.downstream_cx_total") ?? 0];
+	};
+	/** Runs it and tells how many connections Envoy took meanwhile. */
+	const counting = async <Result>(run: () => Promise<Result>) => {
+		const before = await taken();
+		const result = await run();
+		const now = await taken();
+		return { result, inbound: now[0] - before[0], outbound: now[1] - before[1] };
+	};
+	const get = async (from: Host, host: string, port: number, uid = 0) => {
+		const answer = await from.run<{ status?: number; body?: string; error?: string }>(
+			{ op: "http", host, port },
+			{ uid },
+		);
+		assert.equal(answer.status, 200, JSON.stringify(answer));
+		return JSON.parse(answer.body ?? "") as Echo;
+	};
+
+	before(async () => {
+		rig = createRig();
+		chmodSync(rig.directory, 0o777);
+		client = rig.addHost("client", "10.77.0.2");
+		pod = rig.addHost("pod", "10.77.0.3");
+		await pod.run({ op: "serveHttp", port: 8080, name: "app" });
+		await pod.run({ op: "serveHttp", port: 8081, name: "app-excluded" });
+		await pod.run({ op: "serveGreeting", port: 3306, greeting: "8.0.35-greeting" });
+		await client.run({ op: "serveHttp", port: 9090, name: "outside" });
+		await client.run({ op: "serveHttp", port: 9091, name: "outside-excluded" });
+		await client.run({ op: "serveGreeting", port: 3306, greeting: "server speaks first" });
+	});
+	after(async () => {
+		await stopEnvoy("SIGKILL");
+		rig?.close();
+	});
+
+	for (const mode of ["TPROXY", "REDIRECT"] as const)
+		describe(mode, () => {
+			before(async () => {
+				await startEnvoy(mode === "TPROXY");
+				await apply(mode, {
+					"traffic.sidecar.istio.io/excludeInboundPorts": "8081",
+					"traffic.sidecar.istio.io/excludeOutboundPorts": "9091",
+				});
+			});
+			after(() => stopEnvoy("SIGTERM"));
+
+			it("brings inbound connections through Envoy to the application", async () => {
+				const { result, inbound } = await counting(() => get(client, pod.ip, 8080));
+				assert.deepEqual(
+					{ name: result.name, from: result.remoteAddress, inbound },
+					{ name: "app", from: "127.0.0.6", inbound: 1 },
+				);
+			});
+
+			it("brings the application's outbound connections through Envoy", async () => {
+				const { result, outbound } = await counting(() => get(pod, client.ip, 9090));
+				assert.deepEqual({ name: result.name, outbound }, { name: "outside", outbound: 1 });
+			});
+
+			it("leaves excluded ports alone, both ways", async () => {
+				const excludedIn = await counting(() => get(client, pod.ip, 8081));
+				assert.deepEqual([excludedIn.result.remoteAddress, excludedIn.inbound], [client.ip, 0]);
+				const excludedOut = await counting(() => get(pod, client.ip, 9091));
+				assert.deepEqual([excludedOut.result.remoteAddress, excludedOut.outbound], [pod.ip, 0]);
+			});
+
+			it("lets the pod reach itself by its address and by loopback without Envoy", async () => {
+				const { result, inbound, outbound } = await counting(async () => [
+					await get(pod, pod.ip, 8080),
+					await get(pod, "127.0.0.1", 8080),
+				]);
+				assert.deepEqual([result.map((echo) => echo.name), inbound, outbound], [["app", "app"], 0, 0]);
+			});
+
+			it("brings Envoy's own calls to its pod through the inbound side", async () => {
+				const { result, inbound } = await counting(() => get(pod, pod.ip, 8080, 1337));
+				assert.deepEqual([result.name, inbound], ["app", 1]);
+			});
+
+			it("passes protocols whose server speaks first, at once", async () => {
+				for (const [from, to] of [
+					[client, pod],
+					[pod, client],
+				] as const) {
+					const answer = await from.run<{ first: string; text: string; greetedMs: number }>({
+						op: "greeting",
+						host: to.ip,
+						port: 3306,
+					});
+					assert.match(answer.first, /greeting|speaks first/);
+					assert.equal(answer.text, "you said hello");
+					assert.ok(answer.greetedMs < 1000, `greeted after ${answer.greetedMs} ms`);
+				}
+			});
+
+			it("marks redirected connections, so that they can be found", async () => {
+				await get(client, pod.ip, 8080);
+				const marked = pod.exec("conntrack", "-L", "-m", "0x539");
+				assert.match(marked, /dport=8080/);
+			});
+
+			it("is applied twice as if once", async () => {
+				const earlier = await readRedirect(pod.netns);
+				await apply(mode, {
+					"traffic.sidecar.istio.io/excludeInboundPorts": "8081",
+					"traffic.sidecar.istio.io/excludeOutboundPorts": "9091",
+				});
+				assert.equal(await readRedirect(pod.netns), earlier);
+			});
+		});
+
+	it("with TPROXY lets inbound through to the application when Envoy is dead", async () => {
+		await startEnvoy(true);
+		await apply("TPROXY");
+		await stopEnvoy("SIGKILL");
+		const echo = await get(client, pod.ip, 8080);
+		assert.deepEqual([echo.name, echo.remoteAddress], ["app", client.ip]);
+	});
+
+	it("sends excluded address ranges directly", async () => {
+		await apply("TPROXY", { "traffic.sidecar.istio.io/excludeOutboundIPRanges": "10.77.0.0/24,10.77.0.2/32" });
+		assert.equal((await get(pod, client.ip, 9090)).remoteAddress, pod.ip);
+	});
+
+	it("redirects nothing else when only some ranges are included", async () => {
+		await apply("TPROXY", { "traffic.sidecar.istio.io/includeOutboundIPRanges": "10.99.0.0/16" });
+		assert.equal((await get(pod, client.ip, 9090)).remoteAddress, pod.ip);
+	});
+
+	it("is gone after removal, and removal twice is harmless", async () => {
+		await apply("TPROXY");
+		assert.deepEqual(await removeRedirect(pod.netns), { ok: true });
+		assert.deepEqual(await removeRedirect(pod.netns), { ok: true });
+		assert.equal(await readRedirect(pod.netns), undefined);
+		assert.equal((await get(pod, client.ip, 9090)).name, "outside");
+	});
+
+	it("says which namespace is missing", async () => {
+		const result = await applyRedirect("/run/netns/kmn-none", { ruleset: "", ipv6: false, lowPorts: false });
+		assert.equal(result.ok, false);
+		assert.equal(!result.ok && result.because, "namespaceMissing");
+	});
+});

@@ -1,0 +1,115 @@
+// A process inside a test's network namespace that serves and connects as the test tells it: one JSON line each way.
+
+import { createServer as createHttpServer, request } from "node:http";
+import { connect, createServer } from "node:net";
+import { createInterface } from "node:readline";
+
+type Command =
+	| { readonly op: "serveHttp"; readonly port: number; readonly name: string; readonly host?: string }
+	| { readonly op: "serveGreeting"; readonly port: number; readonly greeting: string }
+	| { readonly op: "http"; readonly host: string; readonly port: number; readonly path?: string }
+	| { readonly op: "greeting"; readonly host: string; readonly port: number }
+	| {
+			readonly op: "load";
+			readonly host: string;
+			readonly port: number;
+			readonly durationMs: number;
+			readonly intervalMs: number;
+	  };
+
+const timeoutMs = 3000;
+
+async function perform(command: Command): Promise<unknown> {
+	switch (command.op) {
+		case "serveHttp": {
+			const server = createHttpServer((incoming, response) => {
+				const { remoteAddress, localAddress } = incoming.socket;
+				const slowMs = Number(incoming.url?.match(/slow=(\d+)/)?.[1] ?? 0);
+				if (incoming.url?.startsWith("/metrics")) {
+					response.writeHead(200, { "content-type": "text/plain" });
+					response.end(`# TYPE app_requests counter\napp_requests{name="${command.name}"} 7\n# EOF\n`);
+					return;
+				}
+				setTimeout(() => {
+					response.end(JSON.stringify({ name: command.name, url: incoming.url, remoteAddress, localAddress }));
+				}, slowMs);
+			});
+			await new Promise<void>((resolve, reject) =>
+				server.once("error", reject).listen(command.port, command.host ?? "0.0.0.0", () => resolve()),
+			);
+			return {};
+		}
+		case "serveGreeting": {
+			const server = createServer((socket) => {
+				socket.on("error", () => {});
+				socket.write(command.greeting);
+				socket.on("data", (bytes) => socket.end(`you said ${bytes}`));
+			});
+			await new Promise<void>((resolve, reject) =>
+				server.once("error", reject).listen(command.port, "0.0.0.0", () => resolve()),
+			);
+			return {};
+		}
+		case "http":
+			return get(command.host, command.port, command.path ?? "/");
+		case "greeting":
+			return new Promise((resolve) => {
+				const socket = connect(command.port, command.host);
+				socket.setTimeout(timeoutMs, () => socket.destroy(new Error("nothing came")));
+				let text = "";
+				let first = "";
+				const startedMs = performance.now();
+				let greetedMs = 0;
+				socket.on("data", (bytes) => {
+					if (first === "") {
+						first = String(bytes);
+						greetedMs = performance.now() - startedMs;
+						socket.write("hello");
+					} else text += bytes;
+				});
+				socket.on("error", (error) => resolve({ error: error.message }));
+				socket.on("close", () => resolve({ first, text, greetedMs }));
+			});
+		case "load": {
+			const pending: Promise<{ status?: number; error?: string }>[] = [];
+			const untilMs = performance.now() + command.durationMs;
+			while (performance.now() < untilMs) {
+				pending.push(get(command.host, command.port, "/"));
+				await new Promise((resolve) => setTimeout(resolve, command.intervalMs));
+			}
+			const results = await Promise.all(pending);
+			const failures = results.filter((result) => result.status !== 200);
+			return {
+				sent: results.length,
+				failed: failures.length,
+				errors: [...new Set(failures.map((f) => f.error ?? f.status))],
+			};
+		}
+		default:
+			return command satisfies never;
+	}
+}
+
+function get(host: string, port: number, path: string): Promise<{ status?: number; body?: string; error?: string }> {
+	return new Promise((resolve) => {
+		const outgoing = request({ host, port, path, agent: false, timeout: timeoutMs }, (response) => {
+			let body = "";
+			response.setEncoding("utf8").on("data", (text: string) => {
+				body += text;
+			});
+			response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+			response.on("error", (error) => resolve({ error: error.message }));
+		});
+		outgoing.on("timeout", () => outgoing.destroy(new Error("no answer in time")));
+		outgoing.on("error", (error) => resolve({ error: error.message }));
+		outgoing.end();
+	});
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+	const { id, command } = JSON.parse(line) as { id: number; command: Command };
+	void perform(command)
+		.catch((error: unknown) => ({ error: String(error) }))
+		.then((result) => process.stdout.write(`${JSON.stringify({ id, result })}\n`));
+}
+process.exit(0);

@@ -1,0 +1,222 @@
+// The pods of one machine. In: pods to serve, asked for by the API; what a killed agent left behind. Out: a supervised Envoy
+// and redirect for each. Agent restarts are invisible to pods: a running Envoy is adopted, never started anew.
+
+import { existsSync } from "node:fs";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import { maxSocketPathBytes, podPaths } from "./plan/pod-paths.ts";
+import type { PodSpec, RequestProblem } from "./plan/pod-spec.ts";
+import type { ProxyMachineConfig, ProxyState } from "./plan/proxy-machine.ts";
+import { type PodRecord, podStore } from "./pod-store.ts";
+import { PodSupervisor } from "./pod-supervisor.ts";
+import { findProcesses, isRunning, type ProcessIdentity } from "./process-table.ts";
+
+export interface NodeAgentOptions {
+	readonly state: string;
+	readonly envoy: string;
+	readonly bootstrapOf: (pod: PodSpec) => object;
+	readonly dns?: { readonly address: string; readonly port: number };
+	readonly machine?: Partial<ProxyMachineConfig>;
+	/** Called for a pod that is added or was found at the start, and when it has gone. */
+	readonly onPodAdded?: (pod: PodSpec) => void;
+	readonly onPodRemoved?: (pod: PodSpec) => void;
+}
+
+export interface PodStatus {
+	readonly uid: string;
+	readonly name: string;
+	readonly namespace: string;
+	readonly ips: readonly string[];
+	readonly phase: ProxyState["phase"];
+	readonly ready: boolean;
+	readonly because?: string;
+	readonly pid?: number;
+	readonly restarts: number;
+	readonly connections?: { readonly inbound: number; readonly outbound: number };
+	readonly interceptionMode: string;
+	readonly warnings: readonly string[];
+	readonly adminSocket: string;
+	readonly log: string;
+}
+
+export type AddOutcome =
+	| { readonly ok: true; readonly added: boolean; readonly supervisor: PodSupervisor }
+	| { readonly ok: false; readonly because: "differs" | "invalid"; readonly problems: readonly RequestProblem[] };
+
+export class NodeAgent {
+	readonly #options: NodeAgentOptions;
+	readonly #clock: Clock;
+	readonly #log: Log;
+	readonly #store;
+	readonly #pods = new Map<string, PodSupervisor>();
+	#closed = false;
+
+	constructor(options: NodeAgentOptions, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
+		this.#options = options;
+		this.#clock = clock;
+		this.#log = log;
+		this.#store = podStore(options.state);
+	}
+
+	/** Takes over what runs, starts again what should run, ends what nobody asked for. */
+	async start(): Promise<void> {
+		const { records, problems } = await this.#store.load();
+		for (const problem of problems) this.#log.error({ problem }, "a pod's record is unreadable");
+		for (const record of records) this.#restore(record);
+		this.#trimLogs();
+	}
+
+	/** Envoys and redirects stay as they are. */
+	close(): void {
+		this.#closed = true;
+		for (const supervisor of this.#pods.values()) supervisor.release();
+	}
+
+	pods(): readonly PodStatus[] {
+		return [...this.#pods.values()].map(statusOf);
+	}
+
+	supervisorOf(uid: string): PodSupervisor | undefined {
+		return this.#pods.get(uid);
+	}
+
+	/** Idempotent: a pod that is known and equal is left alone. */
+	async add(pod: PodSpec): Promise<AddOutcome> {
+		const known = this.#pods.get(pod.uid);
+		if (known && known.state.phase !== "failed") {
+			if (JSON.stringify(known.pod) === JSON.stringify(pod)) return { ok: true, added: false, supervisor: known };
+			const hint = `DELETE /v1/pods/${pod.uid} first, or use another uid`;
+			return {
+				ok: false,
+				because: "differs",
+				problems: [{ path: "uid", message: "is served already, with other content", hint }],
+			};
+		}
+		const invalid = this.#check(pod);
+		if (invalid.length > 0) return { ok: false, because: "invalid", problems: invalid };
+		known?.release();
+		const supervisor = this.#supervise(pod);
+		await this.#store.save({ pod, stopping: false });
+		supervisor.open();
+		this.#options.onPodAdded?.(pod);
+		return { ok: true, added: true, supervisor };
+	}
+
+	/** Resolves when Envoy has ended and the redirect is gone; at once when there is no such pod. */
+	async remove(uid: string, graceMs: number): Promise<{ readonly existed: boolean }> {
+		const supervisor = this.#pods.get(uid);
+		if (!supervisor) return { existed: false };
+		await this.#store.save({ pod: supervisor.pod, ...processOf(supervisor), stopping: true });
+		const stopped = supervisor.when((state) => state.phase === "stopped");
+		supervisor.stop(graceMs);
+		await stopped;
+		await this.#store.remove(uid);
+		return { existed: true };
+	}
+
+	async removeAll(graceMs: number): Promise<void> {
+		await Promise.all([...this.#pods.keys()].map((uid) => this.remove(uid, graceMs)));
+	}
+
+	#restore(record: PodRecord): void {
+		const { pod } = record;
+		const supervisor = this.#supervise(pod);
+		const running =
+			record.process && isRunning(record.process)
+				? record.process
+				: this.#findEnvoy(podPaths(this.#options.state, pod.uid).bootstrap);
+		this.#log.info(
+			{ pod: supervisor.plan.owner, pid: running?.pid },
+			running ? "Envoy adopted" : "Envoy was not running",
+		);
+		if (record.stopping || !existsSync(pod.netns)) {
+			// Its removal was begun, or its network is gone: what is left of it goes as well.
+			if (running) supervisor.open(running);
+			void this.remove(pod.uid, 0);
+			return;
+		}
+		supervisor.open(running);
+		this.#options.onPodAdded?.(pod);
+	}
+
+	/** An agent killed between start and note leaves an Envoy that only its command line tells. */
+	#findEnvoy(bootstrap: string): ProcessIdentity | undefined {
+		return findProcesses(["--config-path", bootstrap])[0];
+	}
+
+	#supervise(pod: PodSpec): PodSupervisor {
+		const { state, envoy, bootstrapOf, dns, machine } = this.#options;
+		const supervisor: PodSupervisor = new PodSupervisor(pod, {
+			clock: this.#clock,
+			log: this.#log,
+			state,
+			envoy,
+			bootstrapOf,
+			...(dns ? { dns } : {}),
+			...(machine ? { machine } : {}),
+			onProcess: (process) =>
+				this.#store.save({
+					pod,
+					...(process ? { process } : {}),
+					stopping: ["draining", "unredirecting", "stopping"].includes(supervisor.state.phase),
+				}),
+			onStopped: () => {
+				if (this.#pods.get(pod.uid) === supervisor) this.#pods.delete(pod.uid);
+				this.#options.onPodRemoved?.(pod);
+			},
+		});
+		this.#pods.set(pod.uid, supervisor);
+		for (const warning of supervisor.warnings)
+			this.#log.warn({ pod: supervisor.plan.owner, warning }, "annotation ignored");
+		return supervisor;
+	}
+
+	#check(pod: PodSpec): readonly RequestProblem[] {
+		const problems: RequestProblem[] = [];
+		const { adminSocket } = podPaths(this.#options.state, pod.uid);
+		if (Buffer.byteLength(adminSocket) > maxSocketPathBytes)
+			problems.push({
+				path: "uid",
+				message: `the socket ${adminSocket} would have a path longer than ${maxSocketPathBytes} bytes`,
+				hint: "use a shorter --state directory or a shorter uid",
+			});
+		if (!existsSync(pod.netns))
+			problems.push({
+				path: "netns",
+				message: `${pod.netns} does not exist`,
+				hint: "ip netns list; or /proc/PID/ns/net",
+			});
+		return problems;
+	}
+
+	#trimLogs(): void {
+		if (this.#closed) return;
+		for (const supervisor of this.#pods.values()) supervisor.trimLog();
+		this.#clock.after(10_000, () => this.#trimLogs());
+	}
+}
+
+export function statusOf(supervisor: PodSupervisor): PodStatus {
+	const { state, pod } = supervisor;
+	return {
+		uid: pod.uid,
+		name: pod.name,
+		namespace: pod.namespace,
+		ips: pod.ips,
+		phase: state.phase,
+		ready: state.phase === "ready",
+		...("because" in state ? { because: state.because } : {}),
+		...(state.pid === undefined ? {} : { pid: state.pid }),
+		restarts: supervisor.restarts,
+		...("connections" in state && state.connections ? { connections: state.connections } : {}),
+		interceptionMode: pod.interceptionMode,
+		warnings: supervisor.warnings,
+		adminSocket: supervisor.paths.adminSocket,
+		log: supervisor.paths.log,
+	};
+}
+
+function processOf(supervisor: PodSupervisor): { readonly process?: ProcessIdentity } {
+	const process = supervisor.process;
+	return process ? { process } : {};
+}

@@ -1,0 +1,125 @@
+// The agent's local HTTP API, on a Unix socket that only root may open. In: JSON requests of whatever starts pods: the lab, a
+// CNI plug-in, an operator with curl. Out: JSON; every refusal says what would be right.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { NodeAgent } from "./node-agent.ts";
+import { statusOf } from "./node-agent.ts";
+import { parsePodSpec } from "./plan/pod-spec.ts";
+
+interface Answer {
+	readonly status: number;
+	readonly body: unknown;
+}
+
+const maxBodyBytes = 1024 * 1024;
+const defaultWaitSeconds = 60;
+const defaultGraceSeconds = 30;
+
+export function createNodeApi(agent: NodeAgent): Server {
+	return createServer({ requestTimeout: 0 }, (request, response) => {
+		route(agent, request)
+			.catch((error: unknown): Answer => ({ status: 500, body: { because: String(error) } }))
+			.then((answer) => send(response, answer));
+	});
+}
+
+async function route(agent: NodeAgent, request: IncomingMessage): Promise<Answer> {
+	const url = new URL(request.url ?? "/", "http://node");
+	const [version, collection, uid, verb, ...rest] = url.pathname.split("/").slice(1).map(decodeURIComponent);
+	const method = request.method ?? "GET";
+	if (version !== "v1" || collection !== "pods" || rest.length > 0)
+		return { status: 404, body: { because: `no such path: ${url.pathname}`, hint: "try GET /v1/pods" } };
+	if (uid === undefined || uid === "") {
+		if (method === "GET") return { status: 200, body: { pods: agent.pods() } };
+		if (method === "POST") return addPod(agent, request, url.searchParams);
+		return notAllowed(method, "GET, POST");
+	}
+	if (verb === "drain" && method === "POST") return drainPod(agent, uid);
+	if (verb !== undefined) return { status: 404, body: { because: `no such path: ${url.pathname}` } };
+	if (method === "GET") {
+		const supervisor = agent.supervisorOf(uid);
+		return supervisor ? { status: 200, body: statusOf(supervisor) } : unknownPod(uid);
+	}
+	if (method === "DELETE") {
+		const graceSeconds = secondsOf(url.searchParams, "graceSeconds", defaultGraceSeconds);
+		if (graceSeconds === undefined) return badSeconds("graceSeconds");
+		const { existed } = await agent.remove(uid, graceSeconds * 1000);
+		return { status: 200, body: { uid, existed } };
+	}
+	return notAllowed(method, "GET, DELETE");
+}
+
+async function addPod(agent: NodeAgent, request: IncomingMessage, query: URLSearchParams): Promise<Answer> {
+	const waitSeconds = secondsOf(query, "timeoutSeconds", defaultWaitSeconds);
+	if (waitSeconds === undefined) return badSeconds("timeoutSeconds");
+	const body = await readJson(request);
+	if (!body.ok) return { status: 400, body: { because: body.because, hint: "send one pod as a JSON object" } };
+	const parsed = parsePodSpec(body.value);
+	if (!parsed.ok) return { status: 400, body: { because: "the pod is not valid", problems: parsed.problems } };
+	const outcome = await agent.add(parsed.pod);
+	if (!outcome.ok)
+		return {
+			status: outcome.because === "differs" ? 409 : 400,
+			body: { because: outcome.problems[0]?.message, problems: outcome.problems },
+		};
+	const { supervisor } = outcome;
+	if (query.get("wait") === "false") return { status: 202, body: statusOf(supervisor) };
+	const settled = supervisor.when((state) => ["ready", "failed", "stopped"].includes(state.phase));
+	const waited = AbortSignal.timeout(waitSeconds * 1000);
+	const timeUp = new Promise<void>((resolve) => waited.addEventListener("abort", () => resolve(), { once: true }));
+	await Promise.race([settled, timeUp]);
+	const status = statusOf(supervisor);
+	if (status.ready) return { status: outcome.added ? 201 : 200, body: status };
+	if (status.phase === "failed" || status.phase === "stopped") return { status: 500, body: status };
+	return { status: 504, body: { ...status, hint: `see ${status.log}; is a control plane reachable?` } };
+}
+
+async function drainPod(agent: NodeAgent, uid: string): Promise<Answer> {
+	const supervisor = agent.supervisorOf(uid);
+	if (!supervisor) return unknownPod(uid);
+	supervisor.drain();
+	return { status: 202, body: statusOf(supervisor) };
+}
+
+/** Undefined when it is given and no number of seconds. */
+function secondsOf(query: URLSearchParams, name: string, fallback: number): number | undefined {
+	const text = query.get(name);
+	if (text === null) return fallback;
+	const value = Number(text);
+	return text !== "" && Number.isFinite(value) && value >= 0 && value <= 86_400 ? value : undefined;
+}
+
+type ReadJson = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly because: string };
+
+async function readJson(request: IncomingMessage): Promise<ReadJson> {
+	const chunks: Buffer[] = [];
+	let bytes = 0;
+	for await (const chunk of request) {
+		bytes += (chunk as Buffer).length;
+		if (bytes > maxBodyBytes) return { ok: false, because: `the body is longer than ${maxBodyBytes} bytes` };
+		chunks.push(chunk as Buffer);
+	}
+	try {
+		return { ok: true, value: JSON.parse(Buffer.concat(chunks).toString("utf8")) };
+	} catch (error) {
+		return { ok: false, because: `the body is not JSON: ${error instanceof Error ? error.message : String(error)}` };
+	}
+}
+
+function send(response: ServerResponse, answer: Answer): void {
+	const text = `${JSON.stringify(answer.body)}\n`;
+	response.writeHead(answer.status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+	response.end(text);
+}
+
+function unknownPod(uid: string): Answer {
+	return { status: 404, body: { because: `no pod with uid ${uid}`, hint: "GET /v1/pods lists them" } };
+}
+
+function badSeconds(name: string): Answer {
+	return { status: 400, body: { because: `${name} is not a number of seconds`, hint: `${name}=30` } };
+}
+
+function notAllowed(method: string, allowed: string): Answer {
+	return { status: 405, body: { because: `${method} is not possible here`, hint: `use ${allowed}` } };
+}
