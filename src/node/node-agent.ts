@@ -82,6 +82,8 @@ export class NodeAgent {
 
 	/** Idempotent: a pod that is known and equal is left alone. */
 	async add(pod: PodSpec): Promise<AddOutcome> {
+		const leaving = this.#pods.get(pod.uid);
+		if (leaving && isLeaving(leaving.state)) await leaving.finished;
 		const known = this.#pods.get(pod.uid);
 		if (known && known.state.phase !== "failed") {
 			if (JSON.stringify(known.pod) === JSON.stringify(pod)) return { ok: true, added: false, supervisor: known };
@@ -107,10 +109,8 @@ export class NodeAgent {
 		const supervisor = this.#pods.get(uid);
 		if (!supervisor) return { existed: false };
 		await this.#store.save({ pod: supervisor.pod, ...processOf(supervisor), stopping: true });
-		const stopped = supervisor.when((state) => state.phase === "stopped");
 		supervisor.stop(graceMs);
-		await stopped;
-		await this.#store.remove(uid);
+		await supervisor.finished;
 		return { existed: true };
 	}
 
@@ -158,9 +158,10 @@ export class NodeAgent {
 				this.#store.save({
 					pod,
 					...(process ? { process } : {}),
-					stopping: ["draining", "unredirecting", "stopping"].includes(supervisor.state.phase),
+					stopping: isLeaving(supervisor.state),
 				}),
-			onStopped: () => {
+			onStopped: async () => {
+				await this.#store.remove(pod.uid);
 				if (this.#pods.get(pod.uid) === supervisor) this.#pods.delete(pod.uid);
 				this.#options.onPodRemoved?.(pod);
 			},
@@ -214,6 +215,12 @@ export function statusOf(supervisor: PodSupervisor): PodStatus {
 		adminSocket: supervisor.paths.adminSocket,
 		log: supervisor.paths.log,
 	};
+}
+
+/** Its removal was asked for. */
+function isLeaving(state: ProxyState): boolean {
+	if (state.phase === "draining") return state.thenStop;
+	return state.phase === "unredirecting" || state.phase === "stopping" || state.phase === "stopped";
 }
 
 function processOf(supervisor: PodSupervisor): { readonly process?: ProcessIdentity } {

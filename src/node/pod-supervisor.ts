@@ -38,7 +38,7 @@ export interface PodSupervisorDeps {
 	readonly dns?: { readonly address: string; readonly port: number };
 	/** Called when the process changed, to have it on disk. */
 	readonly onProcess: (process: ProcessIdentity | undefined) => Promise<void>;
-	readonly onStopped: () => void;
+	readonly onStopped: () => Promise<void>;
 	readonly machine?: Partial<ProxyMachineConfig>;
 	/** Default 10 MiB, and as much again for the older part. */
 	readonly maxLogBytes?: number;
@@ -56,6 +56,7 @@ export class PodSupervisor {
 	readonly #waiting = new Set<(state: ProxyState) => boolean>();
 	#state: ProxyState = newProxy;
 	#process: SurvivingProcess | undefined;
+	readonly #finished = Promise.withResolvers<void>();
 	#restarts = 0;
 	#closed = false;
 
@@ -119,6 +120,11 @@ export class PodSupervisor {
 				return true;
 			});
 		});
+	}
+
+	/** Resolves when it has been stopped and its files are gone. */
+	get finished(): Promise<void> {
+		return this.#finished.promise;
 	}
 
 	/** Leaves Envoy and redirect as they are and forgets about them: for an agent that ends. */
@@ -202,7 +208,8 @@ export class PodSupervisor {
 				this.#run(async () => {
 					this.#process = undefined;
 					await rm(this.paths.directory, { recursive: true, force: true });
-					this.#deps.onStopped();
+					await this.#deps.onStopped();
+					this.#finished.resolve();
 					return undefined;
 				});
 				break;

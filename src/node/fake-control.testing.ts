@@ -1,0 +1,138 @@
+// A control plane for tests: delta ADS on a Unix socket that gives every proxy the same pass-through listeners and clusters.
+// With `hold` it stays silent, so that a proxy is alive but not configured.
+
+import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { packAny } from "../envoy/encode-resource.ts";
+import {
+	Cluster_DiscoveryType,
+	Cluster_LbPolicy,
+	ClusterSchema,
+} from "../envoy/gen/envoy/config/cluster/v3/cluster_pb.ts";
+import { TrafficDirection } from "../envoy/gen/envoy/config/core/v3/base_pb.ts";
+import { ListenerSchema } from "../envoy/gen/envoy/config/listener/v3/listener_pb.ts";
+import { OriginalDstSchema } from "../envoy/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts";
+import { TcpProxySchema } from "../envoy/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts";
+import {
+	DeltaDiscoveryRequestSchema,
+	DeltaDiscoveryResponseSchema,
+} from "../envoy/gen/envoy/service/discovery/v3/discovery_pb.ts";
+import { typeUrls } from "../xds/resource.ts";
+
+export interface FakeControl {
+	readonly server: Http2Server;
+	/** Node ids that connected, in order. */
+	readonly nodes: readonly string[];
+	/** Types that are not answered until release. */
+	hold(...typeUrls: readonly string[]): void;
+	release(): void;
+	close(): void;
+}
+
+export function createFakeControl(): FakeControl {
+	const nodes: string[] = [];
+	const held = new Set<string>();
+	const waiting: (() => void)[] = [];
+	const streams = new Set<ServerHttp2Stream>();
+	const server = createServer();
+	server.on("stream", (stream: ServerHttp2Stream) => {
+		streams.add(stream);
+		stream.on("error", () => {}).on("close", () => streams.delete(stream));
+		stream.respond({ ":status": 200, "content-type": "application/grpc" });
+		const answered = new Set<string>();
+		let buffered = Buffer.alloc(0);
+		let nonce = 0;
+		stream.on("data", (chunk: Buffer) => {
+			buffered = Buffer.concat([buffered, chunk]);
+			while (buffered.length >= 5 && buffered.length >= 5 + buffered.readUInt32BE(1)) {
+				const end = 5 + buffered.readUInt32BE(1);
+				const request = fromBinary(DeltaDiscoveryRequestSchema, buffered.subarray(5, end));
+				buffered = buffered.subarray(end);
+				if (request.node) nodes.push(request.node.id);
+				const { typeUrl } = request;
+				if (answered.has(typeUrl)) continue;
+				answered.add(typeUrl);
+				const answer = (): void => {
+					const bytes = toBinary(
+						DeltaDiscoveryResponseSchema,
+						create(DeltaDiscoveryResponseSchema, { typeUrl, nonce: String(nonce++), resources: resourcesOf(typeUrl) }),
+					);
+					const head = Buffer.alloc(5);
+					head.writeUInt32BE(bytes.length, 1);
+					if (!stream.destroyed) stream.write(Buffer.concat([head, bytes]));
+				};
+				if (held.has(typeUrl)) waiting.push(answer);
+				else answer();
+			}
+		});
+	});
+	return {
+		server,
+		nodes,
+		hold: (...types) => {
+			for (const type of types) held.add(type);
+		},
+		release: () => {
+			held.clear();
+			for (const answer of waiting.splice(0)) answer();
+		},
+		close: () => {
+			server.close();
+			for (const stream of streams) stream.session?.destroy();
+		},
+	};
+}
+
+function resourcesOf(typeUrl: string) {
+	const named = (name: string, resource: ReturnType<typeof packAny>) => ({ name, version: "1", resource });
+	switch (typeUrl) {
+		case typeUrls.cluster:
+			return [
+				named("outbound", packAny(ClusterSchema, originalDestination("outbound"))),
+				named("inbound", packAny(ClusterSchema, originalDestination("inbound", "127.0.0.6"))),
+			];
+		case typeUrls.listener:
+			return [
+				named("virtualOutbound", packAny(ListenerSchema, passThrough("outbound", 15_001, false))),
+				named("virtualInbound", packAny(ListenerSchema, passThrough("inbound", 15_006, true))),
+			];
+		default:
+			return [];
+	}
+}
+
+function originalDestination(name: string, source?: string) {
+	return {
+		name,
+		clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
+		lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+		...(source ? { upstreamBindConfig: { sourceAddress: address(source, 0) } } : {}),
+	} as const;
+}
+
+function passThrough(name: string, port: number, transparent: boolean) {
+	return {
+		name,
+		address: { address: { case: "socketAddress", value: address("0.0.0.0", port) } },
+		transparent,
+		trafficDirection: port === 15_006 ? TrafficDirection.INBOUND : TrafficDirection.OUTBOUND,
+		listenerFilters: [{ name: "od", configType: { case: "typedConfig", value: packAny(OriginalDstSchema, {}) } }],
+		filterChains: [
+			{
+				filters: [
+					{
+						name: "tcp",
+						configType: {
+							case: "typedConfig",
+							value: packAny(TcpProxySchema, { statPrefix: name, clusterSpecifier: { case: "cluster", value: name } }),
+						},
+					},
+				],
+			},
+		],
+	} satisfies MessageInitShape<typeof ListenerSchema>;
+}
+
+function address(host: string, port: number) {
+	return { address: host, portSpecifier: { case: "portValue", value: port } } as const;
+}
