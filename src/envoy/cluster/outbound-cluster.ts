@@ -5,15 +5,12 @@ import type { Protocol } from "../../model/service.ts";
 import type { ServiceView } from "../../model/view.ts";
 import type { EncodedResource } from "../../xds/resource.ts";
 import { durationFromText } from "../duration.ts";
-import { durationFromMs, encodeResource } from "../encode-resource.ts";
-import {
-	Cluster_DiscoveryType,
-	Cluster_DnsLookupFamily,
-	Cluster_LbPolicy,
-	ClusterSchema,
-} from "../gen/envoy/config/cluster/v3/cluster_pb.ts";
+import { durationFromMs, encodeResource, packAny } from "../encode-resource.ts";
+import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { ApiVersion } from "../gen/envoy/config/core/v3/config_source_pb.ts";
 import type { ClusterLoadAssignmentSchema } from "../gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+import { DnsLookupFamily } from "../gen/envoy/extensions/clusters/common/dns/v3/dns_pb.ts";
+import { DnsClusterSchema } from "../gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts";
 import { configPath, istioMetadata, serviceMetadata } from "../istio-metadata.ts";
 import type { MessageFields } from "../message-fields.ts";
 import { meshSni } from "../names.ts";
@@ -109,22 +106,29 @@ function discoveryFields(
 		case "dns":
 		case "dnsRoundRobin": {
 			const loadAssignment = context.dnsEndpoints(view, cluster);
-			const type = cluster.discovery === "dns" ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS;
-			return (
-				loadAssignment && {
-					clusterDiscoveryType: { case: "type", value: type },
-					loadAssignment,
-					dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
-					dnsRefreshRate: durationFromMs(dnsRefreshRateMs),
-					respectDnsTtl: true,
-				}
-			);
+			return loadAssignment && { clusterDiscoveryType: dnsType(cluster.discovery), loadAssignment };
 		}
 		case "dynamicDns":
 			return undefined;
 		default:
 			return cluster.discovery satisfies never;
 	}
+}
+
+/** STRICT_DNS, or LOGICAL_DNS where one address at a time is used. Envoy's old enumeration of types cannot say the TTL. */
+function dnsType(discovery: "dns" | "dnsRoundRobin"): NonNullable<ClusterInit["clusterDiscoveryType"]> {
+	return {
+		case: "clusterType",
+		value: {
+			name: "envoy.cluster.dns",
+			typedConfig: packAny(DnsClusterSchema, {
+				dnsRefreshRate: durationFromMs(dnsRefreshRateMs),
+				respectDnsTtl: true,
+				dnsLookupFamily: DnsLookupFamily.V4_PREFERRED,
+				allAddressesInSingleEndpoint: discovery === "dnsRoundRobin",
+			}),
+		},
+	};
 }
 
 function metadataOf(view: ServiceView, cluster: ServiceCluster): ClusterInit["metadata"] {

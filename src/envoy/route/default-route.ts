@@ -42,7 +42,7 @@ function encodeDefaultRoute(view: ServiceView, port: number, mesh: MeshSettings)
 			value: {
 				clusterSpecifier: { case: "cluster", value: outboundClusterName(port, "", hostname) },
 				timeout: noTimeout,
-				maxGrpcTimeout: noTimeout,
+				maxStreamDuration: { grpcTimeoutHeaderMax: noTimeout },
 				retryPolicy: retryPolicy(undefined, mesh.retries, hash !== undefined),
 				hashPolicy: hash ? [hash] : [],
 			},
@@ -60,7 +60,7 @@ export const allowAnyRoute: Uint8Array = encodeRoute({
 		value: {
 			clusterSpecifier: { case: "cluster", value: passthroughCluster },
 			timeout: noTimeout,
-			maxGrpcTimeout: noTimeout,
+			maxStreamDuration: { grpcTimeoutHeaderMax: noTimeout },
 		},
 	},
 });

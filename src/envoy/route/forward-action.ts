@@ -38,7 +38,7 @@ export function forwardAction(route: HttpRoute, scope: RouteScope): RouteActionF
 			? { case: "cluster", value: destinationCluster(sole.destination, scope).name }
 			: { case: "weightedClusters", value: { clusters: used.map((one) => clusterWeight(one, scope)) } },
 		timeout,
-		maxGrpcTimeout: timeout,
+		maxStreamDuration: { grpcTimeoutHeaderMax: timeout },
 		retryPolicy: retryPolicy(route.retries, scope.mesh.retries, sole !== undefined && hashes.length > 0),
 		hashPolicy: hashes,
 		requestMirrorPolicies: mirrors(route, scope),
