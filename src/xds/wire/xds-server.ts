@@ -18,6 +18,7 @@ import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import { defaultSessionConfig, type SessionConfig } from "../session.ts";
 import type { AppliedOn, ConfigSource, Peer, SessionStatus, XdsServer } from "./config-source.ts";
+import { serveUnary, type UnaryHandler } from "./unary-service.ts";
 import { XdsStream, type XdsStreamHandlers } from "./xds-stream.ts";
 
 export interface XdsServerOptions {
@@ -25,6 +26,8 @@ export interface XdsServerOptions {
 	/** Certificates and the like; absent: plaintext, for loopback and Unix sockets only. */
 	readonly tls?: SecureServerOptions;
 	readonly session?: Partial<SessionConfig>;
+	/** Calls served beside ADS on the same port, by path. */
+	readonly services?: ReadonlyMap<string, UnaryHandler>;
 	/** Largest request. Default 4 MiB, as gRPC has it. */
 	readonly maxRequestBytes?: number;
 	/** Default 10,000. */
@@ -135,6 +138,14 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 	server.on("stream", (http: ServerHttp2Stream, headers) => {
 		http.on("error", () => {});
 		const path = headers[":path"];
+		const service = isClosing ? undefined : options.services?.get(path ?? "");
+		if (service)
+			return void serveUnary(
+				http,
+				{ peer: peerOf(http), headers },
+				service,
+				options.maxRequestBytes ?? 4 * 1024 * 1024,
+			);
 		const protocol = path === deltaPath ? "delta" : path === sotwPath ? "sotw" : undefined;
 		if (protocol === undefined || isClosing)
 			return refuse(http, isClosing ? 14 : 12, isClosing ? "shutting down" : `no such method: ${path}`);

@@ -1,0 +1,104 @@
+// One gRPC call with one message each way, over HTTP/2: served beside ADS, and called. Bytes in, bytes out.
+
+import { type ClientHttp2Session, constants, type ServerHttp2Stream } from "node:http2";
+import type { Peer } from "./config-source.ts";
+import { FrameReader, frame } from "./grpc-frames.ts";
+
+export type UnaryOutcome =
+	| { readonly ok: true; readonly message: Uint8Array }
+	/** `grpcStatus` as in google.rpc.Code. */
+	| { readonly ok: false; readonly grpcStatus: number; readonly because: string };
+
+export interface UnaryCall {
+	readonly message: Uint8Array;
+	readonly peer: Peer;
+	/** Request headers, lower case. */
+	readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+export type UnaryHandler = (call: UnaryCall) => UnaryOutcome;
+
+const internal = 13;
+
+/** Answers one call; a handler that throws is an internal error of this call alone. */
+export function serveUnary(
+	http: ServerHttp2Stream,
+	call: Omit<UnaryCall, "message">,
+	handler: UnaryHandler,
+	maxRequestBytes: number,
+): void {
+	const reader = new FrameReader(maxRequestBytes);
+	let answered = false;
+	const answer = (outcome: UnaryOutcome): void => {
+		if (answered || http.destroyed) return;
+		answered = true;
+		const head = { ":status": 200, "content-type": "application/grpc" };
+		if (!outcome.ok) {
+			const trailers = {
+				"grpc-status": String(outcome.grpcStatus),
+				"grpc-message": encodeURIComponent(outcome.because),
+			};
+			http.respond({ ...head, ...trailers }, { endStream: true });
+			return;
+		}
+		http.respond(head, { waitForTrailers: true });
+		http.on("wantTrailers", () => http.sendTrailers({ "grpc-status": "0" }));
+		http.end(frame(outcome.message));
+	};
+	http.on("data", (chunk: Buffer) => {
+		const error = reader.push(chunk, (message) => {
+			try {
+				answer(handler({ ...call, message }));
+			} catch (thrown) {
+				answer({ ok: false, grpcStatus: internal, because: String(thrown) });
+			}
+		});
+		if (error) answer({ ok: false, ...error });
+	});
+	http.on("end", () => answer({ ok: false, grpcStatus: internal, because: "the call ended without a message" }));
+}
+
+/** Calls `path`; rejects on anything but grpc-status 0, and after `timeoutMs`. */
+export function callUnary(
+	session: ClientHttp2Session,
+	path: string,
+	message: Uint8Array,
+	options: { readonly timeoutMs: number; readonly headers?: Readonly<Record<string, string>> },
+): Promise<Uint8Array> {
+	return new Promise((resolve, reject) => {
+		const stream = session.request({
+			":method": "POST",
+			":path": path,
+			"content-type": "application/grpc",
+			te: "trailers",
+			...options.headers,
+		});
+		const reader = new FrameReader(4 * 1024 * 1024);
+		let answer: Uint8Array | undefined;
+		let status: string | undefined;
+		let because = "";
+		const note = (headers: Readonly<Record<string, unknown>>): void => {
+			if (headers["grpc-status"] === undefined) return;
+			status = String(headers["grpc-status"]);
+			because = decodeURIComponent(String(headers["grpc-message"] ?? ""));
+		};
+		stream.setTimeout(options.timeoutMs, () => {
+			reject(new Error(`${path}: no answer within ${options.timeoutMs} ms`));
+			stream.close(constants.NGHTTP2_CANCEL);
+		});
+		stream.on("response", note);
+		stream.on("trailers", note);
+		stream.on("data", (chunk: Buffer) => {
+			const error = reader.push(chunk, (bytes) => {
+				answer = bytes;
+			});
+			if (error) reject(new Error(`${path}: ${error.because}`));
+		});
+		stream.on("error", reject);
+		stream.on("close", () => {
+			if (status === "0" && answer) resolve(answer);
+			else reject(new Error(`${path}: grpc-status ${status ?? "missing"} ${because}`.trimEnd()));
+		});
+		stream.end(frame(message));
+	});
+}
