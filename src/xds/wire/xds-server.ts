@@ -56,6 +56,8 @@ export interface XdsServerDeps {
 const tickMs = 1_000;
 const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const sotwPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+/** Envoy opens one such stream for each secret that does not come by ADS. */
+const secretsPath = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets";
 
 export async function startXdsServer(options: XdsServerOptions, deps: XdsServerDeps): Promise<XdsServer> {
 	const { source, clock, log } = deps;
@@ -146,7 +148,7 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 				service,
 				options.maxRequestBytes ?? 4 * 1024 * 1024,
 			);
-		const protocol = path === deltaPath ? "delta" : path === sotwPath ? "sotw" : undefined;
+		const protocol = path === deltaPath ? "delta" : path === sotwPath || path === secretsPath ? "sotw" : undefined;
 		if (protocol === undefined || isClosing)
 			return refuse(http, isClosing ? 14 : 12, isClosing ? "shutting down" : `no such method: ${path}`);
 		const session = { ...defaultSessionConfig, ...options.session };
