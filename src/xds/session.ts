@@ -3,7 +3,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#eventual-consistency-considerations
 
 import type { Response } from "./encode-response.ts";
-import { findResource, forget, heldVersion, holdsNothing } from "./held.ts";
+import { forget, holdsNothing } from "./held.ts";
 import { type Piece, resourcesOf } from "./plan-delta.ts";
 import { planSends } from "./plan-sends.ts";
 import type { XdsRequest } from "./request.ts";
@@ -166,9 +166,7 @@ function rewarmEndpoints(state: SessionState, pieces: readonly Piece[]): Session
 		if (everything || state.rewarm === "all") return { ...state, rewarm: "all" };
 		return { ...state, rewarm: state.rewarm.union(new Set(names)) };
 	}
-	const set = state.config?.get(typeUrls.endpoints);
-	const needed = names.filter((name) => findResource(set, name) && heldVersion(endpoints.held, name));
-	const held = everything ? holdsNothing : forget(endpoints.held, needed);
+	const held = everything ? holdsNothing : forget(endpoints.held, names);
 	if (held === endpoints.held) return state;
 	return { ...state, types: new Map(state.types).set(typeUrls.endpoints, { ...endpoints, held }) };
 }

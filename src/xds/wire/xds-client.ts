@@ -3,6 +3,7 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type SecureClientSessionOptions } from "node:http2";
 import { connect as connectSocket } from "node:net";
+import type { Clock } from "../../runtime/clock.ts";
 import { FrameReader, frame } from "./grpc-frames.ts";
 
 export interface AdsClientOptions {
@@ -15,6 +16,13 @@ export interface AdsClientOptions {
 	readonly maxResponseBytes?: number;
 	/** How much the server may send unread. Default 16 MiB. */
 	readonly windowBytes?: number;
+	/** A connection that does not come about in this time, or does not answer a ping, is given up. Absent: waits for ever. */
+	readonly liveness?: {
+		readonly clock: Clock;
+		readonly connectTimeoutMs: number;
+		readonly pingEveryMs: number;
+		readonly pingTimeoutMs: number;
+	};
 }
 
 export interface AdsHandlers {
@@ -60,6 +68,7 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 		settings: { initialWindowSize: windowBytes, enablePush: false },
 	});
 	session.on("connect", () => session.setLocalWindowSize(windowBytes));
+	if (options.liveness) watchLiveness(session, options.liveness, fail);
 	session.on("error", fail);
 	session.on("close", closed);
 
@@ -105,6 +114,30 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 		pause: () => stream.pause(),
 		resume: () => stream.resume(),
 	};
+}
+
+function watchLiveness(
+	session: ClientHttp2Session,
+	{ clock, connectTimeoutMs, pingEveryMs, pingTimeoutMs }: NonNullable<AdsClientOptions["liveness"]>,
+	fail: (error: Error) => void,
+): void {
+	const giveUp = (because: string) => (): void => {
+		fail(new Error(because));
+		session.destroy();
+	};
+	let cancel = clock.after(connectTimeoutMs, giveUp(`no connection within ${connectTimeoutMs} ms`));
+	const ask = (): void => {
+		cancel = clock.after(pingTimeoutMs, giveUp(`no answer to a ping within ${pingTimeoutMs} ms`));
+		session.ping((error) => {
+			cancel();
+			if (!error && !session.destroyed) cancel = clock.after(pingEveryMs, ask);
+		});
+	};
+	session.on("connect", () => {
+		cancel();
+		cancel = clock.after(pingEveryMs, ask);
+	});
+	session.on("close", () => cancel());
 }
 
 function decodeMessage(message: string): string {

@@ -1,0 +1,219 @@
+// One Envoy's delta stream, carried to whichever control plane lives. Messages pass through as bytes; what the proxy asked
+// for and what it confirmed is remembered, and told to the next control plane, so that a change of it costs nearly nothing.
+// https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds (initial_resource_versions)
+
+import {
+	encodeDeltaRequest,
+	type ResponseSummary,
+	requestNonceField,
+	responseNonceField,
+	summarizeDeltaResponse,
+	valueOfAny,
+} from "./relay-message.ts";
+import { type DeltaRequest, decodeDeltaRequest } from "./request.ts";
+import { type TypeUrl, typeUrls } from "./resource.ts";
+import { type Subscription, subscribeDelta } from "./subscription.ts";
+
+export interface RelayConfig {
+	/** Also ask for Istio's name table on behalf of the proxy. */
+	readonly nameTable: boolean;
+}
+
+interface RelayType {
+	readonly subscription: Subscription;
+	/** Name -> version that the proxy has. `unknownVersion`: it has this or that; whoever serves next must say it anew. */
+	readonly held: ReadonlyMap<string, string>;
+	/** Sent to the proxy and not answered yet, by the nonce that the proxy knows. */
+	readonly unanswered: ReadonlyMap<string, { readonly names: readonly string[]; readonly response: ResponseSummary }>;
+}
+
+export interface RelayState {
+	/** The node as the proxy encoded it; set by its first request. */
+	readonly node?: Uint8Array;
+	readonly types: ReadonlyMap<TypeUrl, RelayType>;
+	/** Counts upstream streams: nonces of an earlier one mean nothing to the next. */
+	readonly epoch: number;
+	readonly isUpstreamOpen: boolean;
+	/** Version of the name table by resource name. */
+	readonly nameTable: ReadonlyMap<string, string>;
+}
+
+export type RelayEvent =
+	| { readonly type: "downstreamMessage"; readonly bytes: Uint8Array }
+	| { readonly type: "upstreamOpened" }
+	| { readonly type: "upstreamMessage"; readonly bytes: Uint8Array }
+	| { readonly type: "upstreamClosed" };
+
+export type RelayAction =
+	/** The first request came: find a control plane. */
+	| { readonly type: "connectUpstream"; readonly node: Uint8Array }
+	| { readonly type: "sendUpstream"; readonly pieces: readonly Uint8Array[] }
+	| { readonly type: "sendDownstream"; readonly pieces: readonly Uint8Array[] }
+	| { readonly type: "closeDownstream"; readonly grpcStatus: number; readonly because: string }
+	/** The control plane talks nonsense: try another. */
+	| { readonly type: "closeUpstream"; readonly because: string }
+	/** An encoded istio.networking.nds.v1.NameTable. */
+	| { readonly type: "reportNameTable"; readonly bytes: Uint8Array };
+
+export interface RelayStep {
+	readonly state: RelayState;
+	readonly actions: readonly RelayAction[];
+}
+
+export const unknownVersion = "?";
+
+export function openRelaySession(): RelayState {
+	return { types: new Map(), epoch: 0, isUpstreamOpen: false, nameTable: new Map() };
+}
+
+export function stepRelay(config: RelayConfig, state: RelayState, event: RelayEvent): RelayStep {
+	switch (event.type) {
+		case "downstreamMessage":
+			return onRequest(state, event.bytes);
+		case "upstreamOpened":
+			return onUpstreamOpened(config, state);
+		case "upstreamMessage":
+			return onResponse(config, state, event.bytes);
+		case "upstreamClosed":
+			return { state: { ...state, isUpstreamOpen: false }, actions: [] };
+		default:
+			return event satisfies never;
+	}
+}
+
+function onRequest(state: RelayState, bytes: Uint8Array): RelayStep {
+	const decoded = decodeDeltaRequest(bytes);
+	if (!decoded.ok) return { state, actions: [{ type: "closeDownstream", grpcStatus: 3, because: decoded.because }] };
+	const { request } = decoded;
+	const isFirst = state.node === undefined;
+	if (isFirst && !request.node) {
+		const because = "the first request has no node";
+		return { state, actions: [{ type: "closeDownstream", grpcStatus: 3, because }] };
+	}
+	const node = state.node ?? request.node?.slice();
+	const types = new Map(state.types).set(request.typeUrl, afterRequest(state.types.get(request.typeUrl), request));
+	const next: RelayState = { ...state, ...(node && { node }), types };
+	if (isFirst && node) return { state: next, actions: [{ type: "connectUpstream", node }] };
+	if (!state.isUpstreamOpen) return { state: next, actions: [] };
+	const pieces = forwarded(state, request, bytes);
+	return { state: next, actions: pieces ? [{ type: "sendUpstream", pieces }] : [] };
+}
+
+/** The request for the open upstream; undefined if it says nothing that concerns this one. */
+function forwarded(state: RelayState, request: DeltaRequest, bytes: Uint8Array): readonly Uint8Array[] | undefined {
+	if (request.nonce === "") return [bytes];
+	const [epoch, nonce] = splitNonce(request.nonce);
+	if (epoch === state.epoch) return [bytes, requestNonceField(nonce)];
+	const { typeUrl, subscribe, unsubscribe } = request;
+	if (subscribe.length === 0 && unsubscribe.length === 0) return undefined;
+	return [encodeDeltaRequest({ typeUrl, subscribe, unsubscribe })];
+}
+
+function afterRequest(before: RelayType | undefined, request: DeltaRequest): RelayType {
+	const { subscription } = subscribeDelta(before?.subscription, request, undefined);
+	let held: ReadonlyMap<string, string> = before?.held ?? request.initialVersions;
+	let unanswered: RelayType["unanswered"] = before?.unanswered ?? new Map();
+	const answered = unanswered.get(request.nonce);
+	if (answered) {
+		const rest = new Map(unanswered);
+		rest.delete(request.nonce);
+		unanswered = rest;
+		held = afterAnswer(held, answered.response, request.error !== undefined);
+	}
+	if (request.unsubscribe.length > 0 && !subscription.wildcard) {
+		const kept = new Map(held);
+		for (const name of request.unsubscribe) kept.delete(name);
+		held = kept;
+	}
+	return { subscription, held, unanswered };
+}
+
+function afterAnswer(
+	held: ReadonlyMap<string, string>,
+	response: ResponseSummary,
+	isRejected: boolean,
+): ReadonlyMap<string, string> {
+	const next = new Map(held);
+	// Of a refused response Envoy may have taken the good resources: which, it does not say.
+	for (const { name, version } of response.resources) next.set(name, isRejected ? unknownVersion : version);
+	for (const name of response.removed) if (!isRejected) next.delete(name);
+	return next;
+}
+
+function onUpstreamOpened(config: RelayConfig, state: RelayState): RelayStep {
+	const next: RelayState = { ...state, epoch: state.epoch + 1, isUpstreamOpen: true };
+	const actions: RelayAction[] = [];
+	let { node } = state;
+	const send = (parts: Parameters<typeof encodeDeltaRequest>[0]): void => {
+		actions.push({ type: "sendUpstream", pieces: [encodeDeltaRequest({ ...parts, ...(node && { node }) })] });
+		node = undefined;
+	};
+	for (const [typeUrl, type] of state.types) {
+		const { wildcard, explicit, names } = type.subscription;
+		const subscribe = explicit ? [...(wildcard ? ["*"] : []), ...names] : [];
+		send({ typeUrl, subscribe, initialVersions: knownVersions(type) });
+	}
+	if (config.nameTable && !state.types.has(typeUrls.nameTable))
+		send({ typeUrl: typeUrls.nameTable, initialVersions: state.nameTable });
+	return { state: next, actions };
+}
+
+/** What is on its way to the proxy may or may not be there in a moment: the next control plane must say it again. */
+function knownVersions({ held, unanswered }: RelayType): ReadonlyMap<string, string> {
+	if (unanswered.size === 0) return held;
+	const versions = new Map(held);
+	for (const { names } of unanswered.values()) for (const name of names) versions.set(name, unknownVersion);
+	return versions;
+}
+
+function onResponse(config: RelayConfig, state: RelayState, bytes: Uint8Array): RelayStep {
+	let response: ResponseSummary;
+	try {
+		response = summarizeDeltaResponse(bytes);
+	} catch (error) {
+		const because = `a response is no valid protobuf: ${error instanceof Error ? error.message : error}`;
+		return { state, actions: [{ type: "closeUpstream", because }] };
+	}
+	const type = state.types.get(response.typeUrl);
+	if (config.nameTable && !type && response.typeUrl === typeUrls.nameTable) return onNameTable(state, response);
+	// An answer to something the proxy never asked for would confuse it.
+	if (!type) return { state, actions: [] };
+	const nonce = joinNonce(state.epoch, response.nonce);
+	// Kept until the answer comes: names and versions only, not the bytes they were read from.
+	const summary: ResponseSummary = {
+		...response,
+		resources: response.resources.map(({ name, version }) => ({ name, version, any: noBytes })),
+	};
+	const names = [...response.resources.map(({ name }) => name), ...response.removed];
+	const unanswered = new Map(type.unanswered).set(nonce, { names, response: summary });
+	return {
+		state: { ...state, types: new Map(state.types).set(response.typeUrl, { ...type, unanswered }) },
+		actions: [{ type: "sendDownstream", pieces: [bytes, responseNonceField(nonce)] }],
+	};
+}
+
+const noBytes = new Uint8Array();
+
+function onNameTable(state: RelayState, response: ResponseSummary): RelayStep {
+	const ack = encodeDeltaRequest({ typeUrl: typeUrls.nameTable, nonce: response.nonce });
+	const nameTable = new Map(state.nameTable);
+	for (const { name, version } of response.resources) nameTable.set(name, version);
+	for (const name of response.removed) nameTable.delete(name);
+	return {
+		state: { ...state, nameTable },
+		actions: [
+			...response.resources.map(({ any }): RelayAction => ({ type: "reportNameTable", bytes: valueOfAny(any) })),
+			{ type: "sendUpstream", pieces: [ack] },
+		],
+	};
+}
+
+/** `3.17`: the 17th nonce of the third upstream stream. */
+function joinNonce(epoch: number, nonce: string): string {
+	return `${epoch}.${nonce}`;
+}
+
+function splitNonce(nonce: string): readonly [number, string] {
+	const dot = nonce.indexOf(".");
+	return [Number(nonce.slice(0, dot)), nonce.slice(dot + 1)];
+}

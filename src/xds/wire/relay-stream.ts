@@ -1,0 +1,203 @@
+// One Envoy's stream in the relay: runs the relay's session between the Envoy's HTTP/2 stream and a control plane's, and
+// finds the next control plane when one is gone. The Envoy's stream outlives them all.
+
+import { constants, type ServerHttp2Stream } from "node:http2";
+import type { Cancel, Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { decodeNode } from "../node.ts";
+import { openRelaySession, type RelayEvent, type RelayState, stepRelay } from "../relay-session.ts";
+import { FrameReader, frame } from "./grpc-frames.ts";
+import { type AdsClientOptions, type AdsStream, openAdsStream } from "./xds-client.ts";
+
+export interface RelayStreamOptions {
+	/** Never empty. Tried in order, from `firstUpstream` on. */
+	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
+	readonly firstUpstream: number;
+	readonly tls?: () => NonNullable<AdsClientOptions["tls"]>;
+	readonly admit: (nodeId: string) => boolean;
+	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
+	readonly maxRequestBytes: number;
+	readonly backoffMs: { readonly first: number; readonly most: number };
+	readonly liveness: {
+		readonly connectTimeoutMs: number;
+		readonly pingEveryMs: number;
+		readonly pingTimeoutMs: number;
+	};
+}
+
+export interface RelayStreamStatus {
+	readonly nodeId: string;
+	/** `host:port` of the control plane in use; absent while there is none. */
+	readonly upstream?: string;
+	/** How often a control plane was lost. */
+	readonly losses: number;
+	readonly lastLoss?: string;
+}
+
+export class RelayStream {
+	readonly #http: ServerHttp2Stream;
+	readonly #options: RelayStreamOptions;
+	readonly #deps: { readonly clock: Clock; readonly log: Log; readonly random: () => number };
+	#state: RelayState = openRelaySession();
+	#nodeId = "";
+	#upstream: AdsStream | undefined;
+	#upstreamIndex: number;
+	/** True once the control plane sent something: what counts as having reached it. */
+	#isUpstreamGood = false;
+	/** Attempts in a row that reached nobody. */
+	#failures = 0;
+	#losses = 0;
+	#lastLoss: string | undefined;
+	#cancelRetry: Cancel = () => {};
+	#trailers: Record<string, string> = { "grpc-status": "0" };
+	#isOver = false;
+
+	constructor(
+		http: ServerHttp2Stream,
+		options: RelayStreamOptions,
+		deps: { readonly clock: Clock; readonly log: Log; readonly random: () => number },
+		onClosed: () => void,
+	) {
+		this.#http = http;
+		this.#options = options;
+		this.#deps = deps;
+		this.#upstreamIndex = options.firstUpstream % options.upstreams.length;
+		const frames = new FrameReader(options.maxRequestBytes);
+		http.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+		http.on("wantTrailers", () => http.sendTrailers(this.#trailers));
+		http.on("data", (chunk: Buffer) => {
+			if (this.#isOver) return;
+			const problem = frames.push(chunk, (bytes) => this.#run({ type: "downstreamMessage", bytes }));
+			if (problem) this.close(problem.grpcStatus, problem.because);
+		});
+		http.on("end", () => this.close(0, ""));
+		http.on("drain", () => this.#upstream?.resume());
+		http.on("close", () => {
+			this.#stop();
+			onClosed();
+		});
+	}
+
+	close(grpcStatus: number, because: string): void {
+		if (this.#isOver) return;
+		this.#stop();
+		this.#trailers = { "grpc-status": String(grpcStatus), "grpc-message": encodeURIComponent(because) };
+		this.#http.end();
+		const cancel = this.#deps.clock.after(1_000, () => this.#http.close(constants.NGHTTP2_CANCEL));
+		this.#http.once("close", cancel);
+	}
+
+	status(): RelayStreamStatus {
+		const upstream = this.#isUpstreamGood ? this.#address() : undefined;
+		return {
+			nodeId: this.#nodeId,
+			losses: this.#losses,
+			...(upstream !== undefined && { upstream }),
+			...(this.#lastLoss !== undefined && { lastLoss: this.#lastLoss }),
+		};
+	}
+
+	#stop(): void {
+		this.#isOver = true;
+		this.#cancelRetry();
+		this.#upstream?.close();
+		this.#upstream = undefined;
+	}
+
+	#run(event: RelayEvent): void {
+		if (this.#isOver) return;
+		const { state, actions } = stepRelay({ nameTable: this.#options.onNameTable !== undefined }, this.#state, event);
+		this.#state = state;
+		for (const action of actions) {
+			switch (action.type) {
+				case "connectUpstream":
+					this.#begin(action.node);
+					break;
+				case "sendUpstream":
+					this.#upstream?.send(...action.pieces);
+					break;
+				case "sendDownstream":
+					// A slow Envoy slows its control plane down; nothing piles up here.
+					if (!this.#http.write(frame(Buffer.concat(action.pieces)))) this.#upstream?.pause();
+					break;
+				case "closeDownstream":
+					this.close(action.grpcStatus, action.because);
+					break;
+				case "closeUpstream":
+					this.#lastLoss = action.because;
+					this.#upstream?.close();
+					break;
+				case "reportNameTable":
+					this.#options.onNameTable?.(this.#nodeId, action.bytes);
+					break;
+				default:
+					action satisfies never;
+			}
+		}
+	}
+
+	#begin(nodeBytes: Uint8Array): void {
+		const decoded = decodeNode(nodeBytes);
+		if (!decoded.ok) return void this.close(3, decoded.because);
+		this.#nodeId = decoded.node.id;
+		if (!this.#options.admit(this.#nodeId)) {
+			this.#deps.log.warn({ node: this.#nodeId }, "relay refused a node id");
+			return void this.close(7, `${this.#nodeId} is none of this machine's proxies`);
+		}
+		this.#connect();
+	}
+
+	#connect(): void {
+		const to = this.#options.upstreams[this.#upstreamIndex];
+		if (!to || this.#isOver) return;
+		this.#isUpstreamGood = false;
+		let isCurrent = true;
+		const tls = this.#options.tls?.();
+		const liveness = { ...this.#options.liveness, clock: this.#deps.clock };
+		this.#upstream = openAdsStream(
+			{ to, liveness, ...(tls && { tls }) },
+			{
+				opened: () => {
+					if (isCurrent) this.#reached();
+				},
+				message: (bytes) => {
+					if (isCurrent) this.#run({ type: "upstreamMessage", bytes });
+				},
+				closed: (_status, because) => {
+					if (!isCurrent) return;
+					isCurrent = false;
+					this.#lost(because);
+				},
+			},
+		);
+		this.#run({ type: "upstreamOpened" });
+	}
+
+	#reached(): void {
+		this.#isUpstreamGood = true;
+		this.#failures = 0;
+		this.#deps.log.info({ node: this.#nodeId, upstream: this.#address() }, "relay connected");
+	}
+
+	#lost(because: string): void {
+		if (this.#isOver) return;
+		const { upstreams, backoffMs } = this.#options;
+		this.#deps.log.warn({ node: this.#nodeId, upstream: this.#address(), because }, "relay lost its control plane");
+		if (this.#isUpstreamGood) this.#losses++;
+		this.#lastLoss = because;
+		this.#upstream = undefined;
+		this.#isUpstreamGood = false;
+		this.#run({ type: "upstreamClosed" });
+		this.#upstreamIndex = (this.#upstreamIndex + 1) % upstreams.length;
+		// The others are tried at once; only when none answers it waits, longer each round, and not in step with its neighbours.
+		const rounds = Math.floor(this.#failures / upstreams.length);
+		const waitMs = rounds === 0 && this.#failures > 0 ? 0 : Math.min(backoffMs.most, backoffMs.first * 2 ** rounds);
+		this.#failures++;
+		this.#cancelRetry = this.#deps.clock.after(waitMs * (0.5 + 0.5 * this.#deps.random()), () => this.#connect());
+	}
+
+	#address(): string {
+		const upstream = this.#options.upstreams[this.#upstreamIndex];
+		return upstream ? `${upstream.host}:${upstream.port}` : "";
+	}
+}

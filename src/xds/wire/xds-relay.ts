@@ -1,0 +1,99 @@
+// The relay of one machine: its Envoys talk delta ADS to a Unix socket here, and the relay to whichever control plane lives.
+// An Envoy's stream does not break when control planes come and go.
+
+import { chmodSync, chownSync, rmSync } from "node:fs";
+import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { RelayStream, type RelayStreamOptions, type RelayStreamStatus } from "./relay-stream.ts";
+import type { AdsClientOptions } from "./xds-client.ts";
+
+export interface XdsRelayOptions {
+	/** Made with mode 0600; an old socket of the same name is replaced. */
+	readonly socketPath: string;
+	/** Who may connect: the user that the Envoys run as. Default: the relay's own user. */
+	readonly owner?: { readonly uid: number; readonly gid: number };
+	/** Control planes, tried in order from a random one on. At least one. */
+	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
+	/** Asked before each connection, so that renewed certificates are used. Absent: plaintext. */
+	readonly tls?: () => NonNullable<AdsClientOptions["tls"]>;
+	/** Which node ids may connect. Default: all. */
+	readonly admit?: (nodeId: string) => boolean;
+	/** When given, the relay asks for each proxy's name table itself and hands it over: an encoded NameTable. */
+	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
+	/** Default 4 MiB. */
+	readonly maxRequestBytes?: number;
+	/** Wait after a loss, doubled each time that no control plane answers. Default 50 ms to 5,000 ms. */
+	readonly backoffMs?: RelayStreamOptions["backoffMs"];
+	/** Default: connect within 2,000 ms, ping each 2,000 ms, answered within 2,000 ms. */
+	readonly liveness?: RelayStreamOptions["liveness"];
+}
+
+export interface XdsRelay {
+	status(): readonly RelayStreamStatus[];
+	close(): Promise<void>;
+}
+
+const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+
+export async function startXdsRelay(
+	options: XdsRelayOptions,
+	deps: { readonly clock: Clock; readonly log: Log; readonly random?: () => number },
+): Promise<XdsRelay> {
+	const random = deps.random ?? Math.random;
+	if (options.upstreams.length === 0) throw new Error("the relay needs at least one control plane");
+	const streamOptions = {
+		upstreams: options.upstreams,
+		admit: options.admit ?? (() => true),
+		maxRequestBytes: options.maxRequestBytes ?? 4 * 1024 * 1024,
+		backoffMs: options.backoffMs ?? { first: 50, most: 5_000 },
+		liveness: options.liveness ?? { connectTimeoutMs: 2_000, pingEveryMs: 2_000, pingTimeoutMs: 2_000 },
+		...(options.tls && { tls: options.tls }),
+		...(options.onNameTable && { onNameTable: options.onNameTable }),
+	};
+	const streams = new Set<RelayStream>();
+	const connections = new Set<ServerHttp2Session>();
+	const server = createServer({ settings: { maxConcurrentStreams: 100 }, maxSessionMemory: 256 });
+	server.on("session", (session) => {
+		connections.add(session);
+		session.on("error", () => {});
+		session.on("close", () => connections.delete(session));
+	});
+	server.on("sessionError", () => {});
+	server.on("stream", (http: ServerHttp2Stream, headers) => {
+		http.on("error", () => {});
+		if (headers[":path"] !== deltaPath) {
+			const head = { ":status": 200, "content-type": "application/grpc", "grpc-status": "12" };
+			return void http.respond({ ...head, "grpc-message": "the relay serves delta ADS only" }, { endStream: true });
+		}
+		const firstUpstream = Math.floor(random() * options.upstreams.length);
+		const stream: RelayStream = new RelayStream(
+			http,
+			{ ...streamOptions, firstUpstream },
+			{ clock: deps.clock, log: deps.log, random },
+			() => streams.delete(stream),
+		);
+		streams.add(stream);
+	});
+	rmSync(options.socketPath, { force: true });
+	await new Promise<void>((resolve, reject) => {
+		server.once("error", reject);
+		server.listen(options.socketPath, resolve);
+	});
+	chmodSync(options.socketPath, 0o600);
+	if (options.owner) chownSync(options.socketPath, options.owner.uid, options.owner.gid);
+	return {
+		status: () => [...streams].map((stream) => stream.status()),
+		async close() {
+			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+			for (const stream of streams) stream.close(14, "the relay shuts down");
+			for (const session of connections) session.close();
+			const cancel = deps.clock.after(100, () => {
+				for (const session of connections) session.destroy();
+			});
+			await closed;
+			cancel();
+			rmSync(options.socketPath, { force: true });
+		},
+	};
+}
