@@ -2,7 +2,15 @@
 // so that proxies with the same view get the very same parts, whose bytes are then sent from one copy.
 
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
-import type { EndpointsView, GatewayView, InboundView, OutboundView, ProxyView, ServiceView } from "../model/view.ts";
+import type {
+	EndpointsView,
+	GatewayView,
+	InboundView,
+	OutboundView,
+	ProxyView,
+	SecretView,
+	ServiceView,
+} from "../model/view.ts";
 import { type EncodedResource, type ProxyConfig, type ResourcePart, type TypeUrl, typeUrls } from "../xds/resource.ts";
 import { type ClusterOptions, defaultClusterOptions } from "./cluster/cluster-options.ts";
 import { generateGatewayClusters } from "./cluster/gateway-clusters.ts";
@@ -10,10 +18,12 @@ import { generateInboundClusters } from "./cluster/inbound-clusters.ts";
 import { generateOutboundClusters } from "./cluster/outbound-clusters.ts";
 import { resourcePart } from "./encode-resource.ts";
 import { endpointPart } from "./endpoint/endpoint-part.ts";
+import { generateGatewayListeners } from "./gateway/gateway-listeners.ts";
 import { generateOutboundListeners } from "./listener/outbound-listeners.ts";
 import { generateInboundListeners, type InboundListenerOptions } from "./listener/virtual-inbound.ts";
 import { generateGatewayRoutes } from "./route/gateway-routes.ts";
 import { generateOutboundRoutes } from "./route/outbound-routes.ts";
+import { gatewaySecretNames, generateGatewaySecrets } from "./secret/gateway-secrets.ts";
 
 /** Off unless said otherwise: mesh TLS on either side. Pass the same object each time, results are remembered by it. */
 export interface GenerateOptions extends InboundListenerOptions {
@@ -42,8 +52,9 @@ export function generateProxyConfig(
 	for (const group of groups) add(typeUrls.cluster, group.clusters);
 	add(typeUrls.endpoints, services && endpointsOf(services, view.endpoints));
 	for (const group of groups) add(typeUrls.listener, group.listeners);
+	if (proxy.type === "router" && view.gateway) add(typeUrls.listener, gatewayListeners(view.gateway, view.secrets));
 	for (const group of groups) add(typeUrls.route, group.routes);
-	add(typeUrls.secret, undefined);
+	add(typeUrls.secret, gatewaySecrets(view.secrets));
 	return config;
 }
 
@@ -68,6 +79,21 @@ const inboundParts = rememberedByView((view: InboundView, options: GenerateOptio
 const gatewayParts = rememberedByView((view: GatewayView, options: GenerateOptions) =>
 	partsOf(generateGatewayClusters(view, options.clusters ?? defaultClusterOptions), [], generateGatewayRoutes(view)),
 );
+
+const gatewayListeners = rememberedByView((view: GatewayView, secrets: readonly SecretView[]) =>
+	resourcePart(generateGatewayListeners(view, gatewaySecretNames(secrets))),
+);
+
+const secretsRemembered = new WeakMap<readonly SecretView[], ResourcePart>();
+
+function gatewaySecrets(secrets: readonly SecretView[]): ResourcePart {
+	let part = secretsRemembered.get(secrets);
+	if (!part) {
+		part = resourcePart(generateGatewaySecrets(secrets));
+		secretsRemembered.set(secrets, part);
+	}
+	return part;
+}
 
 const endpointsOf = rememberedByView((services: readonly ServiceView[], endpoints: EndpointsView) =>
 	endpointPart(services, endpoints),

@@ -16,6 +16,7 @@ import {
 	HttpConnectionManagerSchema,
 	type HttpFilter,
 	HttpFilterSchema,
+	type LocalReplyConfigSchema,
 	HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from "../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { accessLogs } from "./access-log.ts";
@@ -34,6 +35,7 @@ export interface HttpConnectionManagerOptions {
 	readonly routes: string | MessageInitShape<typeof RouteConfigurationSchema>;
 	/** The connection is TLS with a client certificate: tell the application whose (x-forwarded-client-cert). */
 	readonly clientCertificate?: boolean;
+	readonly localReply?: MessageInitShape<typeof LocalReplyConfigSchema>;
 }
 
 function httpFilter(name: string, config: ReturnType<typeof packAny>): HttpFilter {
@@ -74,6 +76,7 @@ export function httpConnectionManager(mesh: MeshSettings, options: HttpConnectio
 				...(options.clientCertificate === true && {
 					setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
 				}),
+				...(options.localReply && { localReplyConfig: options.localReply }),
 				upgradeConfigs: [webSocket],
 				// Istio's path normalisation BASE: dot segments and percent-encoding of unreserved characters.
 				normalizePath: true,

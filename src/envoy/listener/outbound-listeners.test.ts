@@ -108,7 +108,7 @@ describe("outbound listeners", () => {
 
 	it("tell TLS services without an address apart by SNI", () => {
 		const entry = (host: string) =>
-			service(host, "TLS", 443, { hostname: host, registry: "serviceEntry", addresses: [], discovery: "dns" });
+			service(host, "TLS", 443, { hostname: host, registry: "serviceEntry", addresses: [], discovery: "passthrough" });
 		const listener = listenersOf(viewOf([entry("*.a.example"), entry("b.example")])).get("0.0.0.0_443");
 		assert.deepEqual(inspectorsOf(listener), ["tls_inspector"]);
 		assert.deepEqual(describeChains(listener), [
@@ -174,7 +174,7 @@ describe("outbound listeners", () => {
 	});
 
 	it("route TLS by the SNI hosts of a VirtualService", () => {
-		const web = service("web", "TLS", 443, { hostname: "*.example.com", addresses: [], discovery: "dns" });
+		const web = service("web", "TLS", 443, { hostname: "*.example.com", addresses: [], discovery: "passthrough" });
 		const rule = aRoutingRule("web", {
 			hosts: ["*.example.com"],
 			tls: [
@@ -190,6 +190,13 @@ describe("outbound listeners", () => {
 			"a.example.com,b.example.com tls -> tcp outbound|443||*.example.com",
 			"c.example.com tls -> tcp BlackHoleCluster",
 			"else -> tcp PassthroughCluster",
+		]);
+	});
+
+	it("close connections to a name that has no endpoints to resolve", () => {
+		const entry = service("gone", "TCP", 9000, { discovery: "dns" });
+		assert.deepEqual(describeChains(listenersOf(viewOf([entry])).get("10.96.0.1_9000")), [
+			"else -> tcp BlackHoleCluster",
 		]);
 	});
 

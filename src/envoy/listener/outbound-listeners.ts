@@ -115,7 +115,7 @@ function needsSni(entries: readonly ListenerEntry[], address: string): boolean {
 
 function routingOf(view: OutboundView, service: ServiceView, port: ServicePort): TcpRouting {
 	const rules = rulesForHost(view.rules, service.service.hostname);
-	return tcpRouting(service, port, rules, servicesByHost(view.services));
+	return tcpRouting(service, port, rules, servicesByHost(view.services, "sidecar"));
 }
 
 /** What a wildcard listener does with connections that belong to no service of its port. */

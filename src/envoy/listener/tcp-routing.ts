@@ -6,7 +6,7 @@ import type { RoutingRule, ServiceView } from "../../model/view.ts";
 import { policyForPort } from "../cluster/effective-policy.ts";
 import { msFromText } from "../duration.ts";
 import { outboundClusterName } from "../names.ts";
-import { type ServicesByHost, weightedDestinations } from "./destination-cluster.ts";
+import { existingCluster, type ServicesByHost, weightedDestinations } from "./destination-cluster.ts";
 import type { ChainMatch } from "./filter-chains.ts";
 import type { TcpProxyOptions } from "./tcp-proxy.ts";
 
@@ -74,7 +74,8 @@ export function tcpRouting(
 			}
 		}
 	}
-	const own = [{ name: outboundClusterName(port.number, "", view.service.hostname), weight: 1 }];
+	const name = outboundClusterName(port.number, "", view.service.hostname);
+	const own = [{ name: existingCluster(view, name, services.role), weight: 1 }];
 	return { branches, otherwise: otherwise ?? { clusters: own, ...limits }, bySni };
 }
 
