@@ -6,8 +6,13 @@ const strictDnsLabel = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 /** A first label may be `*`, or begin with one: `*-suffix`. */
 const wildcardLabel = /^(?:\*|\*?(?:-[a-z0-9]|[a-z0-9])(?:[-a-z0-9]{0,61}[a-z0-9])?)$/i;
 
-/** Kubernetes' names of one part: namespaces, subsets, ports. */
+/** One part of a host name; names of subsets, ports and namespaces in Istio's fields. Capital letters are let through. */
 export function isDnsLabel(text: string): boolean {
+	return dnsLabel.test(text);
+}
+
+/** Kubernetes' names of one part. */
+export function isKubernetesLabel(text: string): boolean {
 	return strictDnsLabel.test(text);
 }
 

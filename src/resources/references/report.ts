@@ -1,0 +1,19 @@
+// How checks across resources say what they found: with the resource, a path in it, and Istio's code.
+
+import type { AnyObject } from "../config-object.ts";
+import type { Path } from "../findings.ts";
+
+export type Report = (
+	severity: "error" | "warning",
+	code: string,
+	object: AnyObject,
+	path: Path,
+	message: string,
+	hint: string,
+) => void;
+
+/** `VirtualService default/reviews` */
+export function nameOf(object: AnyObject): string {
+	const { namespace, name } = object.metadata;
+	return namespace === "" ? `${object.kind} ${name}` : `${object.kind} ${namespace}/${name}`;
+}

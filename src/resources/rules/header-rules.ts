@@ -1,0 +1,67 @@
+// Names and values of HTTP headers, in matches and in operations on requests and responses.
+
+import type { Findings, Path } from "../findings.ts";
+import type { HeaderOperations, Headers } from "../kinds/networking.ts";
+
+const headerName = /^[-_A-Za-z0-9]+$/;
+/** Control characters end a header early; a % begins one of Envoy's variables unless it is doubled. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the rule is about
+const controlCharacter = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+const withVariables = /^(?:[^%]|%%|%[A-Za-z_][A-Za-z0-9_]*(?:\([^)]*\))?(?::\d+)?%)*$/;
+
+export function checkHeaderName(name: string, path: Path, findings: Findings): void {
+	if (!headerName.test(name))
+		findings.error(path, `${JSON.stringify(name)} is not a header name`, "use letters, digits, - and _");
+}
+
+/** In matches, `@request.auth.claims.x` stands for a claim of the request's token. */
+export function checkMatchHeaderName(name: string, path: Path, findings: Findings): void {
+	if (!isClaimHeader(name)) checkHeaderName(name, path, findings);
+}
+
+export function isClaimHeader(name: string): boolean {
+	return /^@request\.auth\.claims[.[]./.test(name);
+}
+
+export function checkHeaders(headers: Headers | undefined, path: Path, findings: Findings): void {
+	checkOperations(headers?.request, [...path, "request"], true, findings);
+	checkOperations(headers?.response, [...path, "response"], false, findings);
+}
+
+function checkOperations(
+	operations: HeaderOperations | undefined,
+	path: Path,
+	isRequest: boolean,
+	findings: Findings,
+): void {
+	for (const operation of ["set", "add"] as const)
+		for (const [name, value] of Object.entries(operations?.[operation] ?? {})) {
+			const at = [...path, operation, name];
+			checkOperationName(name, at, isRequest, findings);
+			if (controlCharacter.test(value)) findings.error(at, "the value holds a control character", "remove it");
+			else if (!withVariables.test(value))
+				findings.error(
+					at,
+					`${JSON.stringify(value)} has a lone %`,
+					"write %% for a percent sign, %NAME% for a variable of Envoy",
+				);
+		}
+	for (const [index, name] of (operations?.remove ?? []).entries())
+		checkOperationName(name, [...path, "remove", index], false, findings);
+}
+
+function checkOperationName(name: string, path: Path, mayBeAuthority: boolean, findings: Findings): void {
+	if (name === "") findings.error(path, "the name of the header is empty", "name the header");
+	else if (mayBeAuthority && isAuthorityHeader(name)) return;
+	else if (name.startsWith(":") || name.toLowerCase() === "host")
+		findings.error(
+			path,
+			`${JSON.stringify(name)} cannot be changed here`,
+			"use rewrite.authority for the host name; other : headers are fixed",
+		);
+}
+
+export function isAuthorityHeader(name: string): boolean {
+	const lower = name.toLowerCase();
+	return lower === ":authority" || lower === "host";
+}
