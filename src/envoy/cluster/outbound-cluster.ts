@@ -5,16 +5,13 @@ import type { Protocol } from "../../model/service.ts";
 import type { ServiceView } from "../../model/view.ts";
 import type { EncodedResource } from "../../xds/resource.ts";
 import { durationFromText } from "../duration.ts";
-import { durationFromMs, encodeResource, packAny } from "../encode-resource.ts";
-import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.ts";
-import { ApiVersion } from "../gen/envoy/config/core/v3/config_source_pb.ts";
-import type { ClusterLoadAssignmentSchema } from "../gen/envoy/config/endpoint/v3/endpoint_pb.ts";
-import { DnsLookupFamily } from "../gen/envoy/extensions/clusters/common/dns/v3/dns_pb.ts";
-import { DnsClusterSchema } from "../gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts";
+import { durationFromMs, encodeResource } from "../encode-resource.ts";
+import { ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { configPath, istioMetadata, serviceMetadata } from "../istio-metadata.ts";
 import type { MessageFields } from "../message-fields.ts";
 import { meshSni } from "../names.ts";
 import { autoMtlsMatches, type ClientTlsContext, securedConnection, withProxyProtocol } from "./client-tls.ts";
+import { discoveryFields } from "./cluster-discovery.ts";
 import type { ClusterOptions } from "./cluster-options.ts";
 import { circuitBreakers, keepalive } from "./connection-pool.ts";
 import { commonLbConfig, loadBalancerFields } from "./load-balancer.ts";
@@ -23,18 +20,12 @@ import { outlierDetection } from "./outlier-detection.ts";
 import type { ProxyRole, ServiceCluster } from "./service-clusters.ts";
 import { httpProtocolOptions, upstreamProtocol } from "./upstream-protocol.ts";
 
-export type ClusterInit = MessageFields<typeof ClusterSchema>;
-export type LoadAssignmentInit = MessageFields<typeof ClusterLoadAssignmentSchema>;
-
-/** How often names are looked up again when DNS gives no TTL. */
-const dnsRefreshRateMs = 60_000;
+type ClusterInit = MessageFields<typeof ClusterSchema>;
 
 export interface OutboundClusterContext {
 	readonly mesh: MeshSettings;
 	readonly role: ProxyRole;
 	readonly options: ClusterOptions;
-	/** Endpoints of DNS clusters; undefined when there are none, and then there is no cluster. */
-	readonly dnsEndpoints: (view: ServiceView, cluster: ServiceCluster) => LoadAssignmentInit | undefined;
 }
 
 /** Undefined for a DNS service (or subset) without endpoints: Envoy would refuse the cluster. */
@@ -43,7 +34,7 @@ export function outboundCluster(
 	cluster: ServiceCluster,
 	context: OutboundClusterContext,
 ): EncodedResource | undefined {
-	const discovery = discoveryFields(view, cluster, context);
+	const discovery = discoveryFields(view, cluster);
 	if (discovery === undefined) return undefined;
 	const { service } = view;
 	const { policy, port } = cluster;
@@ -57,10 +48,7 @@ export function outboundCluster(
 	};
 	const secured = securedConnection(policy?.tls, tlsContext);
 	const auto =
-		context.options.autoMtls &&
-		policy?.tls === undefined &&
-		!service.meshExternal &&
-		cluster.discovery !== "originalDestination";
+		context.options.autoMtls && policy?.tls === undefined && !service.meshExternal && knowsItsEndpoints(cluster);
 	const proxyProtocol = policy?.proxyProtocol && !auto ? (policy.proxyProtocol.version ?? "V1") : undefined;
 	const transportSocket = proxyProtocol ? withProxyProtocol(proxyProtocol, secured?.socket) : secured?.socket;
 	return encodeResource(ClusterSchema, cluster.name, {
@@ -79,58 +67,6 @@ export function outboundCluster(
 	});
 }
 
-function discoveryFields(
-	view: ServiceView,
-	cluster: ServiceCluster,
-	context: OutboundClusterContext,
-): ClusterInit | undefined {
-	switch (cluster.discovery) {
-		case "eds":
-			return {
-				clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
-				edsClusterConfig: {
-					serviceName: cluster.name,
-					edsConfig: {
-						configSourceSpecifier: { case: "ads", value: {} },
-						initialFetchTimeout: durationFromMs(0),
-						resourceApiVersion: ApiVersion.V3,
-					},
-				},
-			};
-		case "originalDestination":
-			return {
-				clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
-				lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-				lbConfig: { case: undefined },
-			};
-		case "dns":
-		case "dnsRoundRobin": {
-			const loadAssignment = context.dnsEndpoints(view, cluster);
-			return loadAssignment && { clusterDiscoveryType: dnsType(cluster.discovery), loadAssignment };
-		}
-		case "dynamicDns":
-			return undefined;
-		default:
-			return cluster.discovery satisfies never;
-	}
-}
-
-/** STRICT_DNS, or LOGICAL_DNS where one address at a time is used. Envoy's old enumeration of types cannot say the TTL. */
-function dnsType(discovery: "dns" | "dnsRoundRobin"): NonNullable<ClusterInit["clusterDiscoveryType"]> {
-	return {
-		case: "clusterType",
-		value: {
-			name: "envoy.cluster.dns",
-			typedConfig: packAny(DnsClusterSchema, {
-				dnsRefreshRate: durationFromMs(dnsRefreshRateMs),
-				respectDnsTtl: true,
-				dnsLookupFamily: DnsLookupFamily.V4_PREFERRED,
-				allAddressesInSingleEndpoint: discovery === "dnsRoundRobin",
-			}),
-		},
-	};
-}
-
 function metadataOf(view: ServiceView, cluster: ServiceCluster): ClusterInit["metadata"] {
 	const source = view.destination?.sources[0];
 	return istioMetadata({
@@ -140,6 +76,14 @@ function metadataOf(view: ServiceView, cluster: ServiceCluster): ClusterInit["me
 		...(cluster.subset && { subset: cluster.subset.name }),
 		...(view.service.meshExternal && { external: true }),
 	});
+}
+
+/**
+ * Only of endpoints in the configuration is it known whether a proxy stands before them. (Envoy 1.40 even crashes
+ * on transport_socket_matches in a dynamic forward proxy.)
+ */
+function knowsItsEndpoints({ discovery }: ServiceCluster): boolean {
+	return discovery !== "originalDestination" && discovery !== "dynamicDns";
 }
 
 function isHttp(protocol: Protocol): boolean {

@@ -4,7 +4,6 @@
 import type { MeshSettings } from "../../model/mesh-settings.ts";
 import type { ServiceView } from "../../model/view.ts";
 import type { EncodedResource } from "../../xds/resource.ts";
-import { dnsLoadAssignment } from "../endpoint/dns-load-assignment.ts";
 import type { ClusterOptions } from "./cluster-options.ts";
 import { outboundCluster } from "./outbound-cluster.ts";
 import { type ProxyRole, serviceClusters } from "./service-clusters.ts";
@@ -49,6 +48,7 @@ function clustersOfService(
 	role: ProxyRole,
 	options: ClusterOptions,
 ): readonly EncodedResource[] {
-	const context = { mesh, role, options, dnsEndpoints: dnsLoadAssignment };
-	return serviceClusters(view, role).flatMap((cluster) => outboundCluster(view, cluster, context) ?? []);
+	return serviceClusters(view, role).flatMap(
+		(cluster) => outboundCluster(view, cluster, { mesh, role, options }) ?? [],
+	);
 }

@@ -2,11 +2,14 @@
 
 import type { Endpoint } from "../../model/endpoint.ts";
 import type { ServiceView } from "../../model/view.ts";
-import type { LoadAssignmentInit } from "../cluster/outbound-cluster.ts";
 import { hasLabels, type ServiceCluster } from "../cluster/service-clusters.ts";
+import type { ClusterLoadAssignmentSchema } from "../gen/envoy/config/endpoint/v3/endpoint_pb.ts";
+import type { MessageFields } from "../message-fields.ts";
+
+type LoadAssignmentFields = MessageFields<typeof ClusterLoadAssignmentSchema>;
 
 /** Undefined when no endpoint is left. LOGICAL_DNS takes exactly one endpoint: the first. */
-export function dnsLoadAssignment(view: ServiceView, cluster: ServiceCluster): LoadAssignmentInit | undefined {
+export function dnsLoadAssignment(view: ServiceView, cluster: ServiceCluster): LoadAssignmentFields | undefined {
 	const all = view.endpoints?.byPort.get(cluster.port.number) ?? [];
 	const chosen = all.filter((endpoint) => hasLabels(endpoint.labels, cluster.subset?.labels));
 	const endpoints = cluster.discovery === "dnsRoundRobin" ? chosen.slice(0, 1) : chosen;
@@ -38,6 +41,9 @@ export function dnsLoadAssignment(view: ServiceView, cluster: ServiceCluster): L
 						},
 					},
 					loadBalancingWeight: member.weight,
+					...(member.tlsMode === "istio" && {
+						metadata: { filterMetadata: { "envoy.transport_socket_match": { tlsMode: "istio" } } },
+					}),
 				})),
 			})),
 	};
