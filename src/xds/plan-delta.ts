@@ -170,7 +170,7 @@ export function countOf(piece: Piece): number {
 	return piece.kind === "diff" ? piece.diff.upserts.length : piece.resources.length;
 }
 
-function sameParts(a: readonly ResourcePart[], b: readonly ResourcePart[]): boolean {
+export function sameParts(a: readonly ResourcePart[], b: readonly ResourcePart[]): boolean {
 	return a === b || (a.length === b.length && a.every((part, index) => part === b[index]));
 }
 

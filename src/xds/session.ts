@@ -4,7 +4,7 @@
 
 import type { Response } from "./encode-response.ts";
 import { forget, holdsNothing } from "./held.ts";
-import { type Piece, resourcesOf } from "./plan-delta.ts";
+import { type Piece, resourcesOf, sameParts } from "./plan-delta.ts";
 import { planSends } from "./plan-sends.ts";
 import type { XdsRequest } from "./request.ts";
 import { type ProxyConfig, type TypeUrl, typeUrls } from "./resource.ts";
@@ -122,12 +122,20 @@ function onRequest(config: SessionConfig, state: SessionState, request: XdsReque
 	return { state: next.state, actions: [...actions, ...next.actions] };
 }
 
-function onConfig(state: SessionState, config: ProxyConfig, atMs: number): SessionState {
+/** Keeps the set of a type whose parts are the same, so that nothing else has to look into it. */
+function onConfig(state: SessionState, given: ProxyConfig, atMs: number): SessionState {
+	const config = new Map(given);
 	let types: Map<TypeUrl, TypeSession> | undefined;
-	for (const [typeUrl, type] of state.types) {
-		if (state.config?.get(typeUrl) === config.get(typeUrl)) continue;
-		types ??= new Map(state.types);
-		types.set(typeUrl, { ...type, changedAtMs: atMs });
+	for (const typeUrl of new Set([...given.keys(), ...state.types.keys()])) {
+		const before = state.config?.get(typeUrl);
+		const after = given.get(typeUrl);
+		if (before === after) continue;
+		if (before && after && sameParts(before.parts, after.parts)) {
+			config.set(typeUrl, before);
+			continue;
+		}
+		const type = state.types.get(typeUrl);
+		if (type) types = (types ?? new Map(state.types)).set(typeUrl, { ...type, changedAtMs: atMs });
 	}
 	return { ...state, config, types: types ?? state.types };
 }
