@@ -42,7 +42,6 @@ export function generateProxyConfig(
 		...(proxy.type === "sidecar" && view.inbound ? [inboundParts(view.inbound, options)] : []),
 		...(proxy.type === "router" && view.gateway ? [gatewayParts(view.gateway, options)] : []),
 	];
-	const services = proxy.type === "router" ? view.gateway?.services : view.outbound?.services;
 	const config = new Map<TypeUrl, { typeUrl: TypeUrl; parts: ResourcePart[] }>();
 	const add = (typeUrl: TypeUrl, part: ResourcePart | undefined): void => {
 		const set = config.get(typeUrl) ?? { typeUrl, parts: [] };
@@ -50,7 +49,7 @@ export function generateProxyConfig(
 		config.set(typeUrl, set);
 	};
 	for (const group of groups) add(typeUrls.cluster, group.clusters);
-	add(typeUrls.endpoints, services && endpointsOf(services, view.endpoints));
+	add(typeUrls.endpoints, endpointsOf(proxy, view));
 	for (const group of groups) add(typeUrls.listener, group.listeners);
 	if (proxy.type === "router" && view.gateway) add(typeUrls.listener, gatewayListeners(view.gateway, view.secrets));
 	for (const group of groups) add(typeUrls.route, group.routes);
@@ -95,9 +94,14 @@ function gatewaySecrets(secrets: readonly SecretView[]): ResourcePart {
 	return part;
 }
 
-const endpointsOf = rememberedByView((services: readonly ServiceView[], endpoints: EndpointsView) =>
-	endpointPart(services, endpoints),
-);
+/** Remembers by itself. */
+function endpointsOf(proxy: MeshProxy, view: ProxyView): ResourcePart | undefined {
+	const { gateway, outbound, endpoints } = view;
+	if (proxy.type === "router") {
+		return gateway && endpointPart(gateway.services, endpoints, { mesh: gateway.mesh, role: "gateway" });
+	}
+	return outbound && endpointPart(outbound.services, endpoints, { mesh: outbound.mesh, role: "sidecar" });
+}
 
 function partsOf(
 	clusters: readonly EncodedResource[],
