@@ -100,7 +100,7 @@ describe("the configuration of a proxy", () => {
 		const dangling = danglingReferences(generateProxyConfig(aProxy(), view));
 		assert.deepEqual(
 			[...new Set(dangling.map(({ to, effect }) => `${effect} ${to.name}`))],
-			[`fails outbound|80|v9|${host}`],
+			[`fails outbound|80|v9|${host}`, `fails outbound|81|v9|${host}`],
 		);
 	});
 

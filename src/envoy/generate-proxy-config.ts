@@ -2,15 +2,7 @@
 // so that proxies with the same view get the very same parts, whose bytes are then sent from one copy.
 
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
-import type {
-	EndpointsView,
-	GatewayView,
-	InboundView,
-	OutboundView,
-	ProxyView,
-	SecretView,
-	ServiceView,
-} from "../model/view.ts";
+import type { GatewayView, InboundView, OutboundView, ProxyView, SecretView } from "../model/view.ts";
 import { type EncodedResource, type ProxyConfig, type ResourcePart, type TypeUrl, typeUrls } from "../xds/resource.ts";
 import { type ClusterOptions, defaultClusterOptions } from "./cluster/cluster-options.ts";
 import { generateGatewayClusters } from "./cluster/gateway-clusters.ts";
