@@ -17,6 +17,7 @@ export function chooseNode(
 		const here = pods.filter((pod) => pod.node === node);
 		return here.filter((pod) => pod.owner === owner).length * 100_000 + here.length;
 	};
-	return nodes.map((node, index) => ({ node, load: load(node), index })).sort((a, b) => a.load - b.load || a.index - b.index)[0]
-		?.node;
+	return nodes
+		.map((node, index) => ({ node, load: load(node), index }))
+		.sort((a, b) => a.load - b.load || a.index - b.index)[0]?.node;
 }

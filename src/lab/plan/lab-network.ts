@@ -129,10 +129,7 @@ export function planPodUp(pod: PodLink): readonly (readonly IpBatch[])[] {
 		[
 			{
 				netns: pod.node.netns,
-				lines: [
-					`link add ${end} type veth peer name eth0 netns ${pod.netns}`,
-					`link set ${end} master pods up`,
-				],
+				lines: [`link add ${end} type veth peer name eth0 netns ${pod.netns}`, `link set ${end} master pods up`],
 			},
 		],
 		[

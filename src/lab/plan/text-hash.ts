@@ -5,8 +5,7 @@ const alphabet = "bcdfghjklmnpqrstvwxz2456789";
 /** FNV-1a with 64 bits, as `length` characters (at most 10). */
 export function hashName(text: string, length: number): string {
 	let hash = 0xcbf29ce484222325n;
-	for (const byte of new TextEncoder().encode(text))
-		hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+	for (const byte of new TextEncoder().encode(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
 	hash ^= hash >> 29n;
 	let name = "";
 	for (let index = 0; index < length; index++) {
