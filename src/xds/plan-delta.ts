@@ -128,13 +128,15 @@ export function adoptParts(subscription: Subscription, held: Held, set: Resource
 	return parts.length === 0 ? held : heldFrom(parts, overrides);
 }
 
-/** True if the client has most of the part: from now on it has the part, with exceptions. */
+/** True if the client has nearly all of the part: from now on it has the part, with exceptions. */
 function adoptPart(part: ResourcePart, overrides: Map<string, string | undefined>): boolean {
-	if (overrides.size * 2 < part.resources.size) return false;
+	const { resources } = part;
+	if (overrides.size === 0) return false;
 	let equal = 0;
-	for (const { name, version } of part.resources.values()) if (overrides.get(name) === version) equal++;
-	if (equal === 0 || equal * 2 < part.resources.size) return false;
-	for (const { name, version } of part.resources.values()) {
+	for (const { name, version } of resources.values()) if (overrides.get(name) === version) equal++;
+	// Of many exceptions each stream would need bytes of its own; the whole part has shared ones.
+	if (equal === 0 || resources.size - equal > Math.max(64, resources.size / 8)) return false;
+	for (const { name, version } of resources.values()) {
 		if (overrides.get(name) === version) overrides.delete(name);
 		else if (!overrides.has(name)) overrides.set(name, undefined);
 	}
