@@ -1,0 +1,52 @@
+// MeshConfig resources -> the mesh's settings. One counts: the oldest that lies in the root namespace it names, else the oldest.
+
+import type { MeshSettings } from "../model/mesh-settings.ts";
+import { defaultMeshSettings } from "../model/mesh-settings.ts";
+import type { ConfigObject } from "../resources/config-object.ts";
+import { byAge } from "../resources/config-object.ts";
+import { parseDurationMs } from "../resources/text/duration.ts";
+
+type MeshConfig = ConfigObject<"MeshConfig">;
+
+/** The MeshConfig in force, if there is one. */
+export function meshConfigInForce(configs: Iterable<MeshConfig>): MeshConfig | undefined {
+	const sorted = [...configs].sort(byAge);
+	const atHome = (config: MeshConfig) => config.metadata.namespace === rootNamespaceOf(config);
+	return sorted.find(atHome) ?? sorted[0];
+}
+
+export function meshSettingsOf(config: MeshConfig | undefined, domainSuffix: string): MeshSettings {
+	const defaults = { ...defaultMeshSettings, domainSuffix };
+	if (config === undefined) return defaults;
+	const spec = config.spec;
+	const retry = spec.defaultHttpRetryPolicy;
+	return {
+		...defaults,
+		trustDomain: spec.trustDomain ?? defaults.trustDomain,
+		rootNamespace: rootNamespaceOf(config),
+		outboundTrafficPolicy: spec.outboundTrafficPolicy?.mode ?? defaults.outboundTrafficPolicy,
+		accessLogFile: spec.accessLogFile ?? defaults.accessLogFile,
+		accessLogFormat: spec.accessLogFormat ?? defaults.accessLogFormat,
+		accessLogEncoding: spec.accessLogEncoding ?? defaults.accessLogEncoding,
+		connectTimeoutMs: durationMs(spec.connectTimeout) ?? defaults.connectTimeoutMs,
+		protocolDetectionTimeoutMs: durationMs(spec.protocolDetectionTimeout) ?? defaults.protocolDetectionTimeoutMs,
+		retries: {
+			attempts: retry?.attempts ?? defaults.retries.attempts,
+			perTryTimeoutMs: durationMs(retry?.perTryTimeout) ?? defaults.retries.perTryTimeoutMs,
+			retryOn: retry?.retryOn ?? defaults.retries.retryOn,
+		},
+		localityLb: spec.localityLbSetting ?? defaults.localityLb,
+		serviceExportTo: spec.defaultServiceExportTo ?? defaults.serviceExportTo,
+		virtualServiceExportTo: spec.defaultVirtualServiceExportTo ?? defaults.virtualServiceExportTo,
+		destinationRuleExportTo: spec.defaultDestinationRuleExportTo ?? defaults.destinationRuleExportTo,
+		sidecarScope: spec.sidecarScope ?? defaults.sidecarScope,
+	};
+}
+
+function rootNamespaceOf(config: MeshConfig): string {
+	return config.spec.rootNamespace ?? defaultMeshSettings.rootNamespace;
+}
+
+function durationMs(text: string | undefined): number | undefined {
+	return text === undefined ? undefined : parseDurationMs(text);
+}

@@ -1,0 +1,81 @@
+// The services that a client may call, one for each host name, each with the DestinationRules that apply to that client.
+
+import type { ServiceEndpoints } from "../model/endpoint.ts";
+import type { MeshService } from "../model/service.ts";
+import type { DestinationPolicy, ServiceView } from "../model/view.ts";
+import { destinationFor } from "./destination-rule-index.ts";
+import { type EgressScope, portsInScope } from "./egress-scope.ts";
+import type { Routing } from "./routing.ts";
+import { sameItems } from "./same-value.ts";
+import { isVisibleTo } from "./visibility.ts";
+
+export interface Client {
+	readonly namespace: string;
+	readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Sorted by host name. `alsoHosts` are destinations of rules in scope, brought in whole whatever the scope says. */
+export function serviceViewsFor(
+	routing: Routing,
+	client: Client,
+	scope?: EgressScope,
+	alsoHosts: ReadonlySet<string> = new Set(),
+): readonly ServiceView[] {
+	const views: ServiceView[] = [];
+	for (const [host, candidates] of routing.registry.byHost) {
+		const visible = candidates.filter((service) => isVisibleTo(service.exportTo, client.namespace));
+		const service = scope === undefined ? visible[0] : scopedService(visible, scope, alsoHosts.has(host));
+		if (service === undefined) continue;
+		const destination = destinationFor(routing.destinationRules, service, client.namespace, client.labels);
+		views.push(serviceView(service, destination, routing.dnsEndpoints.get(service.key)));
+	}
+	return views;
+}
+
+function scopedService(
+	visible: readonly MeshService[],
+	scope: EgressScope,
+	isDestination: boolean,
+): MeshService | undefined {
+	for (const service of visible) {
+		const ports = portsInScope(scope, service);
+		if (ports === undefined) continue;
+		return isDestination || ports === service.ports ? service : withPorts(service, ports);
+	}
+	return isDestination ? visible[0] : undefined;
+}
+
+/** Equal cuts and equal views of a service are one object for all clients and snapshots. */
+const cuts = new WeakMap<MeshService, MeshService[]>();
+const rememberedViews = new WeakMap<MeshService, ServiceView[]>();
+
+function withPorts(service: MeshService, ports: MeshService["ports"]): MeshService {
+	const known = cuts.get(service) ?? [];
+	cuts.set(service, known);
+	const same = known.find((cut) => sameItems(cut.ports, ports));
+	if (same !== undefined) return same;
+	const cut = { ...service, ports };
+	known.push(cut);
+	return cut;
+}
+
+function serviceView(
+	service: MeshService,
+	destination: DestinationPolicy | undefined,
+	endpoints: ServiceEndpoints | undefined,
+): ServiceView {
+	const known = rememberedViews.get(service) ?? [];
+	rememberedViews.set(service, known);
+	const at = known.findIndex((view) => view.destination === destination && view.endpoints === endpoints);
+	const same = known[at];
+	if (same !== undefined) return same;
+	const view: ServiceView = {
+		service,
+		...(destination === undefined ? {} : { destination }),
+		...(endpoints === undefined ? {} : { endpoints }),
+	};
+	// A service whose rules change often must not gather views for ever.
+	if (known.length >= 16) known.shift();
+	known.push(view);
+	return view;
+}
