@@ -2,36 +2,48 @@
 // DNS process. In: options of the command line. Out: a running node whose end leaves Envoys, redirects and DNS running.
 
 import { accessSync, constants, mkdirSync, readFileSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { proxyUid } from "../hotswitch/render-redirect.ts";
+import type { SpiffeId } from "../identity/spiffe-id.ts";
+import { requestCertificate } from "../node/identity/certificate-client.ts";
+import { startSecretServer } from "../node/identity/secret-server.ts";
+import { WorkloadCertificates } from "../node/identity/workload-certificates.ts";
+import { KeptProcess, type KeptProcessOptions } from "../node/kept-process.ts";
 import { createMetricsServer } from "../node/metrics-server.ts";
+import { NameTables } from "../node/name-tables.ts";
 import { NodeAgent } from "../node/node-agent.ts";
 import { createNodeApi } from "../node/node-api.ts";
-import { podBootstrap } from "../node/plan/pod-bootstrap.ts";
+import { type IpPort, renderIpPort } from "../node/plan/host-port.ts";
+import { podBootstrap, proxyIdOf } from "../node/plan/pod-bootstrap.ts";
 import { nodePaths } from "../node/plan/pod-paths.ts";
-import { listenOnSocket } from "../node/unix-server.ts";
+import type { PodSpec } from "../node/plan/pod-spec.ts";
+import { listenOnSocket, secureSocket } from "../node/unix-server.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { noMetrics } from "../runtime/metrics.ts";
+import { startXdsRelay } from "../xds/wire/xds-relay.ts";
 
 export interface NodeOptions {
 	readonly name: string;
 	/** State directory; Envoy's user must be able to pass through it. */
 	readonly state: string;
-	/** `host:port` of each control plane. */
-	readonly control: readonly string[];
+	/** Each control plane. */
+	readonly control: readonly { readonly host: string; readonly port: number }[];
 	readonly envoy: string;
 	/** Default `cluster.local`. */
 	readonly domainSuffix?: string;
-	/** `address[:port]`; absent: no DNS server. */
-	readonly dnsListen?: string;
-	/** `address[:port]` of the resolvers for all other names. */
-	readonly upstreamDns?: readonly string[];
+	/** Absent: no DNS server. */
+	readonly dnsListen?: IpPort;
+	/** The resolvers for all other names. */
+	readonly upstreamDns?: readonly IpPort[];
+	/** Have each workload certified by the control planes and serve the certificates over SDS. Absent: no certificates. */
+	readonly certificates?: { readonly trustDomain: string };
 }
 
 export interface RunningNode {
 	readonly agent: NodeAgent;
 	/** Stops the agent; Envoys, redirects and DNS go on unless `stopProxies`. */
-	close(options?: { readonly stopProxies?: boolean }): Promise<void>;
+	close(options?: { readonly stopProxies?: boolean; readonly graceMs?: number }): Promise<void>;
 }
 
 export interface NodeDeps {
@@ -45,11 +57,35 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const unfit = problemsOf(options);
 	if (unfit.length > 0) throw new Error(unfit.join("\n"));
 	const domainSuffix = options.domainSuffix ?? "cluster.local";
+	const names = new NameTables(paths.nameTable, { clock, log });
+	const dns = options.dnsListen ? new KeptProcess(dnsProcess(options, options.dnsListen), { clock, log }) : undefined;
+	const upstreams = options.control.map(({ host, port }) => `${host}:${port}`);
+	const certificates = new WorkloadCertificates({
+		requestCertificate: (request, identity) => requestCertificate(upstreams, request, identity),
+		onRenewed: (proxyId) => secrets?.publish(proxyId),
+		clock,
+		random: Math.random,
+		log,
+	});
+	const proxyIds = new Set<string>();
 	const agent = new NodeAgent(
 		{
 			state: options.state,
 			envoy: options.envoy,
 			bootstrapOf: (pod) => podBootstrap(pod, { nodeName: options.name, paths, domainSuffix }),
+			...(options.dnsListen ? { dns: options.dnsListen } : {}),
+			onPodAdded: (pod) => {
+				const proxyId = proxyIdOf(pod, domainSuffix);
+				proxyIds.add(proxyId);
+				names.expect(proxyId);
+				if (options.certificates) certificates.add(proxyId, identityOf(pod, options.certificates.trustDomain));
+			},
+			onPodRemoved: (pod) => {
+				const proxyId = proxyIdOf(pod, domainSuffix);
+				proxyIds.delete(proxyId);
+				names.forget(proxyId);
+				certificates.remove(proxyId);
+			},
 		},
 		{ clock, log },
 	);
@@ -57,19 +93,77 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const metrics = createMetricsServer(agent);
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
 	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 });
-	await listenOnSocket(metrics, paths.metricsSocket, { mode: 0o660, gid: proxyUid });
+	const forEnvoys = { mode: 0o660, gid: proxyUid };
+	await listenOnSocket(metrics, paths.metricsSocket, forEnvoys);
+	const secrets = options.certificates
+		? await startSecretServer(paths.secretSocket, {
+				certificateOf: (proxyId) => certificates.certificateOf(proxyId),
+				clock,
+				log,
+				metrics: noMetrics,
+			})
+		: undefined;
+	if (secrets) await secureSocket(paths.secretSocket, forEnvoys);
+	names.open();
+	await dns?.start();
+	// Pods first: the relay admits only Envoys of known pods.
 	await agent.start();
+	const relay = await startXdsRelay(
+		{
+			socketPath: paths.xdsSocket,
+			upstreams: options.control,
+			admit: (nodeId) => proxyIds.has(nodeId),
+			onNameTable: (proxyId, bytes) => names.receive(proxyId, bytes),
+		},
+		{ clock, log },
+	);
+	await secureSocket(paths.xdsSocket, forEnvoys);
 	log.info({ node: options.name, state: options.state, api: paths.apiSocket }, "node agent runs");
 	return {
 		agent,
 		close: async (closing = {}) => {
-			if (closing.stopProxies) await agent.removeAll(30_000);
+			if (closing.stopProxies) {
+				await agent.removeAll(closing.graceMs ?? 30_000);
+				await dns?.stop();
+			}
 			agent.close();
+			dns?.release();
+			names.close();
+			certificates.close();
 			for (const server of [api, metrics]) {
 				server.close();
 				server.closeAllConnections();
 			}
+			await Promise.all([relay.close(), secrets?.close()]);
 		},
+	};
+}
+
+function identityOf(pod: PodSpec, trustDomain: string): SpiffeId {
+	return { trustDomain, namespace: pod.namespace, serviceAccount: pod.serviceAccount };
+}
+
+/** DNS has its own process, so that names are answered while the agent restarts. */
+function dnsProcess(options: NodeOptions, listen: IpPort): KeptProcessOptions {
+	const paths = nodePaths(options.state);
+	const upstream = (options.upstreamDns ?? []).map(renderIpPort).join(",");
+	return {
+		name: "dns",
+		file: process.execPath,
+		args: [
+			"--no-warnings",
+			join(import.meta.dirname, "../../bin/keepmesh.ts"),
+			"node-dns",
+			"--listen",
+			renderIpPort(listen),
+			"--table",
+			paths.nameTable,
+			"--domain",
+			options.domainSuffix ?? "cluster.local",
+			...(upstream === "" ? [] : ["--upstream", upstream]),
+		],
+		logFile: paths.dnsLog,
+		record: paths.dnsRecord,
 	};
 }
 

@@ -1,7 +1,7 @@
-// A control plane for tests: delta ADS on a Unix socket that gives every proxy the same pass-through listeners and clusters.
+// A control plane for tests: delta ADS that gives every proxy the same pass-through listeners and clusters.
 // With `hold` it stays silent, so that a proxy is alive but not configured.
 
-import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { createServer, type ServerHttp2Stream } from "node:http2";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { packAny } from "../envoy/encode-resource.ts";
 import {
@@ -20,7 +20,8 @@ import {
 import { typeUrls } from "../xds/resource.ts";
 
 export interface FakeControl {
-	readonly server: Http2Server;
+	/** Listens on a free port of 127.0.0.1. */
+	listen(): Promise<number>;
 	/** Node ids that connected, in order. */
 	readonly nodes: readonly string[];
 	/** Types that are not answered until release. */
@@ -67,7 +68,13 @@ export function createFakeControl(): FakeControl {
 		});
 	});
 	return {
-		server,
+		listen: () =>
+			new Promise((resolve) => {
+				server.listen(0, "127.0.0.1", () => {
+					const address = server.address();
+					resolve(typeof address === "object" && address ? address.port : 0);
+				});
+			}),
 		nodes,
 		hold: (...types) => {
 			for (const type of types) held.add(type);

@@ -7,7 +7,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
-import { proxyUid } from "../hotswitch/render-redirect.ts";
 import { readRedirect } from "../kernel/namespace-redirect.ts";
 import { typeUrls } from "../xds/resource.ts";
 import { createFakeControl, type FakeControl } from "./fake-control.testing.ts";
@@ -15,7 +14,6 @@ import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "./namesp
 import type { PodStatus } from "./node-agent.ts";
 import { nodePaths } from "./plan/pod-paths.ts";
 import { identifyProcess } from "./process-table.ts";
-import { listenOnSocket } from "./unix-server.ts";
 
 const program = join(import.meta.dirname, "../../bin/keepmesh.ts");
 
@@ -31,6 +29,7 @@ describe("the node agent", { skip: cannotRun }, () => {
 	let control: FakeControl;
 	let agent: ChildProcess | undefined;
 	let state = "";
+	let controlPort = 0;
 
 	const call = <Body = PodStatus>(method: string, path: string, body?: unknown): Promise<Answer<Body>> =>
 		new Promise((resolve, reject) => {
@@ -55,7 +54,7 @@ describe("the node agent", { skip: cannotRun }, () => {
 				"--state",
 				state,
 				"--control",
-				"127.0.0.1:1",
+				`127.0.0.1:${controlPort}`,
 				"--envoy",
 				envoyBinary,
 				...flags,
@@ -115,9 +114,9 @@ describe("the node agent", { skip: cannotRun }, () => {
 		pod = rig.addHost("pod", "10.77.0.3");
 		await pod.run({ op: "serveHttp", port: 8080, name: "app" });
 		await client.run({ op: "serveHttp", port: 9090, name: "outside" });
-		agent = await startAgent();
 		control = createFakeControl();
-		await listenOnSocket(control.server, nodePaths(state).xdsSocket, { mode: 0o660, gid: proxyUid });
+		controlPort = await control.listen();
+		agent = await startAgent();
 	});
 	afterEach(async () => {
 		control.release();
@@ -323,7 +322,7 @@ describe("the node agent", { skip: cannotRun }, () => {
 				"--state",
 				state,
 				"--control",
-				"127.0.0.1:1",
+				`127.0.0.1:${controlPort}`,
 				"--envoy",
 				envoyBinary,
 			],

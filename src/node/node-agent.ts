@@ -99,8 +99,8 @@ export class NodeAgent {
 		known?.release();
 		const supervisor = this.#supervise(pod);
 		await this.#store.save({ pod, stopping: false });
-		supervisor.open();
 		this.#options.onPodAdded?.(pod);
+		supervisor.open();
 		return { ok: true, added: true, supervisor };
 	}
 
@@ -135,8 +135,8 @@ export class NodeAgent {
 			void this.remove(pod.uid, 0);
 			return;
 		}
-		supervisor.open(running);
 		this.#options.onPodAdded?.(pod);
+		supervisor.open(running);
 	}
 
 	/** An agent killed between start and note leaves an Envoy that only its command line tells. */

@@ -27,7 +27,12 @@ export const commandList: readonly CommandEntry[] = [
 	{
 		name: "node",
 		summary: "run the agent of a machine: relay, proxies, redirect",
-		load: () => loadFrom("node-command.ts", "nodeCommand"),
+		load: async () => (await import("./node-command.ts")).nodeCommand(),
+	},
+	{
+		name: "node-dns",
+		summary: "serve the mesh's names over DNS (the node agent starts it)",
+		load: async () => (await import("./node-dns-command.ts")).nodeDnsCommand(),
 	},
 	{
 		name: "status",

@@ -2,17 +2,25 @@
 
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { type IpPort, parseIpPort } from "../../node/plan/host-port.ts";
 import { startLog } from "../../runtime/log.ts";
 import { startNode } from "../node.ts";
+
+interface HostPort {
+	readonly host: string;
+	readonly port: number;
+}
 
 interface NodeFlags {
 	readonly node: string;
 	readonly state: string;
-	readonly control: readonly string[];
+	readonly control: readonly HostPort[];
 	readonly envoy?: string;
 	readonly domain: string;
-	readonly dnsListen?: string;
-	readonly upstreamDns?: readonly string[];
+	readonly dnsListen?: IpPort;
+	readonly upstreamDns?: readonly IpPort[];
+	readonly certificates?: string;
+	readonly graceSeconds: number;
 	readonly stopProxies?: boolean;
 }
 
@@ -24,9 +32,13 @@ export function nodeCommand(): Command {
 		.requiredOption("--control <host:port,...>", "control planes, in order of preference", hostPorts)
 		.option("--envoy <file>", "Envoy to run (default: KEEPMESH_ENVOY, else the one of the set-up)")
 		.option("--domain <suffix>", "DNS domain of the mesh's services", "cluster.local")
-		.option("--dns-listen <addr[:port]>", "serve DNS for the pods here")
-		.option("--upstream-dns <addr[:port],...>", "resolvers for all other names", list)
+		.option("--dns-listen <addr[:port]>", "serve DNS for the pods here", ipPort)
+		.option("--upstream-dns <addr[:port],...>", "resolvers for all other names", (text: string) =>
+			list(text).map(ipPort),
+		)
+		.option("--certificates <trust-domain>", "have workloads certified by the control planes, and serve SDS")
 		.option("--stop-proxies", "on SIGTERM also drain and stop the Envoys and remove the redirects")
+		.option("--grace-seconds <n>", "how long --stop-proxies waits for open connections", Number, 30)
 		.action(async (flags: NodeFlags) => {
 			const log = startLog({ facts: { part: "node", node: flags.node } });
 			const node = await startNode(
@@ -38,6 +50,7 @@ export function nodeCommand(): Command {
 						flags.envoy ?? process.env.KEEPMESH_ENVOY ?? `${import.meta.dirname}/../../../.keepmesh/envoy`,
 					),
 					domainSuffix: flags.domain,
+					...(flags.certificates ? { certificates: { trustDomain: flags.certificates } } : {}),
 					...(flags.dnsListen ? { dnsListen: flags.dnsListen } : {}),
 					...(flags.upstreamDns ? { upstreamDns: flags.upstreamDns } : {}),
 				},
@@ -46,7 +59,7 @@ export function nodeCommand(): Command {
 			await new Promise<void>((done) => {
 				process.once("SIGTERM", () => done()).once("SIGINT", () => done());
 			});
-			await node.close({ stopProxies: flags.stopProxies === true });
+			await node.close({ stopProxies: flags.stopProxies === true, graceMs: flags.graceSeconds * 1000 });
 			process.exit(0);
 		});
 }
@@ -58,11 +71,18 @@ function list(text: string): readonly string[] {
 		.filter((item) => item !== "");
 }
 
-function hostPorts(text: string): readonly string[] {
-	const values = list(text);
-	for (const value of values)
-		if (!/^(?:\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/.test(value))
-			throw new InvalidArgumentError(`"${value}" is not HOST:PORT, for example 10.0.0.1:15012`);
+function ipPort(text: string): IpPort {
+	const parsed = parseIpPort(text, 53);
+	if (!parsed) throw new InvalidArgumentError(`"${text}" is not ADDRESS[:PORT], for example 10.0.0.1:53`);
+	return parsed;
+}
+
+function hostPorts(text: string): readonly HostPort[] {
+	const values = list(text).map((value) => {
+		const match = value.match(/^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/);
+		if (!match) throw new InvalidArgumentError(`"${value}" is not HOST:PORT, for example 10.0.0.1:15012`);
+		return { host: match[1] ?? match[2] ?? "", port: Number(match[3]) };
+	});
 	if (values.length === 0) throw new InvalidArgumentError("name at least one HOST:PORT");
 	return values;
 }

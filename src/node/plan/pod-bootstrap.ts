@@ -63,15 +63,8 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 		},
 		static_resources: {
 			clusters: [
-				{
-					...pipeCluster("xds-grpc", options.paths.xdsSocket),
-					typed_extension_protocol_options: {
-						"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-							"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-							explicit_http_config: { http2_protocol_options: { connection_keepalive: keepAlive } },
-						},
-					},
-				},
+				grpcCluster("xds-grpc", options.paths.xdsSocket),
+				grpcCluster("sds-grpc", options.paths.secretSocket),
 				pipeCluster("prometheus_stats", paths.adminSocket),
 				pipeCluster("agent", options.paths.metricsSocket),
 				...(app ? [appCluster(app)] : []),
@@ -179,6 +172,18 @@ function httpListener(name: string, address: object, routes: readonly object[]):
 				],
 			},
 		],
+	};
+}
+
+function grpcCluster(name: string, path: string): object {
+	return {
+		...pipeCluster(name, path),
+		typed_extension_protocol_options: {
+			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+				"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+				explicit_http_config: { http2_protocol_options: { connection_keepalive: keepAlive } },
+			},
+		},
 	};
 }
 

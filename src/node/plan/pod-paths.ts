@@ -8,6 +8,8 @@ export interface NodePaths {
 	readonly xdsSocket: string;
 	/** Merged metrics, asked by the Envoys' listeners on 15020. */
 	readonly metricsSocket: string;
+	/** Workload certificates over SDS. */
+	readonly secretSocket: string;
 	readonly nameTable: string;
 	readonly dnsRecord: string;
 	readonly dnsLog: string;
@@ -32,6 +34,7 @@ export function nodePaths(state: string): NodePaths {
 		apiSocket: `${state}/node.sock`,
 		xdsSocket: `${state}/xds.sock`,
 		metricsSocket: `${state}/metrics.sock`,
+		secretSocket: `${state}/sds.sock`,
 		nameTable: `${state}/name-table.json`,
 		dnsRecord: `${state}/dns.json`,
 		dnsLog: `${state}/dns.log`,
