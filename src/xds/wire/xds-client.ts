@@ -99,6 +99,8 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 		}
 	});
 	stream.on("error", fail);
+	// The server is through when its side ends; the status has then been read.
+	stream.on("end", () => setImmediate(closed));
 	stream.on("close", closed);
 
 	return {
