@@ -11,8 +11,9 @@ import {
 	UpstreamTlsContextSchema,
 } from "../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import { HttpProtocolOptionsSchema } from "../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
-import { decoded, named, outboundView, port, serviceView } from "../views.testing.ts";
+import { decoded, gatewayView, named, outboundView, port, serviceView } from "../views.testing.ts";
 import { clientTlsSecrets } from "./client-tls.ts";
+import { generateGatewayClusters } from "./gateway-clusters.ts";
 import { generateOutboundClusters } from "./outbound-clusters.ts";
 
 function clusterWith(trafficPolicy: TrafficPolicy, fields: Partial<MeshService> = {}): Cluster {
@@ -105,12 +106,15 @@ describe("DestinationRule tls", () => {
 		assert.deepEqual(clientTlsSecrets(tls), ["file-cert:/c.pem~/k.pem", "file-root:/ca.pem"]);
 	});
 
-	it("credentialName asks for the Secret over ADS", () => {
+	it("credentialName makes a gateway ask for the Secret over ADS; sidecars, which may not read it, leave TLS out", () => {
 		const tls: ClientTls = { mode: "MUTUAL", credentialName: "client" };
-		const context = contextOf(clusterWith({ tls }));
+		const view = serviceView("reviews", {}, { trafficPolicy: { tls } });
+		const [, cluster] = generateGatewayClusters(gatewayView([], [view]));
+		const context = contextOf(decoded(ClusterSchema, cluster));
 		assert.deepEqual(secretsOf(context), ["kubernetes://client", "kubernetes://client-cacert"]);
 		const [secret] = context?.commonTlsContext?.tlsCertificateSdsSecretConfigs ?? [];
 		assert.equal(secret?.sdsConfig?.configSourceSpecifier.case, "ads");
+		assert.equal(clusterWith({ tls }).transportSocket, undefined);
 	});
 
 	it("mode ISTIO_MUTUAL uses the workload's certificate, the mesh's roots, SNI and ALPN", () => {

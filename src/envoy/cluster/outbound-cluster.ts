@@ -3,6 +3,7 @@
 import type { MeshSettings } from "../../model/mesh-settings.ts";
 import type { Protocol } from "../../model/service.ts";
 import type { ServiceView } from "../../model/view.ts";
+import type { ClientTls } from "../../resources/kinds/networking.ts";
 import type { EncodedResource } from "../../xds/resource.ts";
 import { durationFromText } from "../duration.ts";
 import { durationFromMs, encodeResource } from "../encode-resource.ts";
@@ -46,7 +47,7 @@ export function outboundCluster(
 		protocol,
 		speaksHttp: isHttp(port.protocol),
 	};
-	const secured = securedConnection(policy?.tls, tlsContext);
+	const secured = securedConnection(tlsForRole(policy?.tls, context.role), tlsContext);
 	const auto =
 		context.options.autoMtls && policy?.tls === undefined && !service.meshExternal && knowsItsEndpoints(cluster);
 	const proxyProtocol = policy?.proxyProtocol && !auto ? (policy.proxyProtocol.version ?? "V1") : undefined;
@@ -76,6 +77,12 @@ function metadataOf(view: ServiceView, cluster: ServiceCluster): ClusterInit["me
 		...(cluster.subset && { subset: cluster.subset.name }),
 		...(view.service.meshExternal && { external: true }),
 	});
+}
+
+/** Istio's rule: a credentialName is for gateways, which may read the Secret; sidecars take the rule's tls as absent. */
+function tlsForRole(tls: ClientTls | undefined, role: ProxyRole): ClientTls | undefined {
+	const ofGateway = tls?.credentialName && (tls.mode === "SIMPLE" || tls.mode === "MUTUAL");
+	return ofGateway && role === "sidecar" ? undefined : tls;
 }
 
 /**
