@@ -89,7 +89,8 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		},
 		{ clock, log },
 	);
-	const api = createNodeApi(agent);
+	const started = Promise.withResolvers<void>();
+	const api = createNodeApi(agent, started.promise);
 	const metrics = createMetricsServer(agent);
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
 	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 });
@@ -118,6 +119,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{ clock, log },
 	);
 	await secureSocket(paths.xdsSocket, forEnvoys);
+	started.resolve();
 	log.info({ node: options.name, state: options.state, api: paths.apiSocket }, "node agent runs");
 	return {
 		agent,

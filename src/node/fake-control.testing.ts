@@ -3,6 +3,7 @@
 
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { packAny } from "../envoy/encode-resource.ts";
 import {
 	Cluster_DiscoveryType,
@@ -17,6 +18,7 @@ import {
 	DeltaDiscoveryRequestSchema,
 	DeltaDiscoveryResponseSchema,
 } from "../envoy/gen/envoy/service/discovery/v3/discovery_pb.ts";
+import { encodeNameTable } from "../xds/name-table-codec.ts";
 import { typeUrls } from "../xds/resource.ts";
 
 export interface FakeControl {
@@ -102,6 +104,21 @@ function resourcesOf(typeUrl: string) {
 			return [
 				named("virtualOutbound", packAny(ListenerSchema, passThrough("outbound", 15_001, false))),
 				named("virtualInbound", packAny(ListenerSchema, passThrough("inbound", 15_006, true))),
+			];
+		case typeUrls.nameTable:
+			return [
+				{
+					name: "names",
+					version: "1",
+					resource: create(AnySchema, {
+						typeUrl,
+						value: encodeNameTable(
+							new Map([
+								["app.default.svc.cluster.local", { ips: ["10.96.0.7"], registry: "", shortname: "", namespace: "" }],
+							]),
+						),
+					}),
+				},
 			];
 		default:
 			return [];

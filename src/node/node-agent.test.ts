@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
@@ -20,6 +22,16 @@ const program = join(import.meta.dirname, "../../bin/keepmesh.ts");
 interface Answer<Body = PodStatus> {
 	readonly status: number;
 	readonly body: Body;
+}
+
+function freeUdpPort(): Promise<number> {
+	return new Promise((resolve) => {
+		const socket = createSocket("udp4");
+		socket.bind(0, "127.0.0.1", () => {
+			const { port } = socket.address();
+			socket.close(() => resolve(port));
+		});
+	});
 }
 
 describe("the node agent", { skip: cannotRun }, () => {
@@ -292,6 +304,37 @@ describe("the node agent", { skip: cannotRun }, () => {
 		const { body = "" } = await get(client, pod.ip, 15_020, "/stats/prometheus");
 		assert.match(body, /^envoy_server_live\{\} 1$/m);
 		assert.match(body, /# keepmesh: a source answered 503/);
+	});
+
+	it("answers the mesh's names over DNS, without a break while the agent is gone", async () => {
+		const dnsPort = await freeUdpPort();
+		const dns = `127.0.0.1:${dnsPort}`;
+		await killAgent("SIGTERM");
+		agent = await startAgent("--dns-listen", dns);
+		const resolver = new Resolver({ timeout: 1000, tries: 1 });
+		resolver.setServers([dns]);
+		const ask = (name: string) => resolver.resolve4(name).catch((error: { code?: string }) => error.code);
+		await call("POST", "/v1/pods", describePod());
+		await until("the name", async () => Array.isArray(await ask("app.default.svc.cluster.local")));
+		assert.deepEqual(await ask("app.default.svc.cluster.local"), ["10.96.0.7"]);
+		assert.equal(await ask("none.default.svc.cluster.local"), "ENOTFOUND");
+		const pidOf = () =>
+			(JSON.parse(readFileSync(join(state, "dns.json"), "utf8")) as { process: { pid: number } }).process.pid;
+		const pid = pidOf();
+		assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /Uid:\t1337\t1337/);
+		await killAgent("SIGKILL");
+		assert.deepEqual(await ask("app.default.svc.cluster.local"), ["10.96.0.7"]);
+		agent = await startAgent("--dns-listen", dns);
+		assert.deepEqual(await ask("app.default.svc.cluster.local"), ["10.96.0.7"]);
+		assert.equal(pidOf(), pid);
+		process.kill(pid, "SIGKILL");
+		await until("another DNS process", async () => Array.isArray(await ask("app.default.svc.cluster.local")));
+		assert.notEqual(pidOf(), pid);
+		await killAgent("SIGTERM");
+		agent = await startAgent("--dns-listen", dns, "--stop-proxies");
+		const last = pidOf();
+		await killAgent("SIGTERM");
+		assert.equal(identifyProcess(last), undefined);
 	});
 
 	it("refuses a pod that cannot be, with all reasons at once", async () => {

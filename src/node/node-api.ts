@@ -15,9 +15,11 @@ const maxBodyBytes = 1024 * 1024;
 const defaultWaitSeconds = 60;
 const defaultGraceSeconds = 30;
 
-export function createNodeApi(agent: NodeAgent): Server {
+/** Requests wait for `started`: before that, the pods of an earlier agent are not known yet. */
+export function createNodeApi(agent: NodeAgent, started: Promise<void>): Server {
 	return createServer({ requestTimeout: 0 }, (request, response) => {
-		route(agent, request)
+		started
+			.then(() => route(agent, request))
 			.catch((error: unknown): Answer => ({ status: 500, body: { because: String(error) } }))
 			.then((answer) => send(response, answer));
 	});

@@ -41,6 +41,10 @@ export function nodeCommand(): Command {
 		.option("--grace-seconds <n>", "how long --stop-proxies waits for open connections", Number, 30)
 		.action(async (flags: NodeFlags) => {
 			const log = startLog({ facts: { part: "node", node: flags.node } });
+			// From the start on: a signal that comes while it starts is obeyed afterwards, not by dying half-way.
+			const asked = new Promise<void>((done) => {
+				process.once("SIGTERM", () => done()).once("SIGINT", () => done());
+			});
 			const node = await startNode(
 				{
 					name: flags.node,
@@ -56,9 +60,7 @@ export function nodeCommand(): Command {
 				},
 				{ log },
 			);
-			await new Promise<void>((done) => {
-				process.once("SIGTERM", () => done()).once("SIGINT", () => done());
-			});
+			await asked;
 			await node.close({ stopProxies: flags.stopProxies === true, graceMs: flags.graceSeconds * 1000 });
 			process.exit(0);
 		});
