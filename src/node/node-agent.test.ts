@@ -202,11 +202,13 @@ describe("the node agent", { skip: cannotRun }, () => {
 			intervalMs: 5,
 		});
 		await new Promise((resolve) => setTimeout(resolve, 300));
+		const connected = control.nodes.length;
 		await killAgent("SIGKILL");
 		assert.ok(identifyProcess(body.pid ?? 0), `Envoy ${body.pid} lives on: ${JSON.stringify(body)}`);
 		await new Promise((resolve) => setTimeout(resolve, 300));
 		agent = await startAgent();
 		await until("adopted", async () => (await call("GET", "/v1/pods/app-1")).body.ready);
+		await until("Envoy is back at the control plane", () => control.nodes.length > connected);
 		const again = (await call("GET", "/v1/pods/app-1")).body;
 		assert.deepEqual([again.pid, again.restarts], [body.pid, 0]);
 		for (const result of await Promise.all([inbound, outbound])) {

@@ -10,7 +10,7 @@ import type { Log } from "../runtime/log.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { type EnvoyAdmin, envoyAdmin } from "./envoy-admin.ts";
 import { envoyCommand } from "./plan/envoy-command.ts";
-import { connectionsFilter, connectionsOf, readinessFilter, readinessOf } from "./plan/envoy-stats.ts";
+import { connectionsFilter, connectionsOf, isLive, readinessFilter, readinessOf } from "./plan/envoy-stats.ts";
 import { readyRuntimeKey } from "./plan/pod-bootstrap.ts";
 import { type PodPaths, podPaths } from "./plan/pod-paths.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
@@ -179,7 +179,8 @@ export class PodSupervisor {
 			case "countConnections":
 				this.#run(async () => {
 					const answer = await this.admin.get(`/stats?filter=${encodeURIComponent(connectionsFilter)}`);
-					return { type: "connectionsCounted", connections: connectionsOf(answer?.body ?? "", this.pod.proxy) };
+					if (!answer) return { type: "connectionsCounted" };
+					return { type: "connectionsCounted", connections: connectionsOf(answer.body, this.pod.proxy) };
 				});
 				break;
 			case "markReady":
@@ -246,15 +247,15 @@ export class PodSupervisor {
 
 	async #startProcess(): Promise<ProxyEvent | undefined> {
 		try {
-			// Only Envoy's user and root get in: the admin socket is here.
-			await mkdir(this.paths.directory, { recursive: true });
-			await chown(this.paths.directory, proxyUid, proxyUid);
-			await chmod(this.paths.directory, 0o700);
-			await writeFileAtomic(
-				this.paths.bootstrap,
-				`${JSON.stringify(this.#deps.bootstrapOf(this.pod), undefined, 1)}\n`,
-			);
-			await chown(this.paths.bootstrap, proxyUid, proxyUid);
+			// What root reads and writes lies where Envoy's user cannot put anything in its place.
+			await mkdir(this.paths.sockets, { recursive: true });
+			await chown(this.paths.directory, 0, proxyUid);
+			await chmod(this.paths.directory, 0o710);
+			await chown(this.paths.sockets, proxyUid, proxyUid);
+			await chmod(this.paths.sockets, 0o700);
+			const bootstrap = `${JSON.stringify(this.#deps.bootstrapOf(this.pod), undefined, 1)}\n`;
+			await writeFileAtomic(this.paths.bootstrap, bootstrap, 0o640);
+			await chown(this.paths.bootstrap, 0, proxyUid);
 		} catch (error) {
 			return { type: "processNotStarted", because: String(error) };
 		}
@@ -280,11 +281,10 @@ export class PodSupervisor {
 	}
 
 	async #probe(): Promise<ProxyEvent> {
-		const [ready, stats] = await Promise.all([
-			this.admin.get("/ready"),
-			this.admin.get(`/stats?filter=${encodeURIComponent(readinessFilter)}`),
-		]);
-		const readiness = readinessOf(ready?.body ?? "", stats?.body ?? "");
+		const ready = (await this.admin.get("/ready"))?.body ?? "";
+		const path = `/stats?filter=${encodeURIComponent(readinessFilter)}`;
+		const stats = isLive(ready) ? ((await this.admin.get(path))?.body ?? "") : "";
+		const readiness = readinessOf(ready, stats);
 		return { type: "probed", ready: readiness.ready, because: readiness.ready ? "" : readiness.because };
 	}
 

@@ -7,10 +7,15 @@ export type Readiness = { readonly ready: true } | { readonly ready: false; read
 /** The statistics that readinessOf needs, as a filter for /stats. */
 export const readinessFilter = "^(cluster_manager\\.cds|listener_manager\\.lds)\\.update_success$";
 
+/** What /ready says once the server has initialised. */
+export function isLive(readyAnswer: string): boolean {
+	return readyAnswer.trim() === "LIVE";
+}
+
 /** Ready: the server is LIVE and has taken clusters and listeners at least once, so what the redirect catches is served. */
 export function readinessOf(readyAnswer: string, stats: string): Readiness {
 	const state = readyAnswer.trim();
-	if (state !== "LIVE") return { ready: false, because: `Envoy says ${state === "" ? "nothing" : state}` };
+	if (!isLive(state)) return { ready: false, because: `Envoy says ${state === "" ? "nothing" : state}` };
 	const values = parseStats(stats);
 	if (!((values.get("cluster_manager.cds.update_success") ?? 0) > 0))
 		return { ready: false, because: "no clusters from the control plane yet" };

@@ -19,8 +19,10 @@ export interface NodePaths {
 export interface PodPaths {
 	/** The agent's record: what was asked for and which process serves it. */
 	readonly record: string;
-	/** Belongs to Envoy's user. */
+	/** Root's; Envoy's user may read. */
 	readonly directory: string;
+	/** Envoy's: it makes its sockets here, and nothing that root would open. */
+	readonly sockets: string;
 	readonly bootstrap: string;
 	readonly log: string;
 	readonly adminSocket: string;
@@ -44,13 +46,15 @@ export function nodePaths(state: string): NodePaths {
 
 export function podPaths(state: string, uid: string): PodPaths {
 	const directory = `${state}/pods/${uid}`;
+	const sockets = `${directory}/s`;
 	return {
 		record: `${directory}.json`,
 		directory,
+		sockets,
 		bootstrap: `${directory}/bootstrap.json`,
 		log: `${directory}/envoy.log`,
-		adminSocket: `${directory}/admin.sock`,
-		appMetricsSocket: `${directory}/app.sock`,
+		adminSocket: `${sockets}/admin.sock`,
+		appMetricsSocket: `${sockets}/app.sock`,
 	};
 }
 

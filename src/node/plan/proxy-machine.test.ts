@@ -50,7 +50,7 @@ describe("the life of a pod's Envoy", () => {
 
 	it("probes quickly at first, then slowly", () => {
 		assert.deepEqual(run({ type: "opened" }, started, notLive).actions, ["probe in 15"]);
-		const later = Array.from({ length: 101 }, () => notLive);
+		const later = Array.from({ length: 51 }, () => notLive);
 		assert.deepEqual(run({ type: "opened" }, started, ...later).actions, ["probe in 150"]);
 	});
 
@@ -84,6 +84,7 @@ describe("the life of a pod's Envoy", () => {
 		]);
 		assert.deepEqual(run(...toReady, stop, counted(1, 0)).actions, ["drainPoll in 100"]);
 		assert.deepEqual(run(...toReady, stop, counted(0, 1)).actions, ["drainPoll in 100"]);
+		assert.deepEqual(run(...toReady, stop, { type: "connectionsCounted" }).actions, ["drainPoll in 100"]);
 		const idle = [...toReady, stop, counted(0, 0)];
 		assert.deepEqual(run(...idle).actions, ["clearTimers", "removeRedirect"]);
 		assert.deepEqual(run(...idle, { type: "redirectRemoved" }).actions, ["SIGTERM", "kill in 5000"]);

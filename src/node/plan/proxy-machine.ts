@@ -37,7 +37,8 @@ export type ProxyEvent =
 	| { readonly type: "processExited"; readonly because: string }
 	/** `because` says what is still missing when it is not ready. */
 	| { readonly type: "probed"; readonly ready: boolean; readonly because: string }
-	| { readonly type: "connectionsCounted"; readonly connections: Connections }
+	/** Without connections when Envoy did not answer: then nobody knows, and the drain goes on. */
+	| { readonly type: "connectionsCounted"; readonly connections?: Connections }
 	| { readonly type: "drainRequested" }
 	| { readonly type: "stopRequested"; readonly graceMs: number }
 	| { readonly type: "timerFired"; readonly timer: ProxyTimer };
@@ -60,7 +61,7 @@ export type ProxyAction =
 	| { readonly type: "clearTimers" };
 
 export interface ProxyMachineConfig {
-	/** Between readiness probes, for the first hundred; then ten times as long. */
+	/** Between the first readiness probes; later ones are up to ten times as far apart. */
 	readonly probeIntervalMs: number;
 	readonly restartFirstMs: number;
 	readonly restartMaxMs: number;
@@ -146,16 +147,17 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 					{
 						type: "setTimer",
 						timer: "probe",
-						afterMs: state.probes < 100 ? config.probeIntervalMs : config.probeIntervalMs * 10,
+						afterMs: probeDelayMs(config, state.probes),
 					},
 				],
 			};
 		case "connectionsCounted": {
 			if (state.phase !== "draining") return stay();
-			const open = event.connections.inbound + event.connections.outbound;
-			if (state.thenStop && open === 0) return unredirect(common);
+			const { connections } = event;
+			const idle = connections && connections.inbound + connections.outbound === 0;
+			if (state.thenStop && idle) return unredirect(common);
 			return {
-				state: { ...state, connections: event.connections },
+				state: connections ? { ...state, connections } : state,
 				actions: [{ type: "setTimer", timer: "drainPoll", afterMs: config.drainPollMs }],
 			};
 		}
@@ -168,6 +170,11 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 		default:
 			return event satisfies never;
 	}
+}
+
+/** Many Envoys may start at once: those that take long are asked less often. */
+function probeDelayMs(config: ProxyMachineConfig, probes: number): number {
+	return config.probeIntervalMs * (probes < 20 ? 1 : probes < 50 ? 3 : 10);
 }
 
 /** Doubles from the first to the longest wait. */
