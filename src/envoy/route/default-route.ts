@@ -3,7 +3,7 @@
 import type { MeshSettings } from "../../model/mesh-settings.ts";
 import type { ServiceView } from "../../model/view.ts";
 import { outboundClusterName, passthroughCluster } from "../names.ts";
-import { noTimeout } from "./forward-action.ts";
+import { noTimeout, speaksGrpc } from "./forward-action.ts";
 import { hashOfPort, hashPolicy } from "./hash-policy.ts";
 import { encodeRoute } from "./http-routes.ts";
 import { retryPolicy } from "./retry-policy.ts";
@@ -42,7 +42,7 @@ function encodeDefaultRoute(view: ServiceView, port: number, mesh: MeshSettings)
 			value: {
 				clusterSpecifier: { case: "cluster", value: outboundClusterName(port, "", hostname) },
 				timeout: noTimeout,
-				maxStreamDuration: { grpcTimeoutHeaderMax: noTimeout },
+				...(speaksGrpc(view, port) && { maxGrpcTimeout: noTimeout }),
 				retryPolicy: retryPolicy(undefined, mesh.retries, hash !== undefined),
 				hashPolicy: hash ? [hash] : [],
 			},
@@ -60,7 +60,6 @@ export const allowAnyRoute: Uint8Array = encodeRoute({
 		value: {
 			clusterSpecifier: { case: "cluster", value: passthroughCluster },
 			timeout: noTimeout,
-			maxStreamDuration: { grpcTimeoutHeaderMax: noTimeout },
 		},
 	},
 });

@@ -1,5 +1,6 @@
 // The destinations of an HTTPRoute, with timeout, retries, rewrite and mirrors -> RouteAction.
 
+import type { ServiceView } from "../../model/view.ts";
 import type { HttpRoute, HttpRouteDestination } from "../../resources/kinds/networking.ts";
 import { durationFromText } from "../duration.ts";
 import { durationFromMs } from "../encode-resource.ts";
@@ -30,6 +31,10 @@ export function forwardAction(route: HttpRoute, scope: RouteScope): RouteActionF
 		const { service, port } = destinationCluster(destination, scope);
 		return hashPolicy(hashOfDestination(service, destination, port)) ?? [];
 	});
+	const grpc = used.some(({ destination }) => {
+		const { service, port } = destinationCluster(destination, scope);
+		return service !== undefined && speaksGrpc(service, port);
+	});
 	const authority =
 		route.rewrite?.authority || authorityOf(route.headers) || (sole ? authorityOf(sole.headers) : undefined);
 	const timeout = durationFromText(route.timeout) ?? noTimeout;
@@ -38,13 +43,22 @@ export function forwardAction(route: HttpRoute, scope: RouteScope): RouteActionF
 			? { case: "cluster", value: destinationCluster(sole.destination, scope).name }
 			: { case: "weightedClusters", value: { clusters: used.map((one) => clusterWeight(one, scope)) } },
 		timeout,
-		maxStreamDuration: { grpcTimeoutHeaderMax: timeout },
+		...(grpc && { maxGrpcTimeout: timeout }),
 		retryPolicy: retryPolicy(route.retries, scope.mesh.retries, sole !== undefined && hashes.length > 0),
 		hashPolicy: hashes,
 		requestMirrorPolicies: mirrors(route, scope),
 		...rewriteFields(route),
 		...(authority && { hostRewriteSpecifier: { case: "hostRewriteLiteral", value: authority } as const }),
 	};
+}
+
+/**
+ * gRPC clients send their deadline along (`grpc-timeout`); on ports that say gRPC the proxy keeps it as well, up to the
+ * route's timeout. Envoy's newer field for this, max_stream_duration, would turn the route's own timeout off.
+ */
+export function speaksGrpc(view: ServiceView, port: number): boolean {
+	const protocol = view.service.ports.find(({ number }) => number === port)?.protocol;
+	return protocol === "GRPC" || protocol === "GRPC-WEB";
 }
 
 function clusterWeight(

@@ -217,7 +217,11 @@ describe("VirtualService route", () => {
 		assert.deepEqual(actionOf({ route: [toV1] }).timeout, durationFromMs(0));
 		const action = actionOf({ route: [toV1], timeout: "1.5s" });
 		assert.deepEqual(action.timeout, durationFromMs(1500));
-		assert.deepEqual(action.maxStreamDuration?.grpcTimeoutHeaderMax, durationFromMs(1500));
+		assert.equal(action.maxStreamDuration, undefined, "it would turn the timeout off");
+		assert.equal(action.maxGrpcTimeout, undefined);
+		const grpc = scope({}, [serviceView("reviews", { ports: [port(9080, "GRPC")] })]);
+		const deadline = actionOf({ route: [toV1], timeout: "1.5s" }, grpc).maxGrpcTimeout;
+		assert.deepEqual(deadline, durationFromMs(1500));
 	});
 
 	it("mirror and mirrors: all requests by default, none at 0 %", () => {
