@@ -59,8 +59,8 @@ export function readObject(document: unknown, defaults: ObjectDefaults, origin: 
 	// The shape of the kind was checked just now: from here on the value has the type of its kind.
 	const object = { kind: info.kind, apiVersion, metadata, spec, origin } as unknown as AnyObject;
 	checkRules(object, findings);
-	warnOfUnsupportedFields(object, findings);
 	if (findings.all.some(isError)) return { resource, findings: findings.all };
+	warnOfUnsupportedFields(object, findings);
 	return { resource, object, findings: findings.all };
 }
 

@@ -348,7 +348,8 @@ export interface SidecarSpec {
 		readonly port: {
 			readonly number: number;
 			readonly name?: string;
-			readonly protocol: string;
+			/** Absent: found out from the first bytes. */
+			readonly protocol?: string;
 			readonly targetPort?: number;
 		};
 		readonly bind?: string;

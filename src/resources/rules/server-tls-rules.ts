@@ -79,24 +79,12 @@ function checkFiles(tls: ServerTls, mode: string, path: Path, findings: Findings
 		);
 }
 
-/** At most one way to name certificates; an RSA and an ECDSA one at the most. */
+/** At most one way to name certificates. */
 function checkCredentials(tls: ServerTls, path: Path, findings: Findings): void {
 	if (isSet(tls.credentialName) && isSet(tls.credentialNames))
 		findings.error(path, "credentialName and credentialNames exclude each other", "keep credentialNames");
-	if ((tls.credentialNames?.length ?? 0) > 2)
-		findings.error(
-			[...path, "credentialNames"],
-			`names ${tls.credentialNames?.length} secrets`,
-			"two at the most: one RSA, one ECDSA",
-		);
 	if (isSet(tls.tlsCertificates) && (tls.serverCertificate || tls.privateKey))
 		findings.error(path, "tlsCertificates and serverCertificate exclude each other", "keep one of them");
-	if ((tls.tlsCertificates?.length ?? 0) > 2)
-		findings.error(
-			[...path, "tlsCertificates"],
-			`holds ${tls.tlsCertificates?.length} certificates`,
-			"two at the most: one RSA, one ECDSA",
-		);
 }
 
 function checkCiphers(tls: ServerTls, path: Path, findings: Findings): void {

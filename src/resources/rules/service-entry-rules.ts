@@ -29,7 +29,6 @@ export function checkServiceEntry(object: ConfigObject<"ServiceEntry">, findings
 
 function checkHosts(spec: ServiceEntrySpec, findings: Findings): void {
 	const hosts = spec.hosts ?? [];
-	if (hosts.length === 0) findings.error(["spec", "hosts"], "is empty", "name at least one host");
 	for (const [index, host] of hosts.entries()) {
 		const path = ["spec", "hosts", index];
 		if (host === "*") findings.error(path, '"*" is not allowed', "name a domain, such as *.example.com");

@@ -54,7 +54,7 @@ function checkIngress(listener: Ingress, path: Path, findings: Findings): void {
 		checkServerTls(tls, tlsPath, findings);
 	}
 	checkConnectionPool(connectionPool, [...path, "connectionPool"], findings);
-	if (connectionPool?.http && !isHttp(port.protocol))
+	if (connectionPool?.http && port.protocol && !isHttp(port.protocol))
 		findings.warning(
 			[...path, "connectionPool", "http"],
 			`has no effect: port ${port.number} speaks ${port.protocol}`,

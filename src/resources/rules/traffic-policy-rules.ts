@@ -159,13 +159,6 @@ function checkClientTls(tls: ClientTls | undefined, path: Path, findings: Findin
 		for (const field of ["clientCertificate", "privateKey"] as const)
 			if (!tls[field])
 				findings.error([...path, field], `mode MUTUAL needs ${field}`, `add ${field}, or credentialName`);
-	if (mode === "SIMPLE" && !tls.caCertificates && !tls.insecureSkipVerify)
-		findings.warning(
-			path,
-			"trusts the system's authorities: caCertificates is not set",
-			"add caCertificates or credentialName for a private authority",
-			"IST0128",
-		);
 	if (mode === "ISTIO_MUTUAL" && files.length > 0)
 		findings.error(
 			path,

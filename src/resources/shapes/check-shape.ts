@@ -52,7 +52,10 @@ function checkValue(check: Check, shape: Shape, value: unknown): void {
 				wrong(check, "must be a whole number or a name", value);
 			return;
 		case "list":
-			checkList(check, shape.of, value);
+			checkList(check, shape, value);
+			return;
+		case "bytes":
+			if (typeof value !== "string" || !isBase64(value)) wrong(check, "must be bytes in base64", value);
 			return;
 		case "map":
 			checkMap(check, shape.of, value);
@@ -91,12 +94,18 @@ function checkDuration(check: Check, minMs: number, value: unknown): void {
 	else if (minMs > 0 && !Number.isInteger(ms)) wrong(check, "must be a multiple of 1ms", value, hint);
 }
 
-function checkList(check: Check, of: Shape, value: unknown): void {
+function isBase64(text: string): boolean {
+	return text.length % 4 === 0 && /^[A-Za-z0-9+/_-]*={0,2}$/.test(text);
+}
+
+function checkList(check: Check, { of, min, max }: Extract<Shape, { type: "list" }>, value: unknown): void {
 	if (!Array.isArray(value)) {
 		wrong(check, "must be a list", value, 'put "- " before each entry, or write [a, b]');
 		return;
 	}
 	const items: readonly unknown[] = value;
+	if (items.length < min) check.findings.error(check.path, "is empty", "add at least one entry");
+	if (items.length > max) check.findings.error(check.path, `has ${items.length} entries`, `${max} at the most`);
 	const depth = check.path.length;
 	check.path.push(0);
 	for (let index = 0; index < items.length; index++) {

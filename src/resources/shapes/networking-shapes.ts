@@ -1,10 +1,10 @@
 // Fields of the specs of Istio's other networking kinds, as in its networking.istio.io/v1 schemas.
 
-import { choice, labels, list, port, portOrZero, struct, text, texts } from "./shape.ts";
+import { choice, labels, list, port, someTexts, struct, text, texts } from "./shape.ts";
 import {
 	connectionPoolShape,
 	destinationShape,
-	listenerPortShape,
+	listenerPortFields,
 	serverTlsShape,
 	trafficPolicyShape,
 	workloadEntryFields,
@@ -27,7 +27,7 @@ export const gatewayShape = struct({
 		struct(
 			{
 				name: text,
-				port: listenerPortShape,
+				port: struct(listenerPortFields, "number", "protocol"),
 				hosts: texts,
 				bind: text,
 				defaultEndpoint: text,
@@ -43,7 +43,7 @@ export const workloadEntryShape = struct(workloadEntryFields);
 
 export const serviceEntryShape = struct(
 	{
-		hosts: texts,
+		hosts: someTexts,
 		addresses: texts,
 		ports: list(struct({ number: port, name: text, protocol: text, targetPort: port }, "number", "name")),
 		location: choice("MESH_EXTERNAL", "MESH_INTERNAL"),
@@ -63,7 +63,7 @@ export const sidecarShape = struct({
 	ingress: list(
 		struct(
 			{
-				port: listenerPortShape,
+				port: struct(listenerPortFields, "number"),
 				bind: text,
 				captureMode,
 				defaultEndpoint: text,
@@ -77,7 +77,7 @@ export const sidecarShape = struct({
 		struct(
 			{
 				hosts: texts,
-				port: struct({ number: portOrZero, name: text, protocol: text, targetPort: portOrZero }),
+				port: struct(listenerPortFields),
 				bind: text,
 				captureMode,
 			},

@@ -9,7 +9,9 @@ export type Shape =
 	| { readonly type: "duration"; readonly minMs: number }
 	/** Whole number or text: Kubernetes' IntOrString. */
 	| { readonly type: "wholeOrText" }
-	| { readonly type: "list"; readonly of: Shape }
+	| { readonly type: "list"; readonly of: Shape; readonly min: number; readonly max: number }
+	/** Bytes, written in base64. */
+	| { readonly type: "bytes" }
 	| { readonly type: "map"; readonly of: Shape }
 	| {
 			readonly type: "struct";
@@ -23,6 +25,7 @@ export type Shape =
 type Fields = Readonly<Record<string, Shape>>;
 
 export const text: Shape = { type: "text" };
+export const bytes: Shape = { type: "bytes" };
 export const flag: Shape = { type: "flag" };
 export const any: Shape = { type: "any" };
 export const wholeOrText: Shape = { type: "wholeOrText" };
@@ -40,7 +43,7 @@ export const percent: Shape = { type: "whole", min: 0, max: 100, what: "a whole 
 export const choice = (...choices: readonly string[]): Shape => ({ type: "text", choices });
 export const whole = (min: number, max: number, what: string): Shape => ({ type: "whole", min, max, what });
 export const number = (min: number, max: number): Shape => ({ type: "number", min, max });
-export const list = (of: Shape): Shape => ({ type: "list", of });
+export const list = (of: Shape, min = 0, max = Number.MAX_SAFE_INTEGER): Shape => ({ type: "list", of, min, max });
 export const map = (of: Shape): Shape => ({ type: "map", of });
 
 export type StructShape = Extract<Shape, { type: "struct" }>;
@@ -58,4 +61,5 @@ export const openStruct = (fields: Fields, ...required: readonly string[]): Stru
 });
 
 export const texts: Shape = list(text);
+export const someTexts: Shape = list(text, 1);
 export const labels: Shape = map(text);

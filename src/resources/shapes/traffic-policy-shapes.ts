@@ -121,9 +121,9 @@ export const serverTlsShape = struct({
 	caCertificates: text,
 	caCrl: text,
 	credentialName: text,
-	credentialNames: texts,
+	credentialNames: list(text, 1, 2),
 	caCertCredentialName: text,
-	tlsCertificates: list(struct({ serverCertificate: text, privateKey: text, caCertificates: text })),
+	tlsCertificates: list(struct({ serverCertificate: text, privateKey: text, caCertificates: text }), 1, 2),
 	subjectAltNames: texts,
 	verifyCertificateSpki: texts,
 	verifyCertificateHash: texts,
@@ -132,12 +132,8 @@ export const serverTlsShape = struct({
 	cipherSuites: texts,
 });
 
-/** A port on which Gateways and Sidecars listen; 0 only together with a Unix socket. */
-export const listenerPortShape = struct(
-	{ number: portOrZero, name: text, protocol: text, targetPort: portOrZero },
-	"number",
-	"protocol",
-);
+/** 0 stands for "none", where there is a Unix socket instead. */
+export const listenerPortFields = { number: portOrZero, name: text, protocol: text, targetPort: portOrZero };
 
 export const workloadEntryFields = {
 	address: { type: "text", maxLength: 256 } as const,

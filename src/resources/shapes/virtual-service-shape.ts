@@ -1,6 +1,7 @@
 // Fields of a VirtualService's spec, as in Istio's networking.istio.io/v1 schema.
 
 import {
+	bytes,
 	choice,
 	count,
 	duration,
@@ -54,7 +55,7 @@ const httpRoute = struct({
 		redirectCode: count,
 	}),
 	directResponse: struct(
-		{ status: whole(200, 599, "an HTTP status from 200 to 599"), body: struct({ string: text, bytes: text }) },
+		{ status: whole(200, 599, "an HTTP status from 200 to 599"), body: struct({ string: text, bytes }) },
 		"status",
 	),
 	delegate: struct({ name: text, namespace: text }),
