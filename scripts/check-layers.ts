@@ -18,6 +18,8 @@ const pureFolders = [
 	"src/inject",
 	"src/multicluster",
 	"src/health",
+	"src/node/plan",
+	"src/node/dns",
 ];
 
 /** Folders inside pure ones that hold the effects of their part. */
