@@ -42,6 +42,8 @@ export interface Answer {
 		readonly method: string;
 		readonly path: string;
 		readonly headers: IncomingHttpHeaders;
+		/** Tells connections apart. */
+		readonly clientPort: number;
 	};
 	readonly tookMs: number;
 }
@@ -61,22 +63,18 @@ export interface Upstream {
 
 /**
  * Says what it saw. `/status/503` answers so; `/flaky` answers 503 to every request of a kind (header `x-kind`) but the
- * last of three; `/slow` takes a second.
+ * last of three; `/slow` takes a second. One that `fails` answers 503 to everything.
  */
-export async function startUpstream(server: string): Promise<Upstream> {
+export async function startUpstream(server: string, behaviour: "answers" | "fails" = "answers"): Promise<Upstream> {
 	const requests = new Map<string, number>();
 	const http = createServer(async (incoming, outgoing) => {
-		const path = incoming.url ?? "";
+		const { method, headers, url: path = "" } = incoming;
 		const count = (requests.get(path) ?? 0) + 1;
 		requests.set(path, count);
 		if (path.startsWith("/slow")) await sleep(1000);
-		const status = path.startsWith("/status/")
-			? Number(path.split("/")[2])
-			: path.startsWith("/flaky") && count < 3
-				? 503
-				: 200;
+		const status = behaviour === "fails" ? 503 : statusFor(path, count);
 		outgoing.writeHead(status, { "content-type": "application/json", "x-server": server });
-		outgoing.end(JSON.stringify({ server, method: incoming.method, path, headers: incoming.headers }));
+		outgoing.end(JSON.stringify({ server, method, path, headers, clientPort: incoming.socket.remotePort }));
 	});
 	http.listen(0, "127.0.0.1");
 	await once(http, "listening");
@@ -86,6 +84,11 @@ export async function startUpstream(server: string): Promise<Upstream> {
 		await once(http, "close");
 	};
 	return { port: (http.address() as AddressInfo).port, requests, close };
+}
+
+function statusFor(path: string, count: number): number {
+	if (path.startsWith("/status/")) return Number(path.split("/")[2]);
+	return path.startsWith("/flaky") && count < 3 ? 503 : 200;
 }
 
 export interface RunningEnvoy {
