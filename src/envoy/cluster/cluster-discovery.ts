@@ -28,7 +28,7 @@ export function discoveryFields(view: ServiceView, cluster: ServiceCluster): Clu
 			return {
 				clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
 				edsClusterConfig: {
-					serviceName: cluster.name,
+					serviceName: cluster.edsName ?? cluster.name,
 					edsConfig: {
 						configSourceSpecifier: { case: "ads", value: {} },
 						initialFetchTimeout: durationFromMs(0),

@@ -1,5 +1,5 @@
-// GatewayView -> clusters: one for each service port and each subset that a gateway may name, and BlackHoleCluster.
-// Sorted by name.
+// GatewayView -> clusters: one for each service port and each subset that a gateway may name, and BlackHoleCluster. A gateway with
+// an AUTO_PASSTHROUGH server gets them once more under the names that clients send as SNI. Sorted by name.
 
 import type { GatewayView } from "../../model/view.ts";
 import { compareText } from "../../resources/config-object.ts";
@@ -14,6 +14,11 @@ export function generateGatewayClusters(
 ): readonly EncodedResource[] {
 	return [
 		...clustersOfServices(view.services, view.mesh, "gateway", options),
+		...(passesBySni(view) ? clustersOfServices(view.services, view.mesh, "eastWest", options) : []),
 		generateBlackHoleCluster(view.mesh),
 	].sort((a, b) => compareText(a.name, b.name));
+}
+
+function passesBySni(view: GatewayView): boolean {
+	return view.listeners.some(({ servers }) => servers.some(({ server }) => server.tls?.mode === "AUTO_PASSTHROUGH"));
 }

@@ -6,7 +6,7 @@ import type { ServiceView } from "../../model/view.ts";
 import type { EncodedResource } from "../../xds/resource.ts";
 import type { ClusterOptions } from "./cluster-options.ts";
 import { outboundCluster } from "./outbound-cluster.ts";
-import { type ProxyRole, serviceClusters } from "./service-clusters.ts";
+import { type ProxyRole, serviceClusters, sniClusters } from "./service-clusters.ts";
 
 interface Remembered {
 	readonly mesh: MeshSettings;
@@ -15,11 +15,11 @@ interface Remembered {
 
 const rememberedByVariant = new Map<string, WeakMap<ServiceView, Remembered>>();
 
-/** Clusters of all services; a name that two services claim goes to the first. */
+/** Clusters of all services (`eastWest`: those named by SNI); a name that two services claim goes to the first. */
 export function clustersOfServices(
 	services: readonly ServiceView[],
 	mesh: MeshSettings,
-	role: ProxyRole,
+	role: ProxyRole | "eastWest",
 	options: ClusterOptions,
 ): EncodedResource[] {
 	const variant = `${role} ${options.autoMtls}`;
@@ -45,10 +45,10 @@ export function clustersOfServices(
 function clustersOfService(
 	view: ServiceView,
 	mesh: MeshSettings,
-	role: ProxyRole,
+	role: ProxyRole | "eastWest",
 	options: ClusterOptions,
 ): readonly EncodedResource[] {
-	return serviceClusters(view, role).flatMap(
-		(cluster) => outboundCluster(view, cluster, { mesh, role, options }) ?? [],
-	);
+	const clusters = role === "eastWest" ? sniClusters(view) : serviceClusters(view, role);
+	const context = { mesh, options, role: role === "eastWest" ? "gateway" : role } as const;
+	return clusters.flatMap((cluster) => outboundCluster(view, cluster, context) ?? []);
 }

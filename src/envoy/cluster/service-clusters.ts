@@ -4,7 +4,7 @@
 import type { ServicePort } from "../../model/service.ts";
 import type { ServiceView } from "../../model/view.ts";
 import type { Subset, TrafficPolicy } from "../../resources/kinds/networking.ts";
-import { outboundClusterName } from "../names.ts";
+import { meshSni, outboundClusterName } from "../names.ts";
 import { policyForPort, policyForSubset } from "./effective-policy.ts";
 
 /** Gateways have no original destination to pass through, and do not sniff. */
@@ -20,6 +20,8 @@ export interface ServiceCluster {
 	readonly subset?: Subset;
 	readonly policy?: TrafficPolicy;
 	readonly discovery: ClusterDiscovery;
+	/** Name of the load assignment, where it is another cluster's. Default: the cluster's own name. */
+	readonly edsName?: string;
 }
 
 export function serviceClusters(view: ServiceView, role: ProxyRole): readonly ServiceCluster[] {
@@ -46,6 +48,21 @@ export function serviceClusters(view: ServiceView, role: ProxyRole): readonly Se
 		}
 	}
 	return clusters;
+}
+
+/**
+ * The same endpoints under names that clients send as SNI: an east-west gateway (AUTO_PASSTHROUGH) hands connections on by
+ * it, with the mesh's TLS inside untouched. None for hosts outside the mesh.
+ */
+export function sniClusters(view: ServiceView): readonly ServiceCluster[] {
+	if (view.service.meshExternal) return [];
+	return serviceClusters(view, "gateway").map((cluster) => ({
+		...cluster,
+		name: meshSni(cluster.port.number, cluster.subset?.name ?? "", view.service.hostname),
+		edsName: cluster.name,
+		port: { ...cluster.port, protocol: "TCP" },
+		policy: { ...cluster.policy, tls: { mode: "DISABLE" }, proxyProtocol: undefined },
+	}));
 }
 
 function discoveryOf(view: ServiceView, policy: TrafficPolicy | undefined, role: ProxyRole): ClusterDiscovery {
