@@ -36,6 +36,23 @@ export function renderRedirect(plan: RedirectPlan, firstRules: readonly string[]
 	].join("\n");
 }
 
+/**
+ * Text that redirects no new connection, but keeps those that Envoy has: while a NAT chain stands, even an empty one, the
+ * kernel goes on translating their packets. Without any they would hang.
+ */
+export function renderReleasedRedirect(owner: string): string {
+	return [
+		`# released redirect of ${owner}`,
+		"table inet keepmesh",
+		"delete table inet keepmesh",
+		"table inet keepmesh {",
+		...chain("outbound", "type nat hook output priority -100", []),
+		...chain("inbound", "type nat hook prerouting priority dstnat", []),
+		"}",
+		"",
+	].join("\n");
+}
+
 /** Text that takes the redirect away; harmless when there is none. */
 export function renderRedirectRemoval(): string {
 	return "table inet keepmesh\ndelete table inet keepmesh\n";

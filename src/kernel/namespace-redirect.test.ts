@@ -246,6 +246,13 @@ describe("the redirect in a pod's namespace", { skip: cannotRun }, () => {
 		assert.equal((await get(pod, client.ip, 9090)).name, "outside");
 	});
 
+	it("lets a gateway's Envoy, which is not root, listen below port 1024", async () => {
+		const settings = { ruleset: "", ipv6: false, lowPorts: true };
+		assert.deepEqual(await applyRedirect(pod.netns, settings), { ok: true });
+		assert.deepEqual(await pod.run({ op: "serveHttp", port: 81, name: "gateway" }, { uid: 1337 }), {});
+		assert.equal((await get(client, pod.ip, 81)).name, "gateway");
+	});
+
 	it("says which namespace is missing", async () => {
 		const result = await applyRedirect("/run/netns/kmn-none", { ruleset: "", ipv6: false, lowPorts: false });
 		assert.equal(result.ok, false);

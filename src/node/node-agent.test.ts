@@ -268,6 +268,25 @@ describe("the node agent", { skip: cannotRun }, () => {
 		assert.equal((await call<{ existed: boolean }>("DELETE", "/v1/pods/app-1")).body.existed, false);
 	});
 
+	it("loses no request of clients that go on while a pod leaves the mesh", async () => {
+		await call("POST", "/v1/pods", describePod());
+		const load = (from: Host, host: string, port: number) =>
+			from.run<{ sent: number; failed: number; errors: unknown }>({
+				op: "load",
+				host,
+				port,
+				durationMs: 2000,
+				intervalMs: 3,
+			});
+		const both = [load(client, pod.ip, 8080), load(pod, client.ip, 9090)];
+		await new Promise((resolve) => setTimeout(resolve, 200));
+		await call("DELETE", "/v1/pods/app-1?graceSeconds=10");
+		for (const result of await Promise.all(both)) {
+			assert.deepEqual([result.failed, result.errors], [0, []]);
+			assert.ok(result.sent > 200, `${result.sent} sent`);
+		}
+	});
+
 	it("adds a pod again that is just being removed", async () => {
 		const first = await call("POST", "/v1/pods", describePod());
 		const deleted = call("DELETE", "/v1/pods/app-1?graceSeconds=5");

@@ -220,7 +220,7 @@ export function statusOf(supervisor: PodSupervisor): PodStatus {
 /** Its removal was asked for. */
 function isLeaving(state: ProxyState): boolean {
 	if (state.phase === "draining") return state.thenStop;
-	return state.phase === "unredirecting" || state.phase === "stopping" || state.phase === "stopped";
+	return ["releasing", "settling", "stopping", "stopped"].includes(state.phase);
 }
 
 function processOf(supervisor: PodSupervisor): { readonly process?: ProcessIdentity } {

@@ -3,7 +3,7 @@
 
 import { chmod, chown, mkdir, rm } from "node:fs/promises";
 import { planRedirect, type RedirectPlan } from "../hotswitch/redirect-plan.ts";
-import { proxyUid, renderRedirect } from "../hotswitch/render-redirect.ts";
+import { proxyUid, renderRedirect, renderReleasedRedirect } from "../hotswitch/render-redirect.ts";
 import { applyRedirect, removeRedirect } from "../kernel/namespace-redirect.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -163,12 +163,8 @@ export class PodSupervisor {
 			case "applyRedirect":
 				this.#run(() => this.#applyRedirect());
 				break;
-			case "removeRedirect":
-				this.#run(async () => {
-					const result = await removeRedirect(this.pod.netns);
-					if (!result.ok) this.#deps.log.warn({ pod: this.plan.owner, ...result }, "redirect could not be removed");
-					return { type: "redirectRemoved" };
-				});
+			case "releaseRedirect":
+				this.#run(() => this.#releaseRedirect());
 				break;
 			case "startProcess":
 				this.#run(() => this.#startProcess());
@@ -208,6 +204,8 @@ export class PodSupervisor {
 			case "finish":
 				this.#run(async () => {
 					this.#process = undefined;
+					const removed = await removeRedirect(this.pod.netns);
+					if (!removed.ok) this.#deps.log.warn({ pod: this.plan.owner, ...removed }, "redirect could not be removed");
 					await rm(this.paths.directory, { recursive: true, force: true });
 					await this.#deps.onStopped();
 					this.#finished.resolve();
@@ -243,6 +241,14 @@ export class PodSupervisor {
 		});
 		if (result.ok) return { type: "redirectApplied" };
 		return { type: "redirectRefused", because: `${result.message}; ${result.hint}` };
+	}
+
+	async #releaseRedirect(): Promise<ProxyEvent> {
+		const ruleset = renderReleasedRedirect(this.plan.owner);
+		// A namespace that has gone, as after the end of a pod, needs no release.
+		const released = await applyRedirect(this.pod.netns, { ruleset, ipv6: false, lowPorts: false });
+		if (!released.ok) this.#deps.log.debug({ pod: this.plan.owner, ...released }, "redirect was not released");
+		return { type: "redirectReleased" };
 	}
 
 	async #startProcess(): Promise<ProxyEvent | undefined> {

@@ -2,6 +2,7 @@
 // Istio's form, admin on a Unix socket that the agent reaches from outside the pod's namespace, ADS over the relay's socket,
 // and the listeners that answer without the agent: 15000 admin, 15020 metrics, 15021 health, 15090 Envoy's own statistics.
 
+import { generateBootstrap } from "../../envoy/bootstrap/bootstrap.ts";
 import { type NodePaths, type PodPaths, podPaths } from "./pod-paths.ts";
 import type { PodSpec } from "./pod-spec.ts";
 
@@ -34,52 +35,40 @@ export interface PodBootstrapOptions {
 	readonly domainSuffix: string;
 }
 
+interface StaticResources {
+	readonly static_resources: { readonly clusters: readonly object[]; readonly listeners: readonly object[] };
+}
+
 export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object {
 	const paths = podPaths(options.paths.state, pod.uid);
 	const app = appMetricsOf(pod);
-	return {
+	const base = generateBootstrap({
 		node: {
 			id: proxyIdOf(pod, options.domainSuffix),
 			cluster: `${pod.labels.app ?? pod.workload}.${pod.namespace}`,
-			locality: { region: pod.locality.region, zone: pod.locality.zone, sub_zone: pod.locality.subzone },
 			metadata: metadataOf(pod, options.nodeName),
+			locality: pod.locality,
 		},
-		admin: { address: pipe(paths.adminSocket), ignore_global_conn_limit: true },
-		layered_runtime: {
-			layers: [
-				{ name: "static", static_layer: { "re2.max_program_size.error_level": 32_768 } },
-				{ name: "admin", admin_layer: {} },
-			],
-		},
-		dynamic_resources: {
-			ads_config: {
-				api_type: "DELTA_GRPC",
-				transport_api_version: "V3",
-				set_node_on_first_message_only: true,
-				grpc_services: [{ envoy_grpc: { cluster_name: "xds-grpc", retry_policy: { retry_back_off: reconnect } } }],
-			},
-			cds_config: ads(),
-			lds_config: ads(),
-		},
+		xds: { socketPath: options.paths.xdsSocket },
+		admin: { socketPath: paths.adminSocket },
+		agent: { socketPath: options.paths.metricsSocket },
+		// Ours is stricter: an Envoy whose first listeners were rejected is live but not ready.
+		readiness: null,
+	}) as StaticResources;
+	return {
+		...base,
 		static_resources: {
 			clusters: [
-				grpcCluster("xds-grpc", options.paths.xdsSocket),
+				...base.static_resources.clusters,
 				grpcCluster("sds-grpc", options.paths.secretSocket),
-				pipeCluster("prometheus_stats", paths.adminSocket),
-				pipeCluster("agent", options.paths.metricsSocket),
-				...(app ? [appCluster(app)] : []),
+				...(app ? [cluster("app-metrics", socket("127.0.0.1", app.port))] : []),
 			],
-			listeners: ownListeners(pod, paths, app),
+			listeners: [...base.static_resources.listeners, ...ownListeners(pod, paths, app)],
 		},
 	};
 }
 
-/** The relay is on this machine: after an agent's restart its Envoys come back soon. Envoy's default goes up to 30 s. */
-const reconnect = { base_interval: "0.1s", max_interval: "1s" };
-
-const keepAlive = { interval: "30s", timeout: "10s" };
-
-function metadataOf(pod: PodSpec, nodeName: string): object {
+function metadataOf(pod: PodSpec, nodeName: string): Readonly<Record<string, unknown>> {
 	return {
 		NAME: pod.name,
 		NAMESPACE: pod.namespace,
@@ -101,6 +90,7 @@ function ownListeners(pod: PodSpec, paths: PodPaths, app: AppMetrics | undefined
 	return [
 		{
 			name: "admin",
+			ignore_global_conn_limit: true,
 			address: socket("127.0.0.1", 15_000),
 			filter_chains: [
 				{
@@ -127,9 +117,6 @@ function ownListeners(pod: PodSpec, paths: PodPaths, app: AppMetrics | undefined
 			},
 			{ match: { path: "/healthz/ready" }, direct_response: { status: 503, body: { inline_string: "not ready\n" } } },
 		]),
-		httpListener("prometheus", socket("0.0.0.0", 15_090), [
-			{ match: { path: "/stats/prometheus" }, route: { cluster: "prometheus_stats" } },
-		]),
 		httpListener("metrics", socket("0.0.0.0", 15_020), [
 			{
 				match: { path: "/stats/prometheus" },
@@ -154,6 +141,7 @@ function httpListener(name: string, address: object, routes: readonly object[]):
 	return {
 		name,
 		address,
+		ignore_global_conn_limit: true,
 		filter_chains: [
 			{
 				filters: [
@@ -180,22 +168,14 @@ function httpListener(name: string, address: object, routes: readonly object[]):
 
 function grpcCluster(name: string, path: string): object {
 	return {
-		...pipeCluster(name, path),
+		...cluster(name, pipe(path)),
 		typed_extension_protocol_options: {
 			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
 				"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-				explicit_http_config: { http2_protocol_options: { connection_keepalive: keepAlive } },
+				explicit_http_config: { http2_protocol_options: {} },
 			},
 		},
 	};
-}
-
-function pipeCluster(name: string, path: string): object {
-	return cluster(name, pipe(path));
-}
-
-function appCluster(app: AppMetrics): object {
-	return cluster("app-metrics", socket("127.0.0.1", app.port));
 }
 
 function cluster(name: string, address: object): object {
@@ -205,11 +185,6 @@ function cluster(name: string, address: object): object {
 		connect_timeout: "1s",
 		load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
 	};
-}
-
-function ads(): object {
-	// 0: wait for the control plane, so that LIVE means configured.
-	return { ads: {}, initial_fetch_timeout: "0s", resource_api_version: "V3" };
 }
 
 function pipe(path: string): object {

@@ -86,15 +86,19 @@ describe("the life of a pod's Envoy", () => {
 		assert.deepEqual(run(...toReady, stop, counted(0, 1)).actions, ["drainPoll in 100"]);
 		assert.deepEqual(run(...toReady, stop, { type: "connectionsCounted" }).actions, ["drainPoll in 100"]);
 		const idle = [...toReady, stop, counted(0, 0)];
-		assert.deepEqual(run(...idle).actions, ["clearTimers", "removeRedirect"]);
-		assert.deepEqual(run(...idle, { type: "redirectRemoved" }).actions, ["SIGTERM", "kill in 5000"]);
-		assert.deepEqual(run(...idle, { type: "redirectRemoved" }, exited).actions, ["clearTimers", "finish"]);
+		assert.deepEqual(run(...idle).actions, ["clearTimers", "releaseRedirect"]);
+		const released = [...idle, { type: "redirectReleased" }] as const;
+		assert.deepEqual(run(...released).actions, ["countConnections", "drainEnd in 1000"]);
+		assert.deepEqual(run(...released, counted(1, 0)).actions, ["drainPoll in 20"]);
+		assert.deepEqual(run(...released, counted(0, 0)).actions, ["clearTimers", "SIGTERM", "kill in 5000"]);
+		assert.deepEqual(run(...released, fired("drainEnd")).actions, ["clearTimers", "SIGTERM", "kill in 5000"]);
+		assert.deepEqual(run(...released, counted(0, 0), exited).actions, ["clearTimers", "finish"]);
 	});
 
 	it("stops at the end of the grace time, and kills what does not end", () => {
 		const over = [...toReady, { type: "stopRequested", graceMs: 1000 }, counted(3, 3), fired("drainEnd")] as const;
-		assert.deepEqual(run(...over).actions, ["clearTimers", "removeRedirect"]);
-		assert.deepEqual(run(...over, { type: "redirectRemoved" }, fired("kill")).actions, ["SIGKILL"]);
+		assert.deepEqual(run(...over).actions, ["clearTimers", "releaseRedirect"]);
+		assert.deepEqual(run(...over, { type: "redirectReleased" }, fired("kill")).actions, ["SIGKILL"]);
 	});
 
 	it("drains without stopping when only that was asked, and restarts a crashed Envoy meanwhile", () => {
@@ -116,14 +120,14 @@ describe("the life of a pod's Envoy", () => {
 		] satisfies ProxyEvent[][])
 			assert.deepEqual(run(...events, { type: "stopRequested", graceMs: 9 }).actions, [
 				"clearTimers",
-				"removeRedirect",
+				"releaseRedirect",
 			]);
 	});
 
 	it("ends an Envoy that starts while its stop is under way", () => {
 		const stopping = [{ type: "opened" }, { type: "stopRequested", graceMs: 0 }] as const;
 		assert.deepEqual(run(...stopping, started).actions, ["SIGTERM", "kill in 5000"]);
-		assert.deepEqual(run(...stopping, { type: "redirectRemoved" }).actions, ["clearTimers", "finish"]);
+		assert.deepEqual(run(...stopping, { type: "redirectReleased" }).actions, ["clearTimers", "finish"]);
 	});
 
 	it("fails, with the reason, when the kernel refuses the redirect, and leaves no Envoy behind", () => {
@@ -144,13 +148,13 @@ describe("the life of a pod's Envoy", () => {
 		for (let walk = 0; walk < 2000; walk++) {
 			let state = newProxy;
 			let processes = 0;
-			let redirectPending = 0;
+			let releases = 0;
 			const apply = (event: ProxyEvent): void => {
 				const next = step(config, state, event);
 				state = next.state;
 				for (const action of next.actions) {
 					if (action.type === "startProcess") processes++;
-					if (action.type === "removeRedirect") redirectPending++;
+					if (action.type === "releaseRedirect") releases++;
 				}
 			};
 			apply({ type: "opened" });
@@ -174,8 +178,9 @@ describe("the life of a pod's Envoy", () => {
 			}
 			apply({ type: "stopRequested", graceMs: 0 });
 			apply(fired("drainEnd"));
-			assert.equal(redirectPending, 1, `walk ${walk}: ${state.phase}`);
-			apply({ type: "redirectRemoved" });
+			assert.equal(releases, 1, `walk ${walk}: ${state.phase}`);
+			apply({ type: "redirectReleased" });
+			apply(counted(0, 0));
 			if (state.phase === "stopping") apply(exited);
 			assert.equal(state.phase, "stopped", `walk ${walk}`);
 		}

@@ -20,7 +20,9 @@ interface Common {
 
 export type ProxyState = Common &
 	(
-		| { readonly phase: "new" | "unredirecting" | "stopping" | "stopped" | "ready" }
+		| { readonly phase: "new" | "settling" | "stopping" | "stopped" | "ready" }
+		/** With `settle`, connections that Envoy took until the redirect was gone may end before it does. */
+		| { readonly phase: "releasing"; readonly settle: boolean }
 		| { readonly phase: "starting"; readonly live: boolean; readonly probes: number; readonly because: string }
 		| { readonly phase: "waiting" | "failed"; readonly because: string }
 		| { readonly phase: "draining"; readonly thenStop: boolean; readonly connections?: Connections }
@@ -31,7 +33,7 @@ export type ProxyEvent =
 	| { readonly type: "adopted"; readonly pid: number }
 	| { readonly type: "redirectApplied" }
 	| { readonly type: "redirectRefused"; readonly because: string }
-	| { readonly type: "redirectRemoved" }
+	| { readonly type: "redirectReleased" }
 	| { readonly type: "processStarted"; readonly pid: number }
 	| { readonly type: "processNotStarted"; readonly because: string }
 	| { readonly type: "processExited"; readonly because: string }
@@ -47,13 +49,15 @@ export type ProxyAction =
 	| {
 			readonly type:
 				| "applyRedirect"
-				| "removeRedirect"
+				/** New connections are no longer caught; open ones go on. */
+				| "releaseRedirect"
 				| "startProcess"
 				| "probe"
 				| "markReady"
 				| "markNotReady"
 				| "drainInbound"
 				| "countConnections"
+				/** Takes away what is left: the table, the files. */
 				| "finish";
 	  }
 	| { readonly type: "signal"; readonly signal: "SIGTERM" | "SIGKILL" }
@@ -70,6 +74,8 @@ export interface ProxyMachineConfig {
 	/** Inbound is drained at least so long, so that clients that have not heard yet are still served. */
 	readonly minDrainMs: number;
 	readonly drainPollMs: number;
+	/** Longest wait, after the redirect is gone, for connections that came until then. */
+	readonly settleMs: number;
 	/** From SIGTERM to SIGKILL. */
 	readonly killAfterMs: number;
 }
@@ -81,6 +87,7 @@ export const defaultProxyMachineConfig: ProxyMachineConfig = {
 	stableMs: 30_000,
 	minDrainMs: 500,
 	drainPollMs: 100,
+	settleMs: 1000,
 	killAfterMs: 5000,
 };
 
@@ -123,10 +130,14 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 				state: { phase: "failed", ...common, because: event.because },
 				actions: [{ type: "clearTimers" }, ...terminate(config, state)],
 			};
-		case "redirectRemoved":
-			if (state.phase !== "unredirecting") return stay();
+		case "redirectReleased":
+			if (state.phase !== "releasing") return stay();
 			if (state.pid === undefined) return finished(common);
-			return { state: { phase: "stopping", ...common }, actions: terminate(config, state) };
+			if (!state.settle) return endProcess(config, common);
+			return {
+				state: { phase: "settling", ...common },
+				actions: [{ type: "countConnections" }, { type: "setTimer", timer: "drainEnd", afterMs: config.settleMs }],
+			};
 		case "processStarted":
 			if (state.phase === "starting") return { state: { ...state, pid: event.pid }, actions: [{ type: "probe" }] };
 			// Stopped while it was being started.
@@ -152,10 +163,12 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 				],
 			};
 		case "connectionsCounted": {
-			if (state.phase !== "draining") return stay();
 			const { connections } = event;
 			const idle = connections && connections.inbound + connections.outbound === 0;
-			if (state.thenStop && idle) return unredirect(common);
+			if (state.phase === "settling")
+				return idle ? endProcess(config, common) : stay({ type: "setTimer", timer: "drainPoll", afterMs: 20 });
+			if (state.phase !== "draining") return stay();
+			if (state.thenStop && idle) return release(common, true);
 			return {
 				state: connections ? { ...state, connections } : state,
 				actions: [{ type: "setTimer", timer: "drainPoll", afterMs: config.drainPollMs }],
@@ -166,7 +179,7 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 		case "stopRequested":
 			return stop(config, state, common, event.graceMs);
 		case "timerFired":
-			return onTimer(state, common, event.timer);
+			return onTimer(config, state, common, event.timer);
 		default:
 			return event satisfies never;
 	}
@@ -182,7 +195,7 @@ export function restartDelayMs(config: ProxyMachineConfig, failures: number): nu
 	return Math.min(config.restartMaxMs, config.restartFirstMs * 2 ** Math.min(20, Math.max(0, failures - 1)));
 }
 
-function onTimer(state: ProxyState, common: Common, timer: ProxyTimer): Stepped {
+function onTimer(config: ProxyMachineConfig, state: ProxyState, common: Common, timer: ProxyTimer): Stepped {
 	const stay: Stepped = { state, actions: [] };
 	switch (timer) {
 		case "probe":
@@ -193,9 +206,11 @@ function onTimer(state: ProxyState, common: Common, timer: ProxyTimer): Stepped 
 		case "stable":
 			return state.phase === "ready" ? { state: { ...state, failures: 0 }, actions: [] } : stay;
 		case "drainPoll":
-			return state.phase === "draining" ? { state, actions: [{ type: "countConnections" }] } : stay;
+			if (state.phase !== "draining" && state.phase !== "settling") return stay;
+			return { state, actions: [{ type: "countConnections" }] };
 		case "drainEnd":
-			return state.phase === "draining" ? unredirect(common) : stay;
+			if (state.phase === "settling") return endProcess(config, common);
+			return state.phase === "draining" ? release(common, false) : stay;
 		case "kill":
 			return state.pid === undefined ? stay : { state, actions: [{ type: "signal", signal: "SIGKILL" }] };
 		default:
@@ -215,8 +230,9 @@ function stop(config: ProxyMachineConfig, state: ProxyState, common: Common, gra
 		case "starting":
 		case "waiting":
 		case "failed":
-			return unredirect(common);
-		case "unredirecting":
+			return release(common, false);
+		case "releasing":
+		case "settling":
 		case "stopping":
 		case "stopped":
 			return { state, actions: [] };
@@ -233,14 +249,15 @@ function afterExit(config: ProxyMachineConfig, state: ProxyState, common: Common
 			return waitForRestart(config, gone, because);
 		case "draining":
 			// While it drains for a stop nothing is left to serve; otherwise the pod still needs its network.
-			return state.thenStop ? unredirect(gone) : waitForRestart(config, gone, because);
+			return state.thenStop ? release(gone, false) : waitForRestart(config, gone, because);
+		case "settling":
 		case "stopping":
 			return finished(gone);
 		case "failed":
 			return { state: { phase: "failed", ...gone, because: state.because }, actions: [{ type: "clearTimers" }] };
 		case "new":
 		case "waiting":
-		case "unredirecting":
+		case "releasing":
 		case "stopped":
 			return { state: { ...withoutPid(state) }, actions: [] };
 		default:
@@ -282,11 +299,16 @@ function startDrain(config: ProxyMachineConfig, common: Common, thenStop: boolea
 }
 
 /** The redirect goes first: an application that still runs then connects directly instead of to nobody. */
-function unredirect(common: Common): Stepped {
+function release(common: Common, settle: boolean): Stepped {
 	return {
-		state: { phase: "unredirecting", ...common },
-		actions: [{ type: "clearTimers" }, { type: "removeRedirect" }],
+		state: { phase: "releasing", ...common, settle },
+		actions: [{ type: "clearTimers" }, { type: "releaseRedirect" }],
 	};
+}
+
+function endProcess(config: ProxyMachineConfig, common: Common): Stepped {
+	const state: ProxyState = { phase: "stopping", ...common };
+	return { state, actions: [{ type: "clearTimers" }, ...terminate(config, state)] };
 }
 
 function terminate(config: ProxyMachineConfig, state: ProxyState): readonly ProxyAction[] {
@@ -306,7 +328,7 @@ function drainEnd(graceMs: number): ProxyAction {
 }
 
 function isEnding(state: ProxyState): boolean {
-	return state.phase === "unredirecting" || state.phase === "stopping" || state.phase === "stopped";
+	return ["releasing", "settling", "stopping", "stopped"].includes(state.phase);
 }
 
 function withoutPid(state: ProxyState): ProxyState {
