@@ -8,8 +8,23 @@ export interface HostDomains {
 	readonly short: ReadonlySet<string>;
 }
 
+interface Remembered extends HostDomains {
+	readonly namespace: string;
+	readonly domainSuffix: string;
+}
+
+const remembered = new WeakMap<MeshService, Remembered>();
+
 /** `reviews`, `reviews.default.svc`, `reviews.default`, the full name and the addresses; `*.` forms for headless ones. */
 export function hostDomains(service: MeshService, namespace: string, domainSuffix: string): HostDomains {
+	const known = remembered.get(service);
+	if (known?.namespace === namespace && known.domainSuffix === domainSuffix) return known;
+	const made = { ...domainsOf(service, namespace, domainSuffix), namespace, domainSuffix };
+	remembered.set(service, made);
+	return made;
+}
+
+function domainsOf(service: MeshService, namespace: string, domainSuffix: string): HostDomains {
 	const shortForms = shortNames(service.hostname, namespace, domainSuffix);
 	const names = [service.hostname, ...shortForms];
 	const short = new Set(shortForms);
