@@ -5,12 +5,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { readRedirect } from "../kernel/namespace-redirect.ts";
 import { typeUrls } from "../xds/resource.ts";
+import { cleanUpNode } from "./clean-up.ts";
 import { createFakeControl, type FakeControl } from "./fake-control.testing.ts";
 import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "./namespace-rig.testing.ts";
 import type { PodStatus } from "./node-agent.ts";
@@ -356,6 +357,26 @@ describe("the node agent", { skip: cannotRun }, () => {
 		const last = pidOf();
 		await killAgent("SIGTERM");
 		assert.equal(identifyProcess(last), undefined);
+	});
+
+	it("leaves nothing behind after a kill once it is told to clean up, and nothing of others is touched", async () => {
+		const dns = `127.0.0.1:${await freeUdpPort()}`;
+		await killAgent("SIGTERM");
+		agent = await startAgent("--dns-listen", dns);
+		const { body } = await call("POST", "/v1/pods", describePod());
+		const { process: dnsProcess } = JSON.parse(readFileSync(join(state, "dns.json"), "utf8")) as {
+			process: { pid: number };
+		};
+		pod.exec("nft", "add", "table", "inet", "somebodyelse");
+		assert.equal((await cleanUpNode(state)).ok, false, "not under a running agent");
+		await killAgent("SIGKILL");
+		assert.deepEqual(await cleanUpNode(state), { ok: true, processes: 2, redirects: 1 });
+		assert.equal(identifyProcess(body.pid ?? 0), undefined);
+		assert.equal(identifyProcess(dnsProcess.pid), undefined);
+		assert.deepEqual(pod.exec("nft", "list", "tables").trim(), "table inet somebodyelse");
+		assert.deepEqual(readdirSync(state), []);
+		assert.deepEqual(await cleanUpNode(state), { ok: true, processes: 0, redirects: 0 });
+		pod.exec("nft", "delete", "table", "inet", "somebodyelse");
 	});
 
 	it("refuses a pod that cannot be, with all reasons at once", async () => {

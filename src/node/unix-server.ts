@@ -11,7 +11,7 @@ export interface SocketAccess {
 
 /** Throws when another process answers on it. */
 export async function listenOnSocket(server: Server, path: string, access: SocketAccess): Promise<void> {
-	if (await answers(path)) throw new Error(`another process listens on ${path}`);
+	if (await answersOnSocket(path)) throw new Error(`another process listens on ${path}`);
 	await rm(path, { force: true });
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", reject).listen(path, () => {
@@ -27,7 +27,8 @@ export async function secureSocket(path: string, access: SocketAccess): Promise<
 	await chmod(path, access.mode);
 }
 
-function answers(path: string): Promise<boolean> {
+/** Whether a process accepts connections on a Unix socket. */
+export function answersOnSocket(path: string): Promise<boolean> {
 	return new Promise((resolve) => {
 		const probe = connect(path);
 		probe.once("connect", () => {

@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { cleanUpNode } from "../../node/clean-up.ts";
 import { type IpPort, parseIpPort } from "../../node/plan/host-port.ts";
 import { startLog } from "../../runtime/log.ts";
 import { startNode } from "../node.ts";
@@ -14,7 +15,8 @@ interface HostPort {
 interface NodeFlags {
 	readonly node: string;
 	readonly state: string;
-	readonly control: readonly HostPort[];
+	readonly control?: readonly HostPort[];
+	readonly cleanUp?: boolean;
 	readonly envoy?: string;
 	readonly domain: string;
 	readonly dnsListen?: IpPort;
@@ -29,7 +31,7 @@ export function nodeCommand(): Command {
 		.description("run the agent of one machine: Envoys, redirects, DNS and metrics of its pods")
 		.requiredOption("--node <name>", "name of this machine")
 		.requiredOption("--state <dir>", "directory for records, sockets and logs; one agent each")
-		.requiredOption("--control <host:port,...>", "control planes, in order of preference", hostPorts)
+		.option("--control <host:port,...>", "control planes, in order of preference", hostPorts)
 		.option("--envoy <file>", "Envoy to run (default: KEEPMESH_ENVOY, else the one of the set-up)")
 		.option("--domain <suffix>", "DNS domain of the mesh's services", "cluster.local")
 		.option("--dns-listen <addr[:port]>", "serve DNS for the pods here", ipPort)
@@ -39,7 +41,12 @@ export function nodeCommand(): Command {
 		.option("--certificates <trust-domain>", "have workloads certified by the control planes, and serve SDS")
 		.option("--stop-proxies", "on SIGTERM also drain and stop the Envoys and remove the redirects")
 		.option("--grace-seconds <n>", "how long --stop-proxies waits for open connections", Number, 30)
-		.action(async (flags: NodeFlags) => {
+		.option("--clean-up", "do not run: end what a killed agent left behind (Envoys, DNS, redirects), then exit")
+		.action(async (flags: NodeFlags, command: Command) => {
+			const state = resolve(flags.state);
+			if (flags.cleanUp) return cleanUp(state);
+			const { control } = flags;
+			if (!control) return command.error("error: --control is missing, for example --control 10.0.0.1:15012");
 			const log = startLog({ facts: { part: "node", node: flags.node } });
 			// From the start on: a signal that comes while it starts is obeyed afterwards, not by dying half-way.
 			const asked = new Promise<void>((done) => {
@@ -48,8 +55,8 @@ export function nodeCommand(): Command {
 			const node = await startNode(
 				{
 					name: flags.node,
-					state: resolve(flags.state),
-					control: flags.control,
+					state,
+					control,
 					envoy: resolve(
 						flags.envoy ?? process.env.KEEPMESH_ENVOY ?? `${import.meta.dirname}/../../../.keepmesh/envoy`,
 					),
@@ -64,6 +71,12 @@ export function nodeCommand(): Command {
 			await node.close({ stopProxies: flags.stopProxies === true, graceMs: flags.graceSeconds * 1000 });
 			process.exit(0);
 		});
+}
+
+async function cleanUp(state: string): Promise<void> {
+	const outcome = await cleanUpNode(state);
+	if (!outcome.ok) throw new Error(outcome.because);
+	console.error(`ended ${outcome.processes} processes, removed ${outcome.redirects} redirects of ${state}`);
 }
 
 function list(text: string): readonly string[] {

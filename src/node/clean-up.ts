@@ -1,0 +1,56 @@
+// Takes away all that an agent left on a machine: after a kill, or as the stop hook of a supervisor. In: the state directory.
+// Out: what was done. Only what carries its mark goes: processes with a file of this directory on their command line, tables
+// in the namespaces of recorded pods, and its own files.
+
+import { readdir, readFile, rm } from "node:fs/promises";
+import { removeRedirect } from "../kernel/namespace-redirect.ts";
+import { nodePaths } from "./plan/pod-paths.ts";
+import { podStore } from "./pod-store.ts";
+import { findProcesses, isRunning, type ProcessIdentity, signalProcess } from "./process-table.ts";
+import { answersOnSocket } from "./unix-server.ts";
+
+export type CleanUpOutcome =
+	| { readonly ok: true; readonly processes: number; readonly redirects: number }
+	| { readonly ok: false; readonly because: string };
+
+/** Idempotent. Refuses while an agent runs on the directory. */
+export async function cleanUpNode(state: string): Promise<CleanUpOutcome> {
+	const paths = nodePaths(state);
+	if (await answersOnSocket(paths.apiSocket))
+		return { ok: false, because: `an agent runs on ${state}; stop it first, with --stop-proxies it cleans up itself` };
+	const ours = (
+		await Promise.all(findProcesses([]).map(async (one) => ((await isOurs(one, state)) ? [one] : [])))
+	).flat();
+	const { records } = await podStore(state).load();
+	let redirects = 0;
+	for (const { pod } of records) if ((await removeRedirect(pod.netns)).ok) redirects++;
+	await endAll(ours);
+	for (const name of await readdir(state).catch(() => []))
+		if (ownFiles.some((own) => own.test(name))) await rm(`${state}/${name}`, { recursive: true, force: true });
+	return { ok: true, processes: ours.length, redirects };
+}
+
+const ownFiles = [
+	/^(?:node|xds|sds|metrics)\.sock$/,
+	/^pods$/,
+	/^dns\.(?:json|log|log\.1)$/,
+	/^name-table\.json(?:\..*)?$/,
+];
+
+async function isOurs(candidate: ProcessIdentity, state: string): Promise<boolean> {
+	const words = (await readFile(`/proc/${candidate.pid}/cmdline`, "utf8").catch(() => "")).split("\0");
+	const after = (option: string): string => words[words.indexOf(option) + 1] ?? "";
+	return (
+		(words.includes("--config-path") && after("--config-path").startsWith(`${state}/pods/`)) ||
+		(words.includes("node-dns") && after("--table") === nodePaths(state).nameTable)
+	);
+}
+
+async function endAll(processes: readonly ProcessIdentity[]): Promise<void> {
+	for (const target of processes) signalProcess(target, "SIGTERM");
+	for (let waitedMs = 0; processes.some(isRunning); waitedMs += 20) {
+		if (waitedMs === 2000) for (const target of processes) signalProcess(target, "SIGKILL");
+		if (waitedMs > 5000) return;
+		await new Promise((resolve) => setTimeout(resolve, 20));
+	}
+}
