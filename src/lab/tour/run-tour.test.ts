@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { VirtualClock } from "../../runtime/virtual-clock.ts";
+import type { LoadReport } from "../load/load-report.ts";
+import { renderTour } from "./render-tour.ts";
+import { runTour } from "./run-tour.ts";
+import type { TourLoad, TourMesh } from "./tour-mesh.ts";
+import { tourSteps } from "./tour-steps.ts";
+
+function report(sent: number, parts: Partial<LoadReport> = {}): LoadReport {
+	return {
+		sent,
+		byOutcome: { "200": sent },
+		byVersion: { none: sent },
+		latencyMs: { min: 301, p50: 301, p99: 301, max: 301 },
+		longestGapMs: 0,
+		durationMs: 0,
+		...parts,
+	};
+}
+
+/** A mesh that does as the last applied file says, as far as the tour can tell. */
+function fakeMesh(wrong: (load: TourLoad, applied: string) => LoadReport | undefined = () => undefined): TourMesh {
+	let applied = "";
+	let failingSent = 0;
+	return {
+		apply: async (file) => {
+			applied = file;
+		},
+		remove: async () => {},
+		podsReady: async () => {},
+		crash: async () => {},
+		send: async (load) => {
+			const isJason = load.headers !== undefined;
+			const odd = wrong(load, applied);
+			if (odd) return odd;
+			if (applied === "canary.yaml") return report(2000, { byVersion: { v1: 1790, v2: 210 } });
+			if (applied === "by-header.yaml") return report(200, { byVersion: isJason ? { v2: 200 } : { v1: 200 } });
+			if (applied === "fault.yaml" && isJason) return report(100, { byOutcome: { "555": 100 } });
+			if (applied === "no-retries.yaml") return report(900, { byOutcome: { "200": 890, "503": 10 } });
+			if (applied === "failing-details.yaml" && failingSent++ === 0)
+				return report(300, { byOutcome: { "200": 297, "500": 3 } });
+			return report(load.requests);
+		},
+	};
+}
+
+const quiet = { begins() {}, ends() {} };
+
+describe("the tour", () => {
+	it("passes a mesh that does what it is told, and counts every request", async () => {
+		const lines = await runTour(tourSteps, fakeMesh(), new VirtualClock(), quiet);
+		assert.deepEqual(
+			lines.filter((line) => !line.ok),
+			[],
+		);
+		assert.match(renderTour(lines), /All 6 as expected: 5340 requests/);
+	});
+
+	const wrongs: readonly (readonly [string, number, (load: TourLoad, applied: string) => LoadReport | undefined])[] = [
+		[
+			"a page is lost",
+			1,
+			(load) => (load.path === "/productpage" ? report(200, { byOutcome: { "200": 199, "503": 1 } }) : undefined),
+		],
+		[
+			"the canary gets a fifth",
+			2,
+			(_, file) => (file === "canary.yaml" ? report(2000, { byVersion: { v1: 1600, v2: 400 } }) : undefined),
+		],
+		[
+			"one of jason's requests goes astray",
+			3,
+			(load, file) =>
+				file === "by-header.yaml" && load.headers ? report(200, { byVersion: { v1: 1, v2: 199 } }) : undefined,
+		],
+		[
+			"the delay is not there",
+			4,
+			(load, file) =>
+				file === "fault.yaml" && !load.headers
+					? report(40, { latencyMs: { min: 2, p50: 2, p99: 2, max: 2 } })
+					: undefined,
+		],
+		[
+			"retries lose one",
+			5,
+			(_, file) => (file === "retries.yaml" ? report(900, { byOutcome: { "200": 899, "503": 1 } }) : undefined),
+		],
+		[
+			"nothing is lost without retries, so that they prove nothing",
+			5,
+			(_, file) => (file === "no-retries.yaml" ? report(900) : undefined),
+		],
+		[
+			"the bad pod is never ejected",
+			6,
+			(load, file) =>
+				file === "failing-details.yaml" ? report(load.requests, { byOutcome: { "200": 290, "500": 10 } }) : undefined,
+		],
+	];
+	for (const [what, step, wrong] of wrongs)
+		it(`fails when ${what}`, async () => {
+			const lines = await runTour(tourSteps, fakeMesh(wrong), new VirtualClock(), quiet);
+			assert.deepEqual(
+				lines.flatMap((line, index) => (line.ok ? [] : [index + 1])),
+				[step],
+			);
+			assert.match(renderTour(lines), /1 of 6 NOT as expected/);
+		});
+
+	it("goes on after a step that breaks, and says why it broke", async () => {
+		const mesh = { ...fakeMesh(), crash: () => Promise.reject(new Error("no such pod")) };
+		const lines = await runTour(tourSteps, mesh, new VirtualClock(), quiet);
+		assert.match(lines[4]?.measured ?? "", /failed: no such pod/);
+		assert.equal(lines[5]?.ok, true);
+	});
+});

@@ -1,0 +1,25 @@
+// What the tour needs of a running mesh. The demo gives it a lab; its own tests give it a fake.
+
+import type { LoadReport } from "../load/load-report.ts";
+
+export interface TourLoad {
+	readonly path: string;
+	readonly headers?: Readonly<Record<string, string>>;
+	readonly requests: number;
+	readonly concurrency: number;
+	readonly ratePerSecond?: number;
+	readonly countHeader?: string;
+}
+
+export interface TourMesh {
+	/** Applies a file of the tour; resolves when every proxy that it concerns has taken it. Rejects when one refuses. */
+	apply(file: string): Promise<void>;
+	/** Deletes what a file of the tour made. */
+	remove(file: string): Promise<void>;
+	/** Resolves when so many pods of the deployment are ready. Rejects after a time. */
+	podsReady(deployment: string, count: number): Promise<void>;
+	/** Requests from a client outside the mesh to the gateway. */
+	send(load: TourLoad): Promise<LoadReport>;
+	/** SIGKILL to the application's process of one pod of the deployment; its container is started again. */
+	crash(deployment: string): Promise<void>;
+}
