@@ -179,7 +179,8 @@ function readTopLevel(document: Mapping, info: KindInfo, findings: Findings): un
 function readSecret(fields: Mapping, findings: Findings): Mapping {
 	const data: Record<string, string> = Object.create(null);
 	for (const [key, value] of Object.entries(isMapping(fields.data) ? fields.data : {})) {
-		const decoded = typeof value === "string" ? decodeBase64(value) : undefined;
+		if (typeof value !== "string") continue;
+		const decoded = decodeBase64(value);
 		if (decoded === undefined)
 			findings.error(
 				["data", key],

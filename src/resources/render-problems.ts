@@ -23,11 +23,9 @@ const plain: Paint = { error: same, warning: same, place: same, faint: same };
 
 function renderProblem(problem: Problem, paint: Paint): string {
 	const { origin, severity, resource, path, message, hint, code } = problem;
-	const place = paint.place(`${origin.file}:${origin.line}:${origin.column}`);
-	const head = [place, paint[severity](severity), resource, path]
-		.filter((part) => part !== "")
-		.map(oneLine)
-		.join("  ");
+	const place = paint.place(oneLine(`${origin.file}:${origin.line}:${origin.column}`));
+	const parts = [place, paint[severity](severity), oneLine(resource), oneLine(path)];
+	const head = parts.filter((part) => part !== "").join("  ");
 	const lines = [head, `  ${oneLine(message)}${code === undefined ? "" : ` ${paint.faint(`[${code}]`)}`}`];
 	if (hint !== "") lines.push(`  ${paint.faint("hint:")} ${oneLine(hint)}`);
 	return lines.join("\n");

@@ -33,7 +33,12 @@ function checkValue(check: Check, shape: Shape, value: unknown): void {
 			return;
 		case "whole":
 			if (typeof value !== "number" || !Number.isInteger(value) || value < shape.min || value > shape.max)
-				wrong(check, `must be ${shape.what}`, value, typeof value === "string" ? "write it without quotes" : "");
+				wrong(
+					check,
+					`must be ${shape.what}`,
+					value,
+					typeof value === "string" && /^\d+$/.test(value) ? "write it without quotes" : "",
+				);
 			return;
 		case "number":
 			if (typeof value !== "number" || Number.isNaN(value)) wrong(check, "must be a number", value);
@@ -53,6 +58,10 @@ function checkValue(check: Check, shape: Shape, value: unknown): void {
 			return;
 		case "list":
 			checkList(check, shape, value);
+			return;
+		case "hidden":
+			if (typeof value !== "string")
+				wrong(check, "must be a text (the value is not shown)", undefined, "put it in quotes");
 			return;
 		case "bytes":
 			if (typeof value !== "string" || !isBase64(value)) wrong(check, "must be bytes in base64", value);

@@ -4,6 +4,7 @@ import {
 	any,
 	choice,
 	flag,
+	hidden,
 	labels,
 	list,
 	map,
@@ -125,7 +126,7 @@ export const deploymentShape = openStruct(
 	"template",
 );
 
-export const secretShape = openStruct({ type: text, data: map(text), stringData: map(text) });
+export const secretShape = openStruct({ type: text, data: map(hidden), stringData: map(hidden) });
 
 export const emptyShape = openStruct({});
 

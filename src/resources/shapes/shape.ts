@@ -5,6 +5,8 @@ export type Shape =
 	| { readonly type: "text"; readonly choices?: readonly string[]; readonly maxLength?: number }
 	| { readonly type: "whole"; readonly min: number; readonly max: number; readonly what: string }
 	| { readonly type: "number"; readonly min: number; readonly max: number }
+	/** A text that no message may show. */
+	| { readonly type: "hidden" }
 	| { readonly type: "flag" }
 	| { readonly type: "duration"; readonly minMs: number }
 	/** Whole number or text: Kubernetes' IntOrString. */
@@ -25,6 +27,7 @@ export type Shape =
 type Fields = Readonly<Record<string, Shape>>;
 
 export const text: Shape = { type: "text" };
+export const hidden: Shape = { type: "hidden" };
 export const bytes: Shape = { type: "bytes" };
 export const flag: Shape = { type: "flag" };
 export const any: Shape = { type: "any" };

@@ -32,10 +32,22 @@ export function parseYamlPart(part: TextPart): ParseResult {
 	try {
 		return { ok: true, value: document.toJS({ maxAliasCount }) };
 	} catch (error) {
-		const bomb = /alias/i.test(messageOf(error));
-		const message = bomb ? "repeats its aliases too often" : `cannot be read: ${messageOf(error)}`;
-		return failed(part, 0, message, bomb ? "write the repeated part out, or use fewer nested aliases" : "");
+		return aliasFailure(part, messageOf(error));
 	}
+}
+
+function aliasFailure(part: TextPart, message: string): ParseResult {
+	const unknown = /^Unresolved alias.*: (.*)$/.exec(message)?.[1];
+	if (unknown !== undefined)
+		return failed(
+			part,
+			part.text.indexOf(`*${unknown}`),
+			`has no anchor for the alias *${unknown}`,
+			hintFor("BAD_ALIAS"),
+		);
+	if (/alias/i.test(message))
+		return failed(part, 0, "repeats its aliases too often", "write the repeated part out, or use fewer nested aliases");
+	return failed(part, 0, `cannot be read: ${message}`, "");
 }
 
 /** Finds fields of one document; parses its text once more, at the first question. */
@@ -83,11 +95,19 @@ function placeIn(part: TextPart, lines: LineCounter, offset: number): Place {
 }
 
 function failed(part: TextPart, offset: number, message: string, hint: string): ParseResult {
+	if (offset <= 0) return { ok: false, message, hint, place: startOfPart(part) };
 	const before = part.text.slice(0, offset);
 	const lineBreaks = before.split("\n").length - 1;
 	const column = offset - (before.lastIndexOf("\n") + 1) + 1;
 	const place = { line: part.line + lineBreaks, column: lineBreaks === 0 ? part.column + column - 1 : column };
 	return { ok: false, message, hint, place };
+}
+
+/** Where the first thing stands that is no marker and no comment. */
+export function startOfPart(part: TextPart): Place {
+	const skipped = /^(?:(?:---|\.\.\.)?[ \t]*(?:#.*)?\r?\n|%.*\r?\n)*(?:--- +)?/.exec(part.text)?.[0] ?? "";
+	const lines = skipped.split("\n");
+	return { line: part.line + lines.length - 1, column: (lines.at(-1)?.length ?? 0) + 1 };
 }
 
 function plainMessage(message: string): string {

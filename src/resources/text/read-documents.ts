@@ -2,7 +2,7 @@
 
 import type { Path } from "../findings.ts";
 import { parseJson } from "./parse-json.ts";
-import { newLocator, type ParseResult, type Place, parseYamlPart } from "./parse-yaml.ts";
+import { newLocator, type ParseResult, type Place, parseYamlPart, startOfPart } from "./parse-yaml.ts";
 import { splitYaml, type TextPart } from "./split-yaml.ts";
 
 export interface SourceDocument {
@@ -31,7 +31,7 @@ export function readDocuments(path: string, text: string): readonly SourceDocume
 }
 
 function yamlDocument(part: TextPart): SourceDocument {
-	const start = startOf(part);
+	const start = startOfPart(part);
 	const nul = part.text.indexOf("\0");
 	if (nul >= 0) {
 		const line = part.line + part.text.slice(0, nul).split("\n").length - 1;
@@ -44,14 +44,26 @@ function yamlDocument(part: TextPart): SourceDocument {
 		} as const;
 		return { result, locate: () => place, start };
 	}
+	if (isTooDeep(part.text)) {
+		const hint = `nest lists and mappings less than ${maxDepth} deep`;
+		return { result: { ok: false, message: "is nested too deep", hint, place: start }, locate: () => start, start };
+	}
 	return { result: parseYamlPart(part), locate: newLocator(part), start };
 }
 
-/** Skips the marker, blank lines and comments. */
-function startOf(part: TextPart): Place {
-	const skipped = /^(?:(?:---|\.\.\.)?[ \t]*(?:#.*)?\r?\n|%.*\r?\n)*(?:--- +)?/.exec(part.text)?.[0] ?? "";
-	const lines = skipped.split("\n");
-	return { line: part.line + lines.length - 1, column: (lines.at(-1)?.length ?? 0) + 1 };
+/** Parsers use the stack for each level, and time that grows with its square. */
+const maxDepth = 10_000;
+
+/** Counts brackets wherever they stand: so many open ones at once are in no good text either. */
+function isTooDeep(text: string): boolean {
+	let depth = 0;
+	for (let at = 0; at < text.length; at++) {
+		const code = text.charCodeAt(at);
+		if (code === 0x5b || code === 0x7b) depth++;
+		else if (code === 0x5d || code === 0x7d) depth--;
+		if (depth > maxDepth) return true;
+	}
+	return false;
 }
 
 function broken(message: string, hint: string): SourceDocument {

@@ -1,0 +1,305 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { checkReferences } from "./check-references.ts";
+import { newFieldFinder } from "./find-field.ts";
+import { readResources } from "./read-resources.ts";
+
+/** Flow-style resources, one a line: `Kind ns/name {spec}`. */
+function problemsOf(...resources: readonly string[]): readonly string[] {
+	const versions: Readonly<Record<string, string>> = { Service: "v1", Pod: "v1", Secret: "v1", Deployment: "apps/v1" };
+	const documents = resources.map((line, index) => {
+		const [, kind = "", namespace, name, rest = ""] = /^(\w+) (\w+)\/(\w+) (.*)$/.exec(line) ?? [];
+		const fields = kind === "Secret" ? rest.slice(1, -1) : `spec: ${rest}`;
+		const labels =
+			kind === "Pod" ? `, labels: {app: ${name?.replace(/\d/, "")}, version: v${/\d/.exec(name ?? "")?.[0] ?? 1}}` : "";
+		const created = `creationTimestamp: "2026-01-01T00:00:0${index % 10}Z"`;
+		const version = versions[kind] ?? "networking.istio.io/v1";
+		return `{apiVersion: ${version}, kind: ${kind}, metadata: {name: ${name}, namespace: ${namespace}, ${created}${labels}}, ${fields}}`;
+	});
+	const files = [{ path: "a.yaml", text: documents.map((text) => `---\n${text}\n`).join("") }];
+	const { objects, problems } = readResources(files);
+	assert.deepEqual(
+		problems.filter((problem) => problem.severity === "error"),
+		[],
+	);
+	assert.equal(objects.length, resources.length);
+	return checkReferences(objects, newFieldFinder(files)).map(
+		({ code, severity, resource, path, message }) => `${code} ${severity} ${resource} ${path}: ${message}`,
+	);
+}
+
+const service = (name: string, ports = "{port: 80, name: http}"): string =>
+	`Service default/${name} {selector: {app: ${name}}, ports: [${ports}]}`;
+const rule = (name: string, destination: string, more = ""): string =>
+	`VirtualService default/${name} {hosts: [${name}], http: [{route: [{destination: ${destination}}]}]${more}}`;
+const gateway = (name: string, host: string, more = ""): string =>
+	`Gateway default/${name} {selector: {istio: gw}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["${host}"]${more}}]}`;
+
+const cases: readonly (readonly [what: string, resources: readonly string[], ...expected: readonly string[]])[] = [
+	["a short host of the own namespace", [service("a"), rule("a", "{host: a}")]],
+	[
+		"a host that does not exist",
+		[service("reviews"), rule("a", "{host: reviewz}")],
+		"IST0101 error VirtualService default/a spec.http[0].route[0].destination.host: there is no service reviewz.default.svc.cluster.local",
+	],
+	[
+		"a short host of another namespace",
+		[service("a"), "VirtualService prod/a {hosts: [a], http: [{route: [{destination: {host: a}}]}]}"],
+		"IST0101 error VirtualService prod/a",
+	],
+	[
+		"a full host of another namespace",
+		[
+			service("a"),
+			"VirtualService prod/a {hosts: [a], http: [{route: [{destination: {host: a.default.svc.cluster.local}}]}]}",
+		],
+	],
+	[
+		"a host under a wildcard ServiceEntry",
+		[
+			'ServiceEntry prod/e {hosts: ["*.a.com"], ports: [{number: 443, name: tls, protocol: TLS}]}',
+			rule("a", "{host: b.a.com}"),
+		],
+	],
+	[
+		"a ServiceEntry kept in its namespace",
+		[
+			'ServiceEntry prod/e {hosts: [b.a.com], exportTo: ["."], ports: [{number: 443, name: tls, protocol: TLS}]}',
+			rule("a", "{host: b.a.com}"),
+		],
+		"IST0101 error VirtualService default/a",
+	],
+	[
+		"a mirror that does not exist",
+		[
+			service("a"),
+			"VirtualService default/a {hosts: [a], http: [{route: [{destination: {host: a}}], mirror: {host: b}}]}",
+		],
+		"IST0101 error VirtualService default/a spec.http[0].mirror.host: ",
+	],
+	[
+		"a subset",
+		[service("a"), rule("a", "{host: a, subset: v1}"), "DestinationRule default/a {host: a, subsets: [{name: v1}]}"],
+	],
+	[
+		"a subset that does not exist",
+		[service("a"), rule("a", "{host: a, subset: v2}"), "DestinationRule default/a {host: a, subsets: [{name: v1}]}"],
+		"IST0101 error VirtualService default/a spec.http[0].route[0].destination.subset: no DestinationRule gives",
+	],
+	[
+		"a subset of another namespace's private rule",
+		[
+			service("a"),
+			rule("a", "{host: a, subset: v1}"),
+			'DestinationRule prod/a {host: a.default.svc.cluster.local, exportTo: ["."], subsets: [{name: v1}]}',
+		],
+		"IST0101 error VirtualService default/a",
+	],
+	[
+		"a port that does not exist",
+		[service("a"), rule("a", "{host: a, port: {number: 81}}")],
+		"IST0101 error VirtualService default/a spec.http[0].route[0].destination.port.number: a has no port 81",
+	],
+	[
+		"a service with two ports",
+		[service("a", "{port: 80, name: http}, {port: 81, name: http2}"), rule("a", "{host: a}")],
+		"IST0112 error VirtualService default/a spec.http[0].route[0].destination: a has several ports (80, 81)",
+	],
+	[
+		"a service with two ports, one chosen",
+		[service("a", "{port: 80, name: http}, {port: 81, name: http2}"), rule("a", "{host: a, port: {number: 81}}")],
+	],
+	[
+		"a gateway that does not exist",
+		[service("a"), rule("a", "{host: a}", ", gateways: [prod/gw, mesh]")],
+		"IST0101 error VirtualService default/a spec.gateways[0]: there is no Gateway prod/gw",
+	],
+	[
+		"a host that the gateway serves",
+		[
+			service("a"),
+			gateway("gw", "*.com"),
+			"VirtualService default/v {hosts: [a.com], gateways: [gw], http: [{route: [{destination: {host: a}}]}]}",
+		],
+	],
+	[
+		"a host that the gateway does not serve",
+		[
+			service("a"),
+			gateway("gw", "*.com"),
+			"VirtualService default/v {hosts: [a.org], gateways: [gw], http: [{route: [{destination: {host: a}}]}]}",
+		],
+		"IST0132 warning VirtualService default/v spec.gateways[0]: ",
+	],
+	[
+		"a host that the gateway keeps for another namespace",
+		[
+			service("a"),
+			gateway("gw", "prod/a.com"),
+			"VirtualService default/v {hosts: [a.com], gateways: [gw], http: [{route: [{destination: {host: a}}]}]}",
+		],
+		"IST0132 warning VirtualService default/v",
+	],
+	[
+		"a delegate",
+		[
+			service("a"),
+			"VirtualService default/v {hosts: [a], http: [{delegate: {name: d}}]}",
+			"VirtualService default/d {http: [{route: [{destination: {host: a}}]}]}",
+		],
+	],
+	[
+		"a delegate that does not exist",
+		["VirtualService default/v {hosts: [a], http: [{delegate: {name: d}}]}"],
+		"IST0101 error VirtualService default/v spec.http[0].delegate: there is no VirtualService default/d",
+	],
+	[
+		"a delegate with hosts, in a circle",
+		["VirtualService default/v {hosts: [a], http: [{delegate: {name: v}}]}"],
+		"IST0101 error VirtualService default/v spec.http[0].delegate: VirtualService default/v has hosts",
+	],
+	[
+		"a missing secret",
+		[
+			gateway("gw", "a.com", "")
+				.replace("HTTP}", "HTTPS}")
+				.replace('"]', '"], tls: {mode: SIMPLE, credentialName: cert}'),
+		],
+		"IST0101 error Gateway default/gw spec.servers[0].tls: there is no Secret cert",
+	],
+	[
+		"a secret",
+		[
+			"Secret istio/cert {data: {}}",
+			gateway("gw", "a.com", "")
+				.replace("HTTP}", "HTTPS}")
+				.replace('"]', '"], tls: {mode: SIMPLE, credentialName: cert}'),
+		],
+	],
+
+	[
+		"one host in two VirtualServices",
+		[
+			service("a"),
+			"VirtualService default/b {hosts: [a], http: [{route: [{destination: {host: a}}]}]}",
+			"VirtualService default/a {hosts: [x.com, a.default.svc.cluster.local], http: [{route: [{destination: {host: a}}]}]}",
+		],
+		"IST0109 error VirtualService default/a spec.hosts[1]: VirtualService default/b, which is older, has the host a.default.svc.cluster.local",
+	],
+	[
+		"one host in VirtualServices that nobody sees both of",
+		[
+			service("a"),
+			"VirtualService prod/a {hosts: [a.com], exportTo: [.], http: [{redirect: {uri: /}}]}",
+			"VirtualService default/a {hosts: [a.com], exportTo: [.], http: [{redirect: {uri: /}}]}",
+		],
+	],
+	[
+		"one host at a gateway and in the mesh",
+		[
+			service("a"),
+			gateway("gw", "a.com"),
+			"VirtualService default/b {hosts: [a.com], gateways: [gw], http: [{redirect: {uri: /}}]}",
+			"VirtualService default/a {hosts: [a.com], http: [{redirect: {uri: /}}]}",
+		],
+	],
+	[
+		"two Sidecars without selector",
+		['Sidecar default/b {egress: [{hosts: ["./*"]}]}', 'Sidecar default/a {egress: [{hosts: ["*/*"]}]}'],
+		"IST0111 error Sidecar default/a spec: Sidecar default/b, which is older",
+	],
+	[
+		"Sidecars of different namespaces",
+		['Sidecar default/b {egress: [{hosts: ["./*"]}]}', 'Sidecar prod/a {egress: [{hosts: ["*/*"]}]}'],
+	],
+	[
+		"two Sidecars for one pod",
+		[
+			"Pod default/a1 {}",
+			'Sidecar default/b {workloadSelector: {labels: {app: a}}, egress: [{hosts: ["./*"]}]}',
+			'Sidecar default/c {workloadSelector: {labels: {version: v1}}, egress: [{hosts: ["*/*"]}]}',
+		],
+		"IST0110 error Sidecar default/c spec.workloadSelector: Sidecar default/b, which is older, selects a1 too",
+	],
+	[
+		"two Gateways for one host and port",
+		[gateway("b", "a.com"), gateway("a", "a.com")],
+		"IST0145 error Gateway default/a spec.servers[0].hosts[0]: Gateway default/b, which is older, serves a.com on port 80",
+	],
+	["two Gateways for two hosts", [gateway("b", "a.com"), gateway("a", "b.com")]],
+	[
+		"a DestinationRule of an unknown host",
+		[service("reviews"), "DestinationRule default/a {host: review}"],
+		"IST0174 warning DestinationRule default/a spec.host: there is no service review.default.svc.cluster.local",
+	],
+	["a DestinationRule of a wildcard", [service("a"), 'DestinationRule default/a {host: "*.local"}']],
+	[
+		"a subset that selects nothing",
+		[
+			service("a"),
+			"Pod default/a1 {}",
+			"DestinationRule default/a {host: a, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}",
+		],
+		"IST0173 warning DestinationRule default/a spec.subsets[1]: subset v2 selects nothing",
+	],
+	[
+		"a port whose name says nothing",
+		[service("a", "{port: 80, name: web}")],
+		'IST0118 warning Service default/a spec.ports[0]: port name "web" does not say what it speaks',
+	],
+	["a port with appProtocol", [service("a", "{port: 80, name: web, appProtocol: http}")]],
+	["a database's port without name", [service("a", "{port: 3306}")]],
+	[
+		"plain TCP without an address, wherever it goes",
+		["ServiceEntry default/a {hosts: [a.com], ports: [{number: 9000, name: tcp, protocol: TCP}]}"],
+		"IST0134 warning ServiceEntry default/a spec.ports[0]: ",
+	],
+	[
+		"plain TCP that gets an address",
+		["ServiceEntry default/a {hosts: [a.com], resolution: DNS, ports: [{number: 9000, name: tcp, protocol: TCP}]}"],
+	],
+];
+
+describe("checkReferences", () => {
+	for (const [what, resources, ...expected] of cases)
+		it(`${expected.length === 0 ? "is content with" : "reports"} ${what}`, () => {
+			const problems = problemsOf(...resources);
+			assert.equal(problems.length, expected.length, problems.join("\n"));
+			for (const [index, beginning] of expected.entries())
+				assert.ok(problems[index]?.startsWith(beginning), `${problems[index]}\nshould begin with\n${beginning}`);
+		});
+
+	it("points to the field when it has the files, else to the resource", () => {
+		const text =
+			"# x\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata:\n  name: a\nspec:\n  host: b\n";
+		const files = [{ path: "a.yaml", text }];
+		const { objects } = readResources(files);
+		assert.deepEqual(checkReferences(objects, newFieldFinder(files))[0]?.origin, {
+			file: "a.yaml",
+			line: 7,
+			column: 3,
+		});
+		assert.deepEqual(checkReferences(objects)[0]?.origin, { file: "a.yaml", line: 2, column: 1 });
+	});
+
+	it("names a field of a list's entry by its own line", () => {
+		const text =
+			"apiVersion: v1\nkind: List\nitems:\n- apiVersion: networking.istio.io/v1\n  kind: DestinationRule\n  metadata: {name: a}\n  spec:\n    host: b\n";
+		const files = [{ path: "a.yaml", text }];
+		assert.equal(checkReferences(readResources(files).objects, newFieldFinder(files))[0]?.origin.line, 8);
+	});
+
+	it("takes time that grows with the number of resources only", (context) => {
+		const text = Array.from({ length: 2_000 }, (_, index) => [
+			`{apiVersion: v1, kind: Service, metadata: {name: s${index}}, spec: {ports: [{port: 80, name: http}]}}`,
+			`{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: v${index}}, spec: {hosts: [s${index}], http: [{route: [{destination: {host: s${index}}}]}]}}`,
+		])
+			.flat()
+			.join("\n---\n");
+		const { objects } = readResources([{ path: "a.yaml", text }]);
+		const before = process.cpuUsage();
+		assert.deepEqual(checkReferences(objects), []);
+		const { user, system } = process.cpuUsage(before);
+		context.diagnostic(`4,000 resources: ${((user + system) / 1000).toFixed(0)} ms of CPU`);
+	});
+});
