@@ -36,9 +36,14 @@ export interface NodeOptions {
 	readonly dnsListen?: IpPort;
 	/** The resolvers for all other names. */
 	readonly upstreamDns?: readonly IpPort[];
+	/** The machine's own proxy; its namespace is the agent's. */
+	readonly machine?: PodSpec;
 	/** Have each workload certified by the control planes and serve the certificates over SDS. Absent: no certificates. */
 	readonly certificates?: { readonly trustDomain: string };
 }
+
+/** Something must be put right on the machine first; the message says what, a line each. */
+export class NodeCannotStart extends Error {}
 
 export interface RunningNode {
 	readonly agent: NodeAgent;
@@ -55,7 +60,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const paths = nodePaths(options.state);
 	mkdirSync(paths.pods, { recursive: true, mode: 0o711 });
 	const unfit = problemsOf(options);
-	if (unfit.length > 0) throw new Error(unfit.join("\n"));
+	if (unfit.length > 0) throw new NodeCannotStart(unfit.join("\n"));
 	const domainSuffix = options.domainSuffix ?? "cluster.local";
 	const names = new NameTables(paths.nameTable, { clock, log });
 	const dns = options.dnsListen ? new KeptProcess(dnsProcess(options, options.dnsListen), { clock, log }) : undefined;
@@ -93,7 +98,9 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const api = createNodeApi(agent, started.promise);
 	const metrics = createMetricsServer(agent);
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
-	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 });
+	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 }).catch((error: Error) => {
+		throw new NodeCannotStart(`${error.message}; one agent runs on each state directory`);
+	});
 	const forEnvoys = { mode: 0o660, gid: proxyUid };
 	await listenOnSocket(metrics, paths.metricsSocket, forEnvoys);
 	const secrets = options.certificates
@@ -119,6 +126,10 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{ clock, log },
 	);
 	await secureSocket(paths.xdsSocket, forEnvoys);
+	if (options.machine) {
+		const added = await agent.add(options.machine);
+		if (!added.ok) log.error({ problems: added.problems }, "the machine's own proxy was not started");
+	}
 	started.resolve();
 	log.info({ node: options.name, state: options.state, api: paths.apiSocket }, "node agent runs");
 	return {

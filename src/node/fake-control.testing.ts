@@ -22,8 +22,8 @@ import { encodeNameTable } from "../xds/name-table-codec.ts";
 import { typeUrls } from "../xds/resource.ts";
 
 export interface FakeControl {
-	/** Listens on a free port of 127.0.0.1. */
-	listen(): Promise<number>;
+	/** Listens on 127.0.0.1, on a free port when none is given. */
+	listen(port?: number): Promise<number>;
 	/** Node ids that connected, in order. */
 	readonly nodes: readonly string[];
 	/** Types that are not answered until release. */
@@ -70,9 +70,9 @@ export function createFakeControl(): FakeControl {
 		});
 	});
 	return {
-		listen: () =>
+		listen: (port = 0) =>
 			new Promise((resolve) => {
-				server.listen(0, "127.0.0.1", () => {
+				server.listen(port, "127.0.0.1", () => {
 					const address = server.address();
 					resolve(typeof address === "object" && address ? address.port : 0);
 				});

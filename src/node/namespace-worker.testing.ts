@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 type Command =
 	| { readonly op: "serveHttp"; readonly port: number; readonly name: string; readonly host?: string }
 	| { readonly op: "serveGreeting"; readonly port: number; readonly greeting: string }
+	| { readonly op: "serveControl"; readonly port: number }
 	| { readonly op: "http"; readonly host: string; readonly port: number; readonly path?: string }
 	| { readonly op: "greeting"; readonly host: string; readonly port: number }
 	| {
@@ -49,6 +50,11 @@ async function perform(command: Command): Promise<unknown> {
 				server.once("error", reject).listen(command.port, "0.0.0.0", () => resolve()),
 			);
 			return {};
+		}
+		case "serveControl": {
+			// Loaded only where it is wanted: Envoy's types take a while.
+			const { createFakeControl } = await import("./fake-control.testing.ts");
+			return { port: await createFakeControl().listen(command.port) };
 		}
 		case "http":
 			return get(command.host, command.port, command.path ?? "/");

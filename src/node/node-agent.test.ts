@@ -379,6 +379,26 @@ describe("the node agent", { skip: cannotRun }, () => {
 		pod.exec("nft", "delete", "table", "inet", "somebodyelse");
 	});
 
+	it("puts a machine without pods into the mesh", async () => {
+		const machine = rig.addHost("vm", "10.77.0.4");
+		await machine.run({ op: "serveHttp", port: 8080, name: "legacy" });
+		await machine.run({ op: "serveControl", port: 15_010 });
+		const flags = ["--node", "vm1", "--state", `${state}-vm`, "--control", "127.0.0.1:15010", "--envoy", envoyBinary];
+		const own = ["--proxy", "sidecar", "--ip", machine.ip, "--labels", "app=legacy,version=v1", "--stop-proxies"];
+		const command = [process.execPath, "--no-warnings", program, "node", ...flags, ...own];
+		const running = spawn("nsenter", [`--net=${machine.netns}`, "--", ...command], { stdio: "ignore" });
+		await until("inbound through Envoy", async () =>
+			((await get(client, machine.ip, 8080)).body ?? "").includes('"remoteAddress":"127.0.0.6"'),
+		);
+		await until("ready", async () => (await get(client, machine.ip, 15_021, "/healthz/ready")).status === 200);
+		assert.equal((await get(machine, client.ip, 9090)).status, 200);
+		const ended = once(running, "exit");
+		running.kill("SIGTERM");
+		await ended;
+		assert.match((await get(client, machine.ip, 8080)).body ?? "", new RegExp(`"remoteAddress":"${client.ip}"`));
+		assert.equal(await readRedirect(machine.netns), undefined);
+	});
+
 	it("refuses a pod that cannot be, with all reasons at once", async () => {
 		const answer = await call<{ problems: readonly { path: string }[] }>("POST", "/v1/pods", {
 			name: "Bad Name",

@@ -1,11 +1,15 @@
 // `keepmesh node`: the agent of one machine. Reads the environment (KEEPMESH_ENVOY) and signals; startNode does the rest.
 
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { cleanUpNode } from "../../node/clean-up.ts";
 import { type IpPort, parseIpPort } from "../../node/plan/host-port.ts";
+import { machineProxyRequest } from "../../node/plan/machine-proxy.ts";
+import { type PodSpec, parsePodSpec } from "../../node/plan/pod-spec.ts";
 import { startLog } from "../../runtime/log.ts";
-import { startNode } from "../node.ts";
+import { NodeCannotStart, startNode } from "../node.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
 
 interface HostPort {
 	readonly host: string;
@@ -21,6 +25,12 @@ interface NodeFlags {
 	readonly domain: string;
 	readonly dnsListen?: IpPort;
 	readonly upstreamDns?: readonly IpPort[];
+	readonly proxy?: string;
+	readonly ip?: readonly string[];
+	readonly workload?: string;
+	readonly namespace: string;
+	readonly labels: Readonly<Record<string, string>>;
+	readonly serviceAccount: string;
 	readonly certificates?: string;
 	readonly graceSeconds: number;
 	readonly stopProxies?: boolean;
@@ -29,7 +39,7 @@ interface NodeFlags {
 export function nodeCommand(): Command {
 	return new Command("node")
 		.description("run the agent of one machine: Envoys, redirects, DNS and metrics of its pods")
-		.requiredOption("--node <name>", "name of this machine")
+		.option("--node <name>", "name of this machine", hostname())
 		.requiredOption("--state <dir>", "directory for records, sockets and logs; one agent each")
 		.option("--control <host:port,...>", "control planes, in order of preference", hostPorts)
 		.option("--envoy <file>", "Envoy to run (default: KEEPMESH_ENVOY, else the one of the set-up)")
@@ -38,6 +48,12 @@ export function nodeCommand(): Command {
 		.option("--upstream-dns <addr[:port],...>", "resolvers for all other names", (text: string) =>
 			list(text).map(ipPort),
 		)
+		.option("--proxy <sidecar|router>", "also put this machine itself into the mesh, with an Envoy of its own")
+		.option("--ip <addr,...>", "with --proxy: addresses of this machine", list)
+		.option("--workload <name>", "with --proxy: its name (default: the machine's)")
+		.option("--namespace <name>", "with --proxy", "default")
+		.option("--labels <name=value,...>", "with --proxy", labels, {})
+		.option("--service-account <name>", "with --proxy", "default")
 		.option("--certificates <trust-domain>", "have workloads certified by the control planes, and serve SDS")
 		.option("--stop-proxies", "on SIGTERM also drain and stop the Envoys and remove the redirects")
 		.option("--grace-seconds <n>", "how long --stop-proxies waits for open connections", Number, 30)
@@ -47,6 +63,7 @@ export function nodeCommand(): Command {
 			if (flags.cleanUp) return cleanUp(state);
 			const { control } = flags;
 			if (!control) return command.error("error: --control is missing, for example --control 10.0.0.1:15012");
+			const machine = flags.proxy ? machineOf(flags, flags.proxy, control) : undefined;
 			const log = startLog({ facts: { part: "node", node: flags.node } });
 			// From the start on: a signal that comes while it starts is obeyed afterwards, not by dying half-way.
 			const asked = new Promise<void>((done) => {
@@ -62,11 +79,16 @@ export function nodeCommand(): Command {
 					),
 					domainSuffix: flags.domain,
 					...(flags.certificates ? { certificates: { trustDomain: flags.certificates } } : {}),
+					...(machine ? { machine } : {}),
 					...(flags.dnsListen ? { dnsListen: flags.dnsListen } : {}),
 					...(flags.upstreamDns ? { upstreamDns: flags.upstreamDns } : {}),
 				},
 				{ log },
-			);
+			).catch((error: unknown) => {
+				if (error instanceof NodeCannotStart)
+					throw new CliError(exitCodes.unavailable, error.message, "keepmesh node --help");
+				throw error;
+			});
 			await asked;
 			await node.close({ stopProxies: flags.stopProxies === true, graceMs: flags.graceSeconds * 1000 });
 			process.exit(0);
@@ -75,8 +97,35 @@ export function nodeCommand(): Command {
 
 async function cleanUp(state: string): Promise<void> {
 	const outcome = await cleanUpNode(state);
-	if (!outcome.ok) throw new Error(outcome.because);
+	if (!outcome.ok) throw new CliError(exitCodes.failure, outcome.because, `keepmesh node --state ${state} --clean-up`);
 	console.error(`ended ${outcome.processes} processes, removed ${outcome.redirects} redirects of ${state}`);
+}
+
+function machineOf(flags: NodeFlags, proxy: string, control: readonly HostPort[]): PodSpec {
+	const parsed = parsePodSpec(
+		machineProxyRequest({
+			proxy: proxy as "sidecar" | "router",
+			workload: flags.workload ?? flags.node,
+			namespace: flags.namespace,
+			ips: flags.ip ?? [],
+			labels: flags.labels,
+			serviceAccount: flags.serviceAccount,
+			controlPorts: control.map(({ port }) => port),
+		}),
+	);
+	if (parsed.ok) return parsed.pod;
+	const reasons = parsed.problems.map((problem) => `--${problem.path} ${problem.message} (${problem.hint})`);
+	throw new CliError(exitCodes.usage, reasons.join("; "), "keepmesh node --help");
+}
+
+function labels(text: string): Readonly<Record<string, string>> {
+	return Object.fromEntries(
+		list(text).map((item) => {
+			const [name = "", value] = item.split("=", 2);
+			if (name === "" || value === undefined) throw new InvalidArgumentError(`"${item}" is not NAME=VALUE`);
+			return [name, value];
+		}),
+	);
 }
 
 function list(text: string): readonly string[] {
