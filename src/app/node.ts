@@ -78,7 +78,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			state: options.state,
 			envoy: options.envoy,
 			bootstrapOf: (pod) => podBootstrap(pod, { nodeName: options.name, paths, domainSuffix }),
-			...(options.dnsListen ? { dns: options.dnsListen } : {}),
+			...(options.dnsListen && isReachable(options.dnsListen) ? { dns: options.dnsListen } : {}),
 			onPodAdded: (pod) => {
 				const proxyId = proxyIdOf(pod, domainSuffix);
 				proxyIds.add(proxyId);
@@ -150,6 +150,11 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			await Promise.all([relay.close(), secrets?.close()]);
 		},
 	};
+}
+
+/** Whether pods, in their own namespaces, can send to it: not to loopback, and not to "any address". */
+function isReachable({ address }: IpPort): boolean {
+	return !/^(?:127\.|0\.0\.0\.0$|::1?$)/.test(address);
 }
 
 function identityOf(pod: PodSpec, trustDomain: string): SpiffeId {

@@ -246,6 +246,19 @@ describe("the redirect in a pod's namespace", { skip: cannotRun }, () => {
 		assert.equal((await get(pod, client.ip, 9090)).name, "outside");
 	});
 
+	it("sends DNS queries to the node's server, whatever resolver the pod names, but not those of Envoy", async () => {
+		await client.run({ op: "serveUdp", port: 5353, name: "node's DNS" });
+		const dns = { address: client.ip, port: 5353 };
+		for (const mode of ["TPROXY", "NONE"] as const) {
+			const { plan } = planRedirect({ owner: "default/app", mode, ips: [pod.ip], annotations: {}, dns });
+			await applyRedirect(pod.netns, { ruleset: renderRedirect(plan), ipv6: false, lowPorts: false });
+			const query = { op: "udp", host: "192.0.2.53", port: 53 };
+			assert.deepEqual(await pod.run(query), { text: "node's DNS", from: "192.0.2.53" });
+			assert.equal((await pod.run<{ text?: string }>(query, { uid: 1337 })).text, undefined);
+			assert.equal((await pod.run<{ text?: string }>({ ...query, port: 54 })).text, undefined);
+		}
+	});
+
 	it("lets a gateway's Envoy, which is not root, listen below port 1024", async () => {
 		const settings = { ruleset: "", ipv6: false, lowPorts: true };
 		assert.deepEqual(await applyRedirect(pod.netns, settings), { ok: true });

@@ -1,5 +1,6 @@
 // A process inside a test's network namespace that serves and connects as the test tells it: one JSON line each way.
 
+import { createSocket } from "node:dgram";
 import { createServer as createHttpServer, request } from "node:http";
 import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
@@ -7,6 +8,8 @@ import { createInterface } from "node:readline";
 type Command =
 	| { readonly op: "serveHttp"; readonly port: number; readonly name: string; readonly host?: string }
 	| { readonly op: "serveGreeting"; readonly port: number; readonly greeting: string }
+	| { readonly op: "serveUdp"; readonly port: number; readonly name: string }
+	| { readonly op: "udp"; readonly host: string; readonly port: number }
 	| { readonly op: "serveControl"; readonly port: number }
 	| { readonly op: "http"; readonly host: string; readonly port: number; readonly path?: string }
 	| { readonly op: "greeting"; readonly host: string; readonly port: number }
@@ -51,6 +54,25 @@ async function perform(command: Command): Promise<unknown> {
 			);
 			return {};
 		}
+		case "serveUdp": {
+			const socket = createSocket("udp4");
+			socket.on("message", (_, from) => socket.send(command.name, from.port, from.address));
+			await new Promise<void>((resolve) => socket.bind(command.port, resolve));
+			return {};
+		}
+		case "udp":
+			return new Promise((resolve) => {
+				const socket = createSocket("udp4");
+				const finish = (result: object): void => {
+					clearTimeout(timer);
+					socket.close();
+					resolve(result);
+				};
+				const timer = setTimeout(() => finish({ error: "no answer in time" }), 400);
+				socket.on("message", (bytes, from) => finish({ text: String(bytes), from: from.address }));
+				socket.on("error", (error) => finish({ error: error.message }));
+				socket.send("?", command.port, command.host);
+			});
 		case "serveControl": {
 			// Loaded only where it is wanted: Envoy's types take a while.
 			const { createFakeControl } = await import("./fake-control.testing.ts");
