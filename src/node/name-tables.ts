@@ -24,6 +24,7 @@ export class NameTables {
 	readonly #awaited = new Set<string>();
 	#written = "";
 	#pending: Cancel | undefined;
+	#cancelEarlier: Cancel = () => {};
 	#writing: Promise<void> = Promise.resolve();
 
 	constructor(path: string, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
@@ -44,7 +45,7 @@ export class NameTables {
 		if (file) {
 			this.#written = text;
 			this.#tables.set(earlierKey, new Map(Object.entries(file.names).map(([name, ips]) => [name, { ips }])));
-			this.#clock.after(earlierMaxMs, () => this.#dropEarlier());
+			this.#cancelEarlier = this.#clock.after(earlierMaxMs, () => this.#dropEarlier());
 		}
 	}
 
@@ -73,6 +74,7 @@ export class NameTables {
 
 	close(): void {
 		this.#pending?.();
+		this.#cancelEarlier();
 	}
 
 	#dropEarlier(): void {

@@ -2,7 +2,7 @@
 // and redirect for each. Agent restarts are invisible to pods: a running Envoy is adopted, never started anew.
 
 import { existsSync } from "node:fs";
-import type { Clock } from "../runtime/clock.ts";
+import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { maxSocketPathBytes, podPaths } from "./plan/pod-paths.ts";
 import type { PodSpec, RequestProblem } from "./plan/pod-spec.ts";
@@ -50,6 +50,7 @@ export class NodeAgent {
 	readonly #store;
 	readonly #pods = new Map<string, PodSupervisor>();
 	#closed = false;
+	#cancelTrim: Cancel = () => {};
 
 	constructor(options: NodeAgentOptions, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
 		this.#options = options;
@@ -69,6 +70,7 @@ export class NodeAgent {
 	/** Envoys and redirects stay as they are. */
 	close(): void {
 		this.#closed = true;
+		this.#cancelTrim();
 		for (const supervisor of this.#pods.values()) supervisor.release();
 	}
 
@@ -193,7 +195,7 @@ export class NodeAgent {
 	#trimLogs(): void {
 		if (this.#closed) return;
 		for (const supervisor of this.#pods.values()) supervisor.trimLog();
-		this.#clock.after(10_000, () => this.#trimLogs());
+		this.#cancelTrim = this.#clock.after(10_000, () => this.#trimLogs());
 	}
 }
 
