@@ -3,6 +3,7 @@
 import type { Path } from "../findings.ts";
 import { parseJson } from "./parse-json.ts";
 import { newLocator, type ParseResult, type Place, parseYamlPart, startOfPart } from "./parse-yaml.ts";
+import { parsePlainYaml } from "./plain-yaml.ts";
 import { splitYaml, type TextPart } from "./split-yaml.ts";
 
 export interface SourceDocument {
@@ -47,6 +48,11 @@ function yamlDocument(part: TextPart): SourceDocument {
 	if (isTooDeep(part.text)) {
 		const hint = `nest lists and mappings less than ${maxDepth} deep`;
 		return { result: { ok: false, message: "is nested too deep", hint, place: start }, locate: () => start, start };
+	}
+	const plain = parsePlainYaml(part);
+	if (plain) {
+		const result = { ok: true, value: plain.value } as const;
+		return { result, locate: newLocator(part), itemPlace: (index) => plain.items[index], start };
 	}
 	return { result: parseYamlPart(part), locate: newLocator(part), start };
 }
