@@ -247,6 +247,11 @@ const cases: readonly (readonly [what: string, resources: readonly string[], ...
 		[service("a", "{port: 80, name: web}")],
 		'IST0118 warning Service default/a spec.ports[0]: port name "web" does not say what it speaks',
 	],
+	[
+		"a port without name",
+		[service("a", "{port: 80}")],
+		"IST0118 warning Service default/a spec.ports[0]: port 80 has no name to say what it speaks",
+	],
 	["a port with appProtocol", [service("a", "{port: 80, name: web, appProtocol: http}")]],
 	["a database's port without name", [service("a", "{port: 3306}")]],
 	[

@@ -161,7 +161,8 @@ function readPodStatus(status: unknown, findings: Findings): Mapping {
 	const clean = hasNulls ? withoutNulls(status) : status;
 	if (!isMapping(clean)) return {};
 	const { podIP, podIPs, phase, conditions } = clean;
-	return { status: { podIP, podIPs, phase, conditions } };
+	const known = Object.entries({ podIP, podIPs, phase, conditions }).filter(([, value]) => value !== undefined);
+	return { status: Object.fromEntries(known) };
 }
 
 function readTopLevel(document: Mapping, info: KindInfo, findings: Findings): unknown {

@@ -53,7 +53,7 @@ describe("readResourceFile", () => {
 			uid: "x",
 			generation: 3,
 		});
-		assert.deepEqual(JSON.parse(JSON.stringify(objects[0]?.spec)), {
+		assert.deepEqual(objects[0]?.spec, {
 			containers: [],
 			status: { podIP: "10.1.2.3", phase: "Running" },
 		});

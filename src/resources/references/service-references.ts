@@ -15,13 +15,15 @@ export function checkPortNames(index: MeshIndex, report: Report): void {
 	for (const service of index.of("Service"))
 		for (const [at, port] of (service.spec.ports ?? []).entries()) {
 			if (!needsSniffing(port)) continue;
-			const name = port.name ? `port name ${JSON.stringify(port.name)}` : `port ${port.port} has no name that`;
+			const found = port.name
+				? `port name ${JSON.stringify(port.name)} does not say what it speaks`
+				: `port ${port.port} has no name to say what it speaks`;
 			report(
 				"warning",
 				"IST0118",
 				service,
 				["spec", "ports", at],
-				`${name} does not say what it speaks: the proxy finds out from the first bytes`,
+				`${found}: the proxy finds out from the first bytes`,
 				"begin the name with http, http2, grpc, https, tls, tcp, mongo, mysql or redis, or set appProtocol",
 			);
 		}
