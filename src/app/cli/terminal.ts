@@ -1,12 +1,20 @@
 // What a command may print: JSON or a table alone on stdout, prose on stderr, colour only where a person looks.
 
+import type { Problem } from "../../resources/problem.ts";
+import { renderProblems } from "../../resources/render-problems.ts";
+
 export type Colour = "red" | "green" | "yellow" | "grey" | "bold";
 
 const codes: Readonly<Record<Colour, string>> = { red: "31", green: "32", yellow: "33", grey: "90", bold: "1" };
 
-/** Paints only for a terminal, and not when NO_COLOR is set (https://no-color.org). */
+/** A terminal, and NO_COLOR is not set (https://no-color.org). */
+export function isColourful(stream: NodeJS.WriteStream): boolean {
+	return stream.isTTY === true && !process.env.NO_COLOR;
+}
+
+/** Paints only where `isColourful`. */
 export function paint(colour: Colour, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-	return stream.isTTY && !process.env.NO_COLOR ? `\x1b[${codes[colour]}m${text}\x1b[0m` : text;
+	return isColourful(stream) ? `\x1b[${codes[colour]}m${text}\x1b[0m` : text;
 }
 
 export function print(text: string): void {
@@ -16,6 +24,10 @@ export function print(text: string): void {
 /** Prose, for people: stderr. */
 export function say(text: string): void {
 	process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+export function sayProblems(problems: readonly Problem[]): void {
+	if (problems.length > 0) say(renderProblems(problems, { colour: isColourful(process.stderr) }));
 }
 
 export function printJson(value: unknown): void {

@@ -1,10 +1,13 @@
 // keepmesh validate: every problem of resource files at once, without a control plane. Exit 0, or 65 if there is an error.
 
 import { Command, Option } from "commander";
+import { checkReferences } from "../../resources/check-references.ts";
+import { newFieldFinder } from "../../resources/find-field.ts";
+import { renderProblems } from "../../resources/render-problems.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
+import { counted, countProblems } from "./count-problems.ts";
 import { readInputs } from "./read-inputs.ts";
-import { counted, countProblems, renderProblem } from "./render-problem.ts";
-import { print, printJson, say } from "./terminal.ts";
+import { isColourful, print, printJson, say } from "./terminal.ts";
 
 interface ValidateOptions {
 	readonly filename: readonly string[];
@@ -23,12 +26,14 @@ export function validateCommand(): Command {
 
 async function validate(options: ValidateOptions): Promise<void> {
 	const loaded = await readInputs(options.filename, { defaultNamespace: options.namespace });
-	const problems = [...loaded.problems, ...checkReferences(loaded.objects)];
+	// What refers to something that is not in these files may be somewhere else: a warning, whatever it is in the mesh.
+	const references = checkReferences(loaded.objects, newFieldFinder(loaded.files));
+	const problems = [...loaded.problems, ...references.map((problem) => ({ ...problem, severity: "warning" as const }))];
 	const hasErrors = problems.some((problem) => problem.severity === "error");
 	if (options.output === "json") {
 		printJson({ valid: !hasErrors, files: loaded.files.length, resources: loaded.objects.length, problems });
 	} else {
-		for (const problem of problems) print(renderProblem(problem, process.stdout));
+		if (problems.length > 0) print(renderProblems(problems, { colour: isColourful(process.stdout) }));
 	}
 	const summary = `${counted(loaded.objects.length, "good resource")} in ${counted(loaded.files.length, "file")}, ${countProblems(problems)}`;
 	if (hasErrors) {

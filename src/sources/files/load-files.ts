@@ -12,7 +12,7 @@ export interface LoadedFiles {
 	readonly objects: readonly AnyObject[];
 	readonly problems: readonly Problem[];
 	/** Files that were read, in order, as they were named by the caller. */
-	readonly files: readonly string[];
+	readonly files: readonly { readonly path: string; readonly text: string }[];
 	/** Paths given that do not exist. */
 	readonly missing: readonly string[];
 }
@@ -27,11 +27,11 @@ export interface LoadOptions {
 export async function loadFiles(paths: readonly string[], options: LoadOptions = {}): Promise<LoadedFiles> {
 	const ledger = new FileLedger();
 	const problems: Problem[] = [];
-	const files: string[] = [];
+	const files: { path: string; text: string }[] = [];
 	const missing: string[] = [];
-	const take = (file: string, text: string): void => {
-		files.push(file);
-		ledger.update(file, String(files.length).padStart(8, "0"), readResourceFile(file, text, options));
+	const take = (name: string, text: string): void => {
+		files.push({ path: name, text });
+		ledger.update(name, String(files.length).padStart(8, "0"), readResourceFile(name, text, options));
 	};
 	for (const path of paths) {
 		if (path === "-") {

@@ -1,0 +1,87 @@
+// keepmesh canary SVC v1=90 v2=10: splits a service's traffic between its versions, and waits until the proxies do so.
+
+import { Command } from "commander";
+import { stringify } from "yaml";
+import type { Manifest, ResourceItem } from "../api/api-types.ts";
+import { printItems, sendResources } from "./apply-command.ts";
+import { parseWeights, planCanary } from "./canary-plan.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
+import { appliedText, messageOf } from "./get-command.ts";
+import { print, say } from "./terminal.ts";
+
+interface CanaryOptions extends ApiOption {
+	readonly namespace: string;
+	readonly dryRun?: boolean;
+	readonly wait: boolean;
+}
+
+export function canaryCommand(): Command {
+	return withApiOption(new Command("canary"))
+		.description("Splits a service's traffic between versions by weight: keepmesh canary reviews v1=90 v2=10")
+		.argument("<service>")
+		.argument("<version=weight...>", "percentages; together 100")
+		.option("-n, --namespace <name>", "namespace of the service", "default")
+		.option("--dry-run", "only print the YAML")
+		.option("--no-wait", "do not wait until the proxies have it")
+		.action(canary);
+}
+
+async function canary(service: string, texts: readonly string[], options: CanaryOptions): Promise<void> {
+	const parsed = parseWeights(texts);
+	if (!parsed.ok) throw new CliError(exitCodes.usage, parsed.because, `keepmesh canary ${service} v1=90 v2=10`);
+	const services = await manifestsOf(options, "Service", options.namespace);
+	if (!services.some((candidate) => candidate.metadata.name === service)) {
+		throw new CliError(
+			exitCodes.failure,
+			`there is no service ${service} in namespace ${options.namespace}`,
+			"keepmesh get service -A",
+		);
+	}
+	const plan = planCanary(
+		{ service, namespace: options.namespace, domain: "cluster.local" },
+		parsed.weights,
+		await manifestsOf(options, "VirtualService"),
+		await manifestsOf(options, "DestinationRule"),
+	);
+	// Subsets first: a route to a subset that is not there yet would be refused.
+	const changed = [...(plan.destinationRuleChanged ? [plan.destinationRule] : []), plan.virtualService];
+	const text = changed.map((manifest) => stringify(manifest)).join("---\n");
+	if (options.dryRun) {
+		print(text);
+		return;
+	}
+	printItems(await sendResources(options, text, { namespace: options.namespace }), { output: "text" });
+	if (options.wait) await waitUntilApplied(options, plan.virtualService);
+}
+
+async function manifestsOf(options: CanaryOptions, kind: string, namespace?: string): Promise<readonly Manifest[]> {
+	const query = new URLSearchParams({ kind, ...(namespace === undefined ? {} : { namespace }) });
+	const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
+	return items.map((item) => item.manifest);
+}
+
+async function waitUntilApplied(options: CanaryOptions, manifest: Manifest): Promise<void> {
+	const { name, namespace = "default" } = manifest.metadata;
+	const query = new URLSearchParams({ kind: manifest.kind, namespace, name });
+	const deadlineMs = performance.now() + 10_000;
+	for (;;) {
+		const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
+		const status = items[0]?.status;
+		if (status?.proxies && status.proxies.rejected.length > 0) {
+			throw new CliError(exitCodes.failure, `rejected by ${messageOf(status)}`, "keepmesh proxy-status");
+		}
+		if (!status?.proxies || status.proxies.applied === status.proxies.concerned) {
+			say(`applied on ${status ? appliedText(status) : "-"} proxies`);
+			return;
+		}
+		if (performance.now() > deadlineMs) {
+			throw new CliError(
+				exitCodes.failure,
+				`after 10 s it is applied on ${appliedText(status)} proxies`,
+				"keepmesh proxy-status",
+			);
+		}
+		await new Promise((done) => setTimeout(done, 50));
+	}
+}

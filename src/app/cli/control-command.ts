@@ -1,0 +1,109 @@
+// keepmesh control: a control plane in the foreground, one JSON line per event on stderr, until SIGTERM or SIGINT.
+
+import { mkdirSync } from "node:fs";
+import { hostname } from "node:os";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { type LogLevel, startLog } from "../../runtime/log.ts";
+import { type HostPort, startControl } from "../control.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import { programVersion } from "./version-command.ts";
+
+interface ControlFlags {
+	readonly resources: readonly string[];
+	readonly data?: string;
+	readonly id: string;
+	readonly api: HostPort;
+	readonly apiName?: readonly string[];
+	readonly insecureXds?: HostPort;
+	readonly xdsSocket?: string;
+	readonly trustDomain: string;
+	readonly network: string;
+	readonly clusterId: string;
+	readonly logLevel: LogLevel;
+}
+
+export function controlCommand(): Command {
+	return new Command("control")
+		.description("Runs a control plane: reads resources, serves xDS and the API. Needs no root.")
+		.requiredOption("--resources <dir...>", "directories or files of resources, watched; apply writes into the first")
+		.option("--data <dir>", "state of this control plane, with the certificate authority; none: signs no certificates")
+		.option(
+			"--insecure-xds <host:port>",
+			"serve xDS in plaintext here (off by default; loopback and labs only)",
+			hostPort,
+		)
+		.option("--xds-socket <path>", "serve xDS on a Unix socket")
+		.option("--api <host:port>", "API, metrics and health", hostPort, { host: "127.0.0.1", port: 15014 })
+		.option("--api-name <name...>", "names, besides localhost, under which the API may be called")
+		.option("--id <name>", "name of this replica", hostname())
+		.option("--trust-domain <domain>", "of the certificates that it signs", "cluster.local")
+		.option("--cluster-id <name>", "of the workloads in the resources", "Kubernetes")
+		.option("--network <name>", "of the workloads in the resources", "")
+		.addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
+		.action(runControl);
+}
+
+async function runControl(flags: ControlFlags): Promise<void> {
+	if (!flags.insecureXds && !flags.xdsSocket) {
+		throw new CliError(
+			exitCodes.usage,
+			"no proxy could connect: neither --insecure-xds nor --xds-socket is given",
+			`keepmesh control --resources ${flags.resources.join(" ")} --insecure-xds 127.0.0.1:15010`,
+		);
+	}
+	const log = startLog({ level: flags.logLevel, facts: { part: "control", id: flags.id } });
+	if (flags.data !== undefined) mkdirSync(flags.data, { recursive: true, mode: 0o700 });
+	const stopped = new Promise<string>((done) => {
+		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => done(signal));
+	});
+	let running: Awaited<ReturnType<typeof startControl>>;
+	try {
+		running = await startControl(
+			{
+				id: flags.id,
+				version: programVersion(),
+				resources: flags.resources,
+				trustDomain: flags.trustDomain,
+				api: flags.api,
+				snapshot: { clusterId: flags.clusterId, network: flags.network },
+				...(flags.data === undefined ? {} : { dataDirectory: flags.data }),
+				...(flags.apiName === undefined ? {} : { apiNames: flags.apiName }),
+				...(flags.insecureXds === undefined ? {} : { insecureXds: flags.insecureXds }),
+				...(flags.xdsSocket === undefined ? {} : { xdsSocket: flags.xdsSocket }),
+			},
+			{ log },
+		);
+	} catch (error) {
+		throw startFailure(error);
+	}
+	log.info({ signal: await stopped }, "stopping");
+	await running.close();
+	// Watchers and sockets are closed; nothing may keep a stopped daemon alive.
+	setTimeout(() => process.exit(0), 2_000).unref();
+}
+
+function startFailure(error: unknown): unknown {
+	const { code, address, port } = error as { code?: string; address?: string; port?: number };
+	const where = port === undefined ? (address ?? "") : `${address}:${port}`;
+	if (code === "EADDRINUSE") {
+		return new CliError(
+			exitCodes.unavailable,
+			`${where} is taken by another process`,
+			`ss -ltnp | grep ${port ?? where}`,
+		);
+	}
+	if (code === "EACCES") {
+		return new CliError(exitCodes.noPermission, `${where} may not be used by this user`, "choose a port above 1024");
+	}
+	if (code === "EADDRNOTAVAIL") {
+		return new CliError(exitCodes.unavailable, `this machine has no address ${where}`, "ip address");
+	}
+	return error;
+}
+
+function hostPort(text: string): HostPort {
+	const match = /^(?:\[([\da-f:.]+)\]|([^:]*)):(\d{1,5})$/i.exec(text);
+	const port = Number(match?.[3]);
+	if (!match || port > 65_535) throw new InvalidArgumentError("give it as HOST:PORT, 127.0.0.1:15010");
+	return { host: match[1] ?? (match[2] || "0.0.0.0"), port };
+}

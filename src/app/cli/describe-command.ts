@@ -1,0 +1,99 @@
+// keepmesh describe: a resource with all that became of it; a service also with the rules and endpoints that apply to it.
+
+import { Command } from "commander";
+import type { Manifest, ResourceItem } from "../api/api-types.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
+import { appliedText } from "./get-command.ts";
+import { kindNamed } from "./kind-names.ts";
+import { paint, print, say } from "./terminal.ts";
+
+interface DescribeOptions extends ApiOption {
+	readonly namespace: string;
+}
+
+export function describeCommand(): Command {
+	return withApiOption(new Command("describe"))
+		.description("Shows one resource: what applies to it, on which proxies it is in force, and why not.")
+		.argument("<kind>", "service (svc), virtualservice (vs), ...; or KIND/NAME")
+		.argument("[name]")
+		.option("-n, --namespace <name>", "namespace", "default")
+		.action(describe);
+}
+
+async function describe(kindText: string, nameText: string | undefined, options: DescribeOptions): Promise<void> {
+	const [kindPart = "", slashName] = kindText.split("/");
+	const kind = kindNamed(kindPart);
+	const name = nameText ?? slashName;
+	if (name === undefined) throw new CliError(exitCodes.usage, "say which one", `keepmesh get ${kindPart}`);
+	const query = new URLSearchParams({ kind, namespace: options.namespace, name });
+	const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
+	const [item] = items;
+	if (!item) {
+		const message = `there is no ${kindPart} ${name} in namespace ${options.namespace}`;
+		throw new CliError(exitCodes.failure, message, `keepmesh get ${kindPart} -A`);
+	}
+	print(await headText(item));
+	if (kind === "Service") print(await serviceText(item.manifest, options));
+	if (item.status.proxies?.rejected.length) say("next: keepmesh proxy-status");
+}
+
+async function headText(item: ResourceItem): Promise<string> {
+	const { stringify } = await import("yaml");
+	const { manifest, origin, status } = item;
+	const lines = [
+		`Name:       ${manifest.metadata.name}`,
+		`Namespace:  ${manifest.metadata.namespace ?? "-"}`,
+		`Kind:       ${manifest.kind} (${manifest.apiVersion})`,
+		`File:       ${origin.file}:${origin.line}`,
+		`Accepted:   ${status.accepted ? "yes" : paint("red", "no: the last good version is in force")}`,
+		`Applied:    ${status.proxies ? `on ${appliedText(status)} proxies` : "-"}`,
+	];
+	for (const { severity, path, message, hint } of status.problems) {
+		lines.push(`  ${severity}: ${path === "" ? "" : `${path}: `}${message}`, ...(hint === "" ? [] : [`    ${hint}`]));
+	}
+	for (const { proxy, type, message } of status.proxies?.rejected ?? []) {
+		lines.push(`  rejected by ${proxy} (${type}): ${paint("red", message)}`);
+	}
+	const { apiVersion: _a, kind: _k, metadata: _m, ...body } = manifest;
+	if (Object.keys(body).length > 0) lines.push("", stringify(body).trimEnd());
+	return lines.join("\n");
+}
+
+async function serviceText(service: Manifest, options: DescribeOptions): Promise<string> {
+	const { name, namespace = "default" } = service.metadata;
+	const query = new URLSearchParams({ kind: "VirtualService,DestinationRule" });
+	const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
+	const names = new Set([`${name}.${namespace}`, `${name}.${namespace}.svc.cluster.local`]);
+	const rules = items.filter(({ manifest }) => {
+		const spec = (manifest.spec ?? {}) as { readonly hosts?: readonly string[]; readonly host?: string };
+		const isNear = (manifest.metadata.namespace ?? "default") === namespace;
+		return [...(spec.hosts ?? []), spec.host ?? ""].some((host) => names.has(host) || (isNear && host === name));
+	});
+	const endpoints = await callApi<
+		readonly {
+			readonly service: string;
+			readonly ports: readonly {
+				readonly port: number;
+				readonly endpoints: readonly { readonly address: string; readonly health: string; readonly workload: string }[];
+			}[];
+		}[]
+	>(options, "/debug/endpointz");
+	const own = endpoints.find(
+		(entry) => entry.service.split("/")[1] === namespace && names.has(entry.service.split("/")[0] ?? ""),
+	);
+	const lines = ["", "Rules:"];
+	for (const { manifest, status } of rules) {
+		lines.push(
+			`  ${manifest.kind} ${manifest.metadata.namespace}/${manifest.metadata.name}, applied on ${appliedText(status)}`,
+		);
+	}
+	if (rules.length === 0) lines.push("  none: requests are spread over all endpoints");
+	lines.push("Endpoints:");
+	for (const port of own?.ports ?? []) {
+		for (const { address, health, workload } of port.endpoints)
+			lines.push(`  ${port.port} -> ${address} ${health} ${workload}`);
+	}
+	if (!own?.ports.some((port) => port.endpoints.length > 0)) lines.push("  none");
+	return lines.join("\n");
+}

@@ -1,0 +1,79 @@
+// keepmesh proxy-status: which proxy has which configuration, in istioctl's columns, and the last thing that it refused.
+
+import { Command, Option } from "commander";
+import type { ProxyItem, ProxyTypeItem } from "../api/api-types.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
+import { paint, print, printJson, renderAge, renderTable, say } from "./terminal.ts";
+
+interface ProxyStatusOptions extends ApiOption {
+	readonly output: "table" | "json";
+	readonly confirm?: boolean;
+}
+
+const types = ["CDS", "LDS", "EDS", "RDS", "SDS"] as const;
+
+export function proxyStatusCommand(): Command {
+	return withApiOption(new Command("proxy-status"))
+		.alias("ps")
+		.description("Shows for each proxy whether it has the newest configuration, and what it refused.")
+		.argument("[proxy]", "name or id of one proxy: reviews-v1-abc.default")
+		.option("--confirm", "send pushes that are held because they would remove most of what a proxy has")
+		.addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json"]).default("table"))
+		.action(showProxies);
+}
+
+async function showProxies(name: string | undefined, options: ProxyStatusOptions): Promise<void> {
+	if (options.confirm) {
+		const query = name === undefined ? "" : `?proxy=${encodeURIComponent(name)}`;
+		const { confirmed } = await callApi<{ confirmed: number }>(options, `/api/v1/held/confirm${query}`, {
+			method: "POST",
+		});
+		say(`${confirmed} held ${confirmed === 1 ? "push" : "pushes"} confirmed`);
+	}
+	const { items } = await callApi<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies");
+	const shown = name === undefined ? items : items.filter((proxy) => isProxy(proxy, name));
+	if (name !== undefined && shown.length === 0) {
+		throw new CliError(exitCodes.failure, `no proxy "${name}" is connected`, "keepmesh proxy-status");
+	}
+	if (options.output === "json") {
+		printJson({ items: shown });
+		return;
+	}
+	if (shown.length === 0) {
+		say("no proxy is connected");
+		return;
+	}
+	const header = ["NAME", "CLUSTER", ...types, "CONTROL", "VERSION", "AGE", "LAST REJECT"];
+	const rows = shown.map((proxy) => [
+		proxy.name,
+		proxy.cluster,
+		...types.map((type) => typeText(proxy.types[type])),
+		proxy.control,
+		proxy.version,
+		renderAge(Date.now() - proxy.connectedMs),
+		rejectText(proxy),
+	]);
+	print(renderTable(header, rows));
+	for (const proxy of shown) {
+		if (proxy.withheld) say(`${proxy.name}: ${paint("yellow", proxy.withheld.because)}: ${proxy.withheld.message}`);
+	}
+}
+
+/** By id, by name with its namespace, or by name alone. */
+export function isProxy(proxy: ProxyItem, name: string): boolean {
+	return proxy.id === name || proxy.name === name || proxy.name.split(".")[0] === name;
+}
+
+function typeText(item: ProxyTypeItem | undefined): string {
+	return item ? item.sync : "IGNORED";
+}
+
+function rejectText(proxy: ProxyItem): string {
+	for (const [type, item] of Object.entries(proxy.types)) {
+		if (!item.rejection) continue;
+		const text = `${type}: ${item.rejection.message.replaceAll(/\s+/g, " ")}`;
+		return text.length > 100 ? `${text.slice(0, 97)}...` : text;
+	}
+	return "";
+}

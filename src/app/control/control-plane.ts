@@ -1,0 +1,317 @@
+// The heart of the control plane: changes in, each proxy's configuration out. Nothing here waits or does I/O; the servers
+// ask it for configurations and are told whose changed.
+
+import { danglingReferences, renderDangling } from "../../envoy/find-dangling-references.ts";
+import { type GenerateOptions, generateProxyConfig } from "../../envoy/generate-proxy-config.ts";
+import type { Proxy as MeshProxy } from "../../model/proxy.ts";
+import type { ProxyView } from "../../model/view.ts";
+import { keyOf, type ObjectKey } from "../../resources/config-object.ts";
+import type { Cancel, Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Change } from "../../snapshot/change.ts";
+import { applyChanges, emptySnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/snapshot.ts";
+import { viewFor } from "../../snapshot/view-for.ts";
+import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
+import type { ProxyConfig } from "../../xds/resource.ts";
+import {
+	defaultPublishConfig,
+	initialPublishState,
+	type PublishConfig,
+	type PublishEvent,
+	type PublishLane,
+	stepPublish,
+} from "./publish-machine.ts";
+import { defaultPushGuardConfig, type HeldPush, judgePush, type PushGuardConfig } from "./push-guard.ts";
+
+export interface ControlPlaneOptions {
+	readonly publish?: PublishConfig;
+	readonly guard?: PushGuardConfig;
+	readonly generate?: GenerateOptions;
+	readonly snapshot?: Partial<SnapshotOptions>;
+}
+
+export interface ControlPlaneParts {
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly metrics: ControlMetrics;
+	/** These proxies have a new configuration. */
+	readonly onPublished: (proxyIds: readonly string[]) => void;
+}
+
+/** Why a proxy does not get its newest configuration. */
+export type Withheld =
+	| { readonly because: "generation" | "dangling"; readonly message: string }
+	| { readonly because: "held"; readonly message: string; readonly held: HeldPush };
+
+export interface ProxyEntry {
+	readonly proxy: MeshProxy;
+	readonly view: ProxyView | undefined;
+	/** What the proxy is given: the last good configuration. */
+	readonly published: ProxyConfig | undefined;
+	readonly withheld: Withheld | undefined;
+}
+
+const maxLastGood = 10_000;
+
+/** Kinds that, when they change, change endpoints in the first place: they pass the debounce. */
+const endpointKinds: ReadonlySet<string> = new Set(["EndpointSlice", "Pod", "WorkloadEntry"]);
+
+export class ControlPlane {
+	readonly #options: ControlPlaneOptions;
+	readonly #parts: ControlPlaneParts;
+	readonly #proxies = new Map<string, ProxyEntry>();
+	readonly #timers = new Map<PublishLane | "held", Cancel>();
+	readonly #confirmed = new Set<string>();
+	/** Of proxies that left while their newest configuration was withheld: they get it when they come back. */
+	readonly #lastGood = new Map<string, ProxyConfig>();
+	/** When each object last changed, as a publication's number. */
+	readonly #changedIn = new Map<ObjectKey, number>();
+	#snapshot: Snapshot;
+	#pending: Change[] = [];
+	#publish = initialPublishState;
+	#generation = 0;
+
+	constructor(options: ControlPlaneOptions, parts: ControlPlaneParts) {
+		this.#options = options;
+		this.#parts = parts;
+		this.#snapshot = emptySnapshot(options.snapshot);
+	}
+
+	get snapshot(): Snapshot {
+		return this.#snapshot;
+	}
+
+	/** Counts publications. */
+	get generation(): number {
+		return this.#generation;
+	}
+
+	get proxies(): ReadonlyMap<string, ProxyEntry> {
+		return this.#proxies;
+	}
+
+	/** The publication that brought the object as it is now. */
+	changedIn(key: ObjectKey): number {
+		return this.#changedIn.get(key) ?? 0;
+	}
+
+	/** True while changes of the object wait for their publication. */
+	isPending(key: ObjectKey): boolean {
+		return this.#pending.some((change) => keyOfChange(change) === key);
+	}
+
+	change(changes: readonly Change[]): void {
+		const endpoints = changes.filter((change) => endpointKinds.has(kindOfChange(change)));
+		const others = changes.filter((change) => !endpointKinds.has(kindOfChange(change)));
+		for (const change of changes) {
+			const event = change.type === "objectApplied" ? "update" : "delete";
+			this.#parts.metrics.configEvents.add(1, { type: kindOfChange(change), event });
+		}
+		const nowMs = this.#parts.clock.monotonicMs();
+		if (others.length > 0) {
+			this.#pending.push(...others);
+			this.#step({ type: "changed", lane: "everything", nowMs });
+		}
+		if (endpoints.length > 0) {
+			this.#apply(endpoints);
+			this.#step({ type: "changed", lane: "endpoints", nowMs });
+		}
+	}
+
+	/** Publishes what waits, now: at the start, when everything has been read. */
+	flush(): void {
+		this.#publishNow("everything");
+	}
+
+	/** The proxy connected, or connected again, perhaps with other labels. */
+	connect(proxy: MeshProxy): void {
+		const before = this.#proxies.get(proxy.id);
+		const known = before && isSameProxy(before.proxy, proxy) ? before.proxy : proxy;
+		this.#proxies.set(proxy.id, {
+			proxy: known,
+			view: undefined,
+			published: before?.published ?? this.#lastGood.get(proxy.id),
+			withheld: before?.withheld,
+		});
+		this.#lastGood.delete(proxy.id);
+		this.#refresh(proxy.id);
+		this.#count();
+	}
+
+	disconnect(proxyId: string): void {
+		const entry = this.#proxies.get(proxyId);
+		if (entry?.withheld && entry.published && this.#lastGood.size < maxLastGood) {
+			this.#lastGood.set(proxyId, entry.published);
+		}
+		this.#proxies.delete(proxyId);
+		this.#confirmed.delete(proxyId);
+		this.#count();
+	}
+
+	configFor(proxyId: string): ProxyConfig | undefined {
+		return this.#proxies.get(proxyId)?.published;
+	}
+
+	/** The operator wants what is held to be sent; all of it, or that of one proxy. Returns how many pushes that were. */
+	confirmHeld(proxyId?: string): number {
+		const held = [...this.#proxies.values()].filter(
+			({ proxy, withheld }) => withheld?.because === "held" && (proxyId === undefined || proxy.id === proxyId),
+		);
+		for (const { proxy } of held) this.#confirmed.add(proxy.id);
+		this.#refreshAndPublish(held.map(({ proxy }) => proxy.id));
+		return held.length;
+	}
+
+	close(): void {
+		for (const cancel of this.#timers.values()) cancel();
+		this.#timers.clear();
+	}
+
+	#step(event: PublishEvent): void {
+		const { state, actions } = stepPublish(this.#options.publish ?? defaultPublishConfig, this.#publish, event);
+		this.#publish = state;
+		for (const action of actions) {
+			switch (action.type) {
+				case "publish":
+					this.#publishNow(action.lane);
+					break;
+				case "setTimer": {
+					const { lane, afterMs } = action;
+					this.#setTimer(lane, afterMs, () => this.#step({ type: "timerExpired", lane }));
+					break;
+				}
+				default:
+					action satisfies never;
+			}
+		}
+	}
+
+	#setTimer(name: PublishLane | "held", afterMs: number, run: () => void): void {
+		this.#timers.get(name)?.();
+		this.#timers.set(name, this.#parts.clock.after(afterMs, run));
+	}
+
+	#publishNow(lane: PublishLane): void {
+		if (lane === "everything") {
+			const changes = this.#pending;
+			this.#pending = [];
+			this.#apply(changes);
+		}
+		this.#parts.metrics.pushTriggers.add(1, { type: lane === "endpoints" ? "endpoint" : "config" });
+		this.#refreshAndPublish([...this.#proxies.keys()], lane);
+	}
+
+	#apply(changes: readonly Change[]): void {
+		if (changes.length === 0) return;
+		this.#generation++;
+		for (const change of changes) {
+			if (change.type === "objectApplied") this.#changedIn.set(keyOf(change.object), this.#generation);
+			else this.#changedIn.delete(change.key);
+		}
+		this.#snapshot = applyChanges(this.#snapshot, changes).snapshot;
+	}
+
+	#refreshAndPublish(proxyIds: readonly string[], lane: PublishLane = "everything"): void {
+		const { clock, log, metrics, onPublished } = this.#parts;
+		const startMs = clock.monotonicMs();
+		const changed = proxyIds.filter((proxyId) => this.#refresh(proxyId));
+		if (changed.length > 0) onPublished(changed);
+		const tookMs = clock.monotonicMs() - startMs;
+		metrics.pushTime.observe(tookMs / 1000, { type: lane === "endpoints" ? "eds" : "all" });
+		this.#count();
+		log.info(
+			{ generation: this.#generation, lane, proxies: changed.length, tookMs: Math.round(tookMs * 100) / 100 },
+			"published",
+		);
+	}
+
+	/** True when the proxy has another configuration now. */
+	#refresh(proxyId: string): boolean {
+		const entry = this.#proxies.get(proxyId);
+		if (!entry) return false;
+		const view = viewFor(this.#snapshot, entry.proxy);
+		if (view === entry.view && entry.withheld?.because !== "held") return false;
+		const made = this.#generate(entry, view);
+		if (!made.ok) {
+			this.#withhold(entry, view, made.withheld);
+			return false;
+		}
+		this.#proxies.set(proxyId, { ...entry, view, published: made.config, withheld: undefined });
+		this.#confirmed.delete(proxyId);
+		return true;
+	}
+
+	#generate(
+		entry: ProxyEntry,
+		view: ProxyView,
+	): { readonly ok: true; readonly config: ProxyConfig } | { readonly ok: false; readonly withheld: Withheld } {
+		const { clock, log, metrics } = this.#parts;
+		let config: ProxyConfig;
+		try {
+			config = generateProxyConfig(entry.proxy, view, this.#options.generate);
+		} catch (error) {
+			metrics.internalErrors.add(1);
+			const message = error instanceof Error ? error.message : String(error);
+			log.error({ proxy: entry.proxy.id, err: error instanceof Error ? error.stack : message }, "generation failed");
+			return { ok: false, withheld: { because: "generation", message } };
+		}
+		// A rule may name a destination that does not exist yet: its requests fail, as the rule says. What Envoy would wait
+		// for would hold everything up.
+		const dangling = danglingReferences(config).filter(({ effect }) => effect === "waits");
+		if (dangling.length > 0) {
+			metrics.internalErrors.add(1);
+			const message = dangling.slice(0, 5).map(renderDangling).join("; ");
+			return { ok: false, withheld: { because: "dangling", message } };
+		}
+		if (this.#confirmed.has(entry.proxy.id)) return { ok: true, config };
+		const before = entry.withheld?.because === "held" ? entry.withheld.held : undefined;
+		const guard = this.#options.guard ?? defaultPushGuardConfig;
+		const verdict = judgePush(guard, entry.published, config, before, clock.monotonicMs());
+		if (verdict.type === "send") return { ok: true, config };
+		this.#setTimer("held", guard.holdMs, () => this.#refreshAndPublish([...this.#proxies.keys()]));
+		return { ok: false, withheld: { because: "held", message: heldMessage(verdict.held), held: verdict.held } };
+	}
+
+	#withhold(entry: ProxyEntry, view: ProxyView, withheld: Withheld): void {
+		this.#proxies.set(entry.proxy.id, { ...entry, view, withheld });
+		if (entry.withheld?.message === withheld.message) return;
+		const { because, message } = withheld;
+		this.#parts.log.warn(
+			{ proxy: entry.proxy.id, because, message },
+			"configuration withheld, the last good one stays",
+		);
+	}
+
+	#count(): void {
+		const { metrics } = this.#parts;
+		metrics.connected.set(this.#proxies.size);
+		const entries = [...this.#proxies.values()];
+		for (const because of ["generation", "dangling", "held"] as const) {
+			metrics.withheld.set(entries.filter((entry) => entry.withheld?.because === because).length, { because });
+		}
+		const registry = this.#snapshot.routing.registry;
+		metrics.services.set(registry.byKey.size);
+		metrics.virtualServices.set(this.#snapshot.objects.VirtualService?.size ?? 0);
+	}
+}
+
+function heldMessage(held: HeldPush): string {
+	const parts = held.removals.map(({ typeUrl, removed, had }) => {
+		const noun = typeUrl.endsWith(".Cluster") ? "clusters" : "listeners";
+		return `${removed} of ${had} ${noun}`;
+	});
+	return `it would remove ${parts.join(" and ")}; confirm it, or it is sent when it is still wanted after 30 s`;
+}
+
+function kindOfChange(change: Change): string {
+	return change.type === "objectApplied" ? change.object.kind : change.key.slice(0, change.key.indexOf("/"));
+}
+
+function keyOfChange(change: Change): ObjectKey {
+	return change.type === "objectApplied" ? keyOf(change.object) : change.key;
+}
+
+/** The same object for an unchanged proxy keeps what was generated for it. */
+function isSameProxy(a: MeshProxy, b: MeshProxy): boolean {
+	return JSON.stringify(a) === JSON.stringify(b);
+}
