@@ -1,0 +1,189 @@
+// Who the proxy is and where its control plane answers -> the start configuration of an Envoy, as an object that
+// JSON.stringify makes a valid bootstrap of. Ports and cluster names are Istio's.
+
+import type { Locality } from "../../model/endpoint.ts";
+import { type StatsInclusion, statsConfig } from "./stats-config.ts";
+
+export type SocketPlace = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+
+export interface BootstrapOptions {
+	readonly node: {
+		/** `sidecar~IP~POD.NS~NS.svc.cluster.local` */
+		readonly id: string;
+		/** `APP.NAMESPACE` */
+		readonly cluster: string;
+		readonly metadata: Readonly<Record<string, unknown>>;
+		readonly locality: Locality;
+	};
+	/** The relay of the node, or a control plane in plaintext on loopback. */
+	readonly xds: SocketPlace;
+	/** Default 127.0.0.1:15000. Never an address that others reach: it can stop the proxy. */
+	readonly admin?: SocketPlace;
+	/** Prometheus figures at /stats/prometheus. Default 0.0.0.0:15090; null for none. */
+	readonly stats?: SocketPlace | null;
+	/** Readiness at /healthz/ready. Default 0.0.0.0:15021; null for none. */
+	readonly readiness?: SocketPlace | null;
+	/** The agent's own HTTP server (merged metrics), as cluster `agent`. Default 127.0.0.1:15020. */
+	readonly agent?: SocketPlace;
+	readonly statsInclusion?: StatsInclusion;
+	/** Connections that the proxy accepts at most. Default: no limit of its own. */
+	readonly maxDownstreamConnections?: number;
+}
+
+const defaultAdmin: SocketPlace = { host: "127.0.0.1", port: 15_000 };
+const defaultStats: SocketPlace = { host: "0.0.0.0", port: 15_090 };
+const defaultReadiness: SocketPlace = { host: "0.0.0.0", port: 15_021 };
+const defaultAgent: SocketPlace = { host: "127.0.0.1", port: 15_020 };
+
+/** After a lost stream: first try at once, then never longer than this apart, so that a new control plane is found soon. */
+const reconnectMs = { base: "0.1s", max: "2s" };
+
+export function generateBootstrap(options: BootstrapOptions): object {
+	const { node } = options;
+	const admin = options.admin ?? defaultAdmin;
+	const stats = options.stats === undefined ? defaultStats : options.stats;
+	const readiness = options.readiness === undefined ? defaultReadiness : options.readiness;
+	return {
+		node: {
+			id: node.id,
+			cluster: node.cluster,
+			locality: { region: node.locality.region, zone: node.locality.zone, sub_zone: node.locality.subzone },
+			metadata: node.metadata,
+		},
+		admin: { address: address(admin), ignore_global_conn_limit: true },
+		layered_runtime: {
+			layers: [
+				{ name: "static", static_layer: { "re2.max_program_size.error_level": 32_768 } },
+				{ name: "admin", admin_layer: {} },
+			],
+		},
+		overload_manager: {
+			resource_monitors: [
+				{
+					name: "envoy.resource_monitors.global_downstream_max_connections",
+					typed_config: {
+						"@type":
+							"type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+						max_active_downstream_connections: options.maxDownstreamConnections ?? 2_147_483_647,
+					},
+				},
+			],
+		},
+		stats_config: statsConfig(options.statsInclusion ?? "proxy"),
+		deferred_stat_options: { enable_deferred_creation_stats: true },
+		dynamic_resources: {
+			ads_config: {
+				api_type: "DELTA_GRPC",
+				transport_api_version: "V3",
+				set_node_on_first_message_only: true,
+				grpc_services: [
+					{
+						envoy_grpc: {
+							cluster_name: "xds-grpc",
+							retry_policy: {
+								retry_back_off: { base_interval: reconnectMs.base, max_interval: reconnectMs.max },
+							},
+						},
+					},
+				],
+			},
+			cds_config: ads(),
+			lds_config: ads(),
+		},
+		static_resources: {
+			clusters: [
+				{ ...staticCluster("xds-grpc", options.xds), ...http2WithKeepAlive },
+				staticCluster("prometheus_stats", admin),
+				staticCluster("agent", options.agent ?? defaultAgent),
+			],
+			listeners: [
+				...(stats ? [httpListener("prometheus", stats, [], prometheusRoutes)] : []),
+				...(readiness ? [httpListener("readiness", readiness, [healthCheck], [])] : []),
+			],
+		},
+	};
+}
+
+/** No first fetch in time limit: Envoy opens its listeners, these included, only once it has clusters and listeners. */
+function ads(): object {
+	return { ads: {}, initial_fetch_timeout: "0s", resource_api_version: "V3" };
+}
+
+const http2WithKeepAlive = {
+	typed_extension_protocol_options: {
+		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+			"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+			explicit_http_config: {
+				http2_protocol_options: { connection_keepalive: { interval: "30s", timeout: "10s" } },
+			},
+		},
+	},
+};
+
+/**
+ * Ready is what Envoy itself says: a hung one does not answer, one without its first configuration has not begun to accept
+ * (its workers start after it), and one told to fail (`POST /healthcheck/fail`) while it drains answers 503. No agent is
+ * asked, so a dead agent does not take a working proxy out of service.
+ */
+const healthCheck = {
+	name: "envoy.filters.http.health_check",
+	typed_config: {
+		"@type": "type.googleapis.com/envoy.extensions.filters.http.health_check.v3.HealthCheck",
+		pass_through_mode: false,
+		headers: [{ name: ":path", string_match: { exact: "/healthz/ready" } }],
+	},
+};
+
+const prometheusRoutes = [{ match: { prefix: "/stats/prometheus" }, route: { cluster: "prometheus_stats" } }];
+
+function httpListener(name: string, place: SocketPlace, filters: readonly object[], routes: readonly object[]): object {
+	return {
+		name,
+		address: address(place),
+		ignore_global_conn_limit: true,
+		filter_chains: [
+			{
+				filters: [
+					{
+						name: "envoy.filters.network.http_connection_manager",
+						typed_config: {
+							"@type":
+								"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+							stat_prefix: name,
+							http_filters: [
+								...filters,
+								{
+									name: "envoy.filters.http.router",
+									typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+								},
+							],
+							route_config: { name, virtual_hosts: [{ name, domains: ["*"], routes }] },
+						},
+					},
+				],
+			},
+		],
+	};
+}
+
+function staticCluster(name: string, place: SocketPlace): object {
+	return {
+		name,
+		type: "STATIC",
+		connect_timeout: "1s",
+		circuit_breakers: {
+			thresholds: [
+				{ priority: "DEFAULT", max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 },
+			],
+		},
+		load_assignment: {
+			cluster_name: name,
+			endpoints: [{ lb_endpoints: [{ endpoint: { address: address(place) } }] }],
+		},
+	};
+}
+
+function address(place: SocketPlace): object {
+	if ("socketPath" in place) return { pipe: { path: place.socketPath } };
+	return { socket_address: { address: place.host, port_value: place.port } };
+}
