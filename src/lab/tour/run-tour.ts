@@ -23,13 +23,11 @@ export async function runTour(
 	for (const step of steps) {
 		onStep.begins(step);
 		const startedMs = clock.monotonicMs();
-		const { ok, measured, reports } = await step
-			.run(mesh)
-			.catch((error: unknown) => ({
-				ok: false,
-				measured: `failed: ${error instanceof Error ? error.message : error}`,
-				reports: [],
-			}));
+		const { ok, measured, reports } = await step.run(mesh).catch((error: unknown) => ({
+			ok: false,
+			measured: `failed: ${error instanceof Error ? error.message : error}`,
+			reports: [],
+		}));
 		const requests = reports.reduce((sum, report) => sum + report.sent, 0);
 		const line = {
 			title: step.title,

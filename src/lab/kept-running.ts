@@ -1,0 +1,78 @@
+// A process that must run as long as the lab does: started in a namespace, started again when it ends, output to a bounded log.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { boundLog } from "../node/surviving-process.ts";
+
+export interface KeptRunningOptions {
+	readonly name: string;
+	readonly command: readonly string[];
+	readonly env: Readonly<Record<string, string>>;
+	readonly logFile: string;
+	readonly onChange: (what: string) => void;
+}
+
+const maxLogBytes = 4 * 1024 * 1024;
+const firstPauseMs = 100;
+const maxPauseMs = 5000;
+const steadyMs = 10_000;
+
+export class KeptRunning {
+	readonly name: string;
+	readonly logFile: string;
+	readonly #options: KeptRunningOptions;
+	#child: ChildProcess | undefined;
+	#pauseMs = firstPauseMs;
+	#timer: NodeJS.Timeout | undefined;
+	#closed = false;
+	restarts = 0;
+
+	constructor(options: KeptRunningOptions) {
+		this.#options = options;
+		this.name = options.name;
+		this.logFile = options.logFile;
+	}
+
+	get pid(): number | undefined {
+		return this.#child?.pid;
+	}
+
+	start(): void {
+		const [file = "", ...args] = this.#options.command;
+		boundLog(this.logFile, maxLogBytes);
+		const log = openSync(this.logFile, "a", 0o644);
+		const startedMs = performance.now();
+		const child = spawn(file, args, { detached: true, stdio: ["ignore", log, log], env: this.#options.env, cwd: "/" });
+		closeSync(log);
+		this.#child = child;
+		let ended = false;
+		const end = (because: string): void => {
+			if (ended) return;
+			ended = true;
+			this.#child = undefined;
+			if (this.#closed) return;
+			if (performance.now() - startedMs > steadyMs) this.#pauseMs = firstPauseMs;
+			this.restarts += 1;
+			this.#options.onChange(`${this.name} ${because}; starts again in ${this.#pauseMs} ms`);
+			this.#timer = setTimeout(() => this.start(), this.#pauseMs);
+			this.#pauseMs = Math.min(maxPauseMs, this.#pauseMs * 2);
+		};
+		child.once("error", (error) => end(error.message));
+		child.once("exit", (code, signal) => end(signal ? `was ended by ${signal}` : `exited with code ${code}`));
+	}
+
+	/** False when it does not run. */
+	signal(signal: NodeJS.Signals): boolean {
+		return this.#child?.kill(signal) ?? false;
+	}
+
+	trimLog(): void {
+		boundLog(this.logFile, maxLogBytes);
+	}
+
+	stop(): void {
+		this.#closed = true;
+		clearTimeout(this.#timer);
+		this.#child?.kill("SIGTERM");
+	}
+}
