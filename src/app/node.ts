@@ -77,7 +77,13 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			state: options.state,
 			envoy: options.envoy,
-			bootstrapOf: (pod) => podBootstrap(pod, { nodeName: options.name, paths, domainSuffix }),
+			bootstrapOf: (pod) =>
+				podBootstrap(pod, {
+					nodeName: options.name,
+					paths,
+					domainSuffix,
+					certificates: options.certificates !== undefined,
+				}),
 			...(options.dnsListen && isReachable(options.dnsListen) ? { dns: options.dnsListen } : {}),
 			onPodAdded: (pod) => {
 				const proxyId = proxyIdOf(pod, domainSuffix);

@@ -41,13 +41,19 @@ export function danglingReferences(config: ProxyConfig): readonly DanglingRefere
 	return found;
 }
 
-/** What the proxy's node answers for: the workload's certificate, the mesh's roots, files. */
+/** What the proxy's node answers for: the workload's certificate, the mesh's roots. */
 function isElsewhere({ typeUrl, name }: Reference): boolean {
-	return typeUrl === typeUrls.secret && (name === "default" || name === "ROOTCA" || name.startsWith("file-"));
+	return typeUrl === typeUrls.secret && (name === "default" || name === "ROOTCA");
 }
 
 function has(config: ProxyConfig, { typeUrl, name }: Reference): boolean {
 	return config.get(typeUrl)?.parts.some((part) => part.resources.has(name)) ?? false;
+}
+
+/** Names of the secrets that the part's resources need. */
+export function secretsNamedIn(typeUrl: TypeUrl, part: ResourcePart): readonly string[] {
+	const targets = [...referencesIn(typeUrl, part).keys()].map(parseKey);
+	return targets.filter((to) => to.typeUrl === typeUrls.secret).map(({ name }) => name);
 }
 
 type ReferencesOfPart = ReadonlyMap<string, readonly string[]>;

@@ -113,4 +113,20 @@ describe("the configuration of a proxy", () => {
 		assert.deepEqual(namesOf(typeUrls.secret), ["kubernetes://a"]);
 		assert.deepEqual(findDanglingReferences(config), []);
 	});
+
+	it("carries the secrets that rules name by file, for Envoy to read on its own machine", () => {
+		const view = sidecarView(8080);
+		const tlsServices = outbound.services.map((one) => ({
+			...one,
+			destination: { sources: [], subsets: [], trafficPolicy: { tls: { mode: "SIMPLE" as const } } },
+		}));
+		const config = generateProxyConfig(aProxy(), {
+			...view,
+			outbound: { ...outbound, services: tlsServices, rules: [] },
+		});
+		const [secret] = config.get(typeUrls.secret)?.parts.flatMap((part) => [...part.resources.values()]) ?? [];
+		assert.equal(secret?.name, "file-root:system");
+		assert.match(Buffer.from(secret?.any ?? []).toString("latin1"), /\/etc\/ssl\/certs\/ca-certificates\.crt/);
+		assert.deepEqual(findDanglingReferences(config), []);
+	});
 });

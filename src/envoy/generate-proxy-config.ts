@@ -10,29 +10,35 @@ import { generateInboundClusters } from "./cluster/inbound-clusters.ts";
 import { generateOutboundClusters } from "./cluster/outbound-clusters.ts";
 import { resourcePart } from "./encode-resource.ts";
 import { endpointPart } from "./endpoint/endpoint-part.ts";
+import { secretsNamedIn } from "./find-dangling-references.ts";
 import { generateGatewayListeners } from "./gateway/gateway-listeners.ts";
 import { generateOutboundListeners } from "./listener/outbound-listeners.ts";
 import { generateInboundListeners, type InboundListenerOptions } from "./listener/virtual-inbound.ts";
 import { generateGatewayRoutes } from "./route/gateway-routes.ts";
 import { generateOutboundRoutes } from "./route/outbound-routes.ts";
+import { generateFileSecrets } from "./secret/file-secrets.ts";
 import { gatewaySecretNames, generateGatewaySecrets } from "./secret/gateway-secrets.ts";
 
-/** Off unless said otherwise: mesh TLS on either side. Pass the same object each time, results are remembered by it. */
+/** Pass the same object each time: results are remembered by it. */
 export interface GenerateOptions extends InboundListenerOptions {
 	readonly clusters?: ClusterOptions;
 }
 
-const defaultOptions: GenerateOptions = {};
+const plainOptions: GenerateOptions = {};
+
+/** Istio's default for workloads with a certificate: the mesh's TLS is taken, plaintext as well. */
+const certifiedOptions: GenerateOptions = { inboundTls: "permissive" };
 
 export function generateProxyConfig(
 	proxy: MeshProxy,
 	view: ProxyView,
-	options: GenerateOptions = defaultOptions,
+	options: GenerateOptions = proxy.workloadCertificate ? certifiedOptions : plainOptions,
 ): ProxyConfig {
+	const clusterOptions = options.clusters ?? defaultClusterOptions;
 	const groups = [
-		...(proxy.type === "sidecar" && view.outbound ? [outboundParts(view.outbound, options)] : []),
+		...(proxy.type === "sidecar" && view.outbound ? [outboundParts(view.outbound, clusterOptions)] : []),
 		...(proxy.type === "sidecar" && view.inbound ? [inboundParts(view.inbound, options)] : []),
-		...(proxy.type === "router" && view.gateway ? [gatewayParts(view.gateway, options)] : []),
+		...(proxy.type === "router" && view.gateway ? [gatewayParts(view.gateway, clusterOptions)] : []),
 	];
 	const config = new Map<TypeUrl, { typeUrl: TypeUrl; parts: ResourcePart[] }>();
 	const add = (typeUrl: TypeUrl, part: ResourcePart | undefined): void => {
@@ -43,9 +49,19 @@ export function generateProxyConfig(
 	for (const group of groups) add(typeUrls.cluster, group.clusters);
 	add(typeUrls.endpoints, endpointsOf(proxy, view));
 	for (const group of groups) add(typeUrls.listener, group.listeners);
-	if (proxy.type === "router" && view.gateway) add(typeUrls.listener, gatewayListeners(view.gateway, view.secrets));
+	const servers = proxy.type === "router" && view.gateway ? gatewayListeners(view.gateway, view.secrets) : undefined;
+	add(typeUrls.listener, servers);
 	for (const group of groups) add(typeUrls.route, group.routes);
 	add(typeUrls.secret, gatewaySecrets(view.secrets));
+	const naming = [
+		...groups.flatMap((group) => [
+			fileSecretsOf(typeUrls.cluster, group.clusters),
+			fileSecretsOf(typeUrls.listener, group.listeners),
+		]),
+		...(servers ? [fileSecretsOf(typeUrls.listener, servers)] : []),
+	].filter((part) => part.resources.size > 0);
+	// The same file may be named by a rule for clients and by a server: once is enough.
+	add(typeUrls.secret, naming.length > 1 ? joinedParts(naming) : naming[0]);
 	return config;
 }
 
@@ -55,20 +71,16 @@ interface Parts {
 	readonly routes: ResourcePart;
 }
 
-const outboundParts = rememberedByView((view: OutboundView, options: GenerateOptions) =>
-	partsOf(
-		generateOutboundClusters(view, options.clusters ?? defaultClusterOptions),
-		generateOutboundListeners(view),
-		generateOutboundRoutes(view),
-	),
+const outboundParts = rememberedByView((view: OutboundView, options: ClusterOptions) =>
+	partsOf(generateOutboundClusters(view, options), generateOutboundListeners(view), generateOutboundRoutes(view)),
 );
 
 const inboundParts = rememberedByView((view: InboundView, options: GenerateOptions) =>
 	partsOf(generateInboundClusters(view), generateInboundListeners(view, options), []),
 );
 
-const gatewayParts = rememberedByView((view: GatewayView, options: GenerateOptions) =>
-	partsOf(generateGatewayClusters(view, options.clusters ?? defaultClusterOptions), [], generateGatewayRoutes(view)),
+const gatewayParts = rememberedByView((view: GatewayView, options: ClusterOptions) =>
+	partsOf(generateGatewayClusters(view, options), [], generateGatewayRoutes(view)),
 );
 
 const gatewayListeners = rememberedByView((view: GatewayView, secrets: readonly SecretView[]) =>
@@ -105,6 +117,19 @@ function partsOf(
 		listeners: resourcePart(listeners),
 		routes: resourcePart(routes),
 	};
+}
+
+const fileSecretsRemembered = new WeakMap<ResourcePart, ResourcePart>();
+
+/** Secrets that the part's resources name by file. */
+function fileSecretsOf(typeUrl: TypeUrl, part: ResourcePart): ResourcePart {
+	const secrets = fileSecretsRemembered.get(part) ?? resourcePart(generateFileSecrets(secretsNamedIn(typeUrl, part)));
+	fileSecretsRemembered.set(part, secrets);
+	return secrets;
+}
+
+function joinedParts(parts: readonly ResourcePart[]): ResourcePart {
+	return resourcePart([...new Map(parts.flatMap((part) => [...part.resources])).values()]);
 }
 
 /** Remembers by the identity of both arguments, for as long as both live. */

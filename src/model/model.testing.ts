@@ -132,6 +132,7 @@ export function aProxy(name = "client", overrides: Partial<MeshProxy> = {}): Mes
 		labels: { app: name.split("-")[0] ?? name },
 		serviceAccount: "default",
 		locality: { region: "", zone: "", subzone: "" },
+		workloadCertificate: false,
 		interceptionMode: "REDIRECT",
 		...overrides,
 	};
@@ -214,6 +215,7 @@ export function anInboundView(overrides: Partial<InboundView> = {}): InboundView
 	return {
 		mesh: defaultMeshSettings,
 		namespace: "default",
+		workloadCertificate: false,
 		interceptionMode: "REDIRECT",
 		addresses: ["10.1.0.1"],
 		ports: [],

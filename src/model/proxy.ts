@@ -17,6 +17,8 @@ export interface Proxy {
 	readonly labels: Readonly<Record<string, string>>;
 	readonly serviceAccount: string;
 	readonly locality: Locality;
+	/** Its node serves it a certificate by SDS, so its inbound side can take mutual TLS. */
+	readonly workloadCertificate: boolean;
 	/** How inbound traffic reaches it; NONE: no redirect at all. */
 	readonly interceptionMode: "REDIRECT" | "TPROXY" | "NONE";
 }

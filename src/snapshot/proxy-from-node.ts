@@ -47,6 +47,7 @@ export function proxyFromNode(
 		labels,
 		serviceAccount: text(metadata, "SERVICE_ACCOUNT") ?? "",
 		locality: localityFrom(node.locality, labels),
+		workloadCertificate: text(metadata, "KEEPMESH_SDS") === "true",
 		interceptionMode: interceptionMode(text(metadata, "INTERCEPTION_MODE")),
 	};
 	return { ok: true, proxy };

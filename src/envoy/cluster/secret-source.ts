@@ -1,10 +1,10 @@
-// Names of TLS secrets, and the SDS configuration that fetches them over the proxy's own ADS stream. The names are Istio's.
+// Names of TLS secrets, and the SDS configuration that fetches them: the workload's own from its node, others by ADS. The names are Istio's.
 
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs } from "../encode-resource.ts";
 import { ApiVersion, ConfigSourceSchema } from "../gen/envoy/config/core/v3/config_source_pb.ts";
 import type { SdsSecretConfigSchema } from "../gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
 import type { MessageFields } from "../message-fields.ts";
+import { workloadSecretSource } from "../workload-secret-source.ts";
 
 /** The workload's own certificate, and the roots of the mesh. */
 export const workloadCertificateSecret = "default";
@@ -35,14 +35,7 @@ const overAds = create(ConfigSourceSchema, {
 	resourceApiVersion: ApiVersion.V3,
 });
 
-/** Waits for the certificate as long as it takes: without it nothing of the mesh works. */
-const overAdsWithoutTimeout = create(ConfigSourceSchema, {
-	configSourceSpecifier: { case: "ads", value: {} },
-	resourceApiVersion: ApiVersion.V3,
-	initialFetchTimeout: durationFromMs(0),
-});
-
 export function secretConfig(name: string): MessageFields<typeof SdsSecretConfigSchema> {
 	const own = name === workloadCertificateSecret || name === meshRootSecret;
-	return { name, sdsConfig: own ? overAdsWithoutTimeout : overAds };
+	return { name, sdsConfig: own ? workloadSecretSource : overAds };
 }

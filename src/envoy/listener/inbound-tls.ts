@@ -1,4 +1,4 @@
-// The server side of mesh TLS: the workload's own certificate and the mesh's roots, by SDS over the aggregated stream.
+// The server side of mesh TLS: the workload's own certificate and the mesh's roots, by SDS from the node.
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { adsSource } from "../ads-source.ts";
@@ -7,6 +7,7 @@ import { type TransportSocket, TransportSocketSchema } from "../gen/envoy/config
 import { TlsParameters_TlsProtocol } from "../gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
 import type { SdsSecretConfigSchema } from "../gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
 import { DownstreamTlsContextSchema } from "../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
+import { workloadSecretSource } from "../workload-secret-source.ts";
 
 export const workloadSecretName = "default";
 export const rootSecretName = "ROOTCA";
@@ -16,7 +17,8 @@ export const meshHttpProtocols: readonly string[] = ["istio-http/1.0", "istio-ht
 export const meshTcpProtocols: readonly string[] = ["istio", "istio-peer-exchange"];
 
 export function sdsSecret(name: string): MessageInitShape<typeof SdsSecretConfigSchema> {
-	return { name, sdsConfig: adsSource };
+	const own = name === workloadSecretName || name === rootSecretName;
+	return { name, sdsConfig: own ? workloadSecretSource : adsSource };
 }
 
 /** Mutual TLS: client certificates are demanded and must come from the mesh's roots. */

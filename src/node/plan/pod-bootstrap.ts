@@ -33,6 +33,8 @@ export interface PodBootstrapOptions {
 	readonly nodeName: string;
 	readonly paths: NodePaths;
 	readonly domainSuffix: string;
+	/** The node serves workload certificates by SDS. */
+	readonly certificates?: boolean;
 }
 
 interface StaticResources {
@@ -46,7 +48,7 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 		node: {
 			id: proxyIdOf(pod, options.domainSuffix),
 			cluster: `${pod.labels.app ?? pod.workload}.${pod.namespace}`,
-			metadata: metadataOf(pod, options.nodeName),
+			metadata: metadataOf(pod, options),
 			locality: pod.locality,
 		},
 		xds: { socketPath: options.paths.xdsSocket },
@@ -68,7 +70,7 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 	};
 }
 
-function metadataOf(pod: PodSpec, nodeName: string): Readonly<Record<string, unknown>> {
+function metadataOf(pod: PodSpec, options: PodBootstrapOptions): Readonly<Record<string, unknown>> {
 	return {
 		NAME: pod.name,
 		NAMESPACE: pod.namespace,
@@ -80,7 +82,8 @@ function metadataOf(pod: PodSpec, nodeName: string): Readonly<Record<string, unk
 		INTERCEPTION_MODE: pod.interceptionMode,
 		SERVICE_ACCOUNT: pod.serviceAccount,
 		WORKLOAD_NAME: pod.workload,
-		NODE_NAME: nodeName,
+		NODE_NAME: options.nodeName,
+		...(options.certificates ? { KEEPMESH_SDS: "true" } : {}),
 		POD_PORTS: JSON.stringify(pod.ports),
 		PROXY_CONFIG: { concurrency: pod.concurrency },
 	};
