@@ -215,7 +215,6 @@ export function anInboundView(overrides: Partial<InboundView> = {}): InboundView
 	return {
 		mesh: defaultMeshSettings,
 		namespace: "default",
-		workloadCertificate: false,
 		interceptionMode: "REDIRECT",
 		addresses: ["10.1.0.1"],
 		ports: [],
