@@ -168,7 +168,7 @@ function isSame(a: AnyObject, b: AnyObject): boolean {
 
 function duplicateProblem(object: AnyObject, winner: AnyObject): Problem {
 	return {
-		severity: "error",
+		severity: "warning",
 		origin: object.origin,
 		resource: labelOfKey(keyOf(object)),
 		path: "",
