@@ -8,7 +8,7 @@ import type { PortRange, RedirectPlan } from "./redirect-plan.ts";
 /** User and group id of Envoy: its own connections are never redirected back into it. */
 export const proxyUid = 1337;
 /** Conntrack mark of redirected connections, so that they can be found and dropped as one. */
-export const redirectMark = "0x539";
+const redirectMark = "0x539";
 
 /** Ports that Keepmesh and Envoy answer themselves. */
 const ownPorts: readonly PortRange[] = [

@@ -135,7 +135,7 @@ function startWorker(netns: string, uid: number): Worker {
 }
 
 /** Ends what was started with a file below this directory on its command line: Envoys, agents, DNS. */
-export function killProcessesOf(directory: string): void {
+function killProcessesOf(directory: string): void {
 	for (const target of findProcesses([])) {
 		if (target.pid === process.pid) continue;
 		if (commandLineOf(target.pid).some((word) => word.startsWith(`${directory}/`))) signalProcess(target, "SIGKILL");

@@ -29,7 +29,7 @@ export type QueryAnswer =
 /** Seconds that clients may keep an answer, also that there is none. */
 export const ttlSeconds = 30;
 /** Largest UDP answer that passes every path unfragmented. */
-export const maxUdpBytes = 1232;
+const maxUdpBytes = 1232;
 
 export function answerQuery(index: NameIndex, query: DnsMessage, options: AnswerOptions): QueryAnswer {
 	const respond = (rcode: number, more: Partial<DnsMessage> = {}): QueryAnswer => ({
