@@ -3,7 +3,15 @@
 import { readdirSync } from "node:fs";
 import { runCommand } from "../kernel/run-command.ts";
 import { killInNamespaces } from "./namespace-processes.ts";
-import { type IpBatch, type LabNetwork, namespacePrefix, nodeSysctls, planNetworkUp } from "./plan/lab-network.ts";
+import {
+	type IpBatch,
+	type LabNetwork,
+	namespacePrefix,
+	nodeSysctls,
+	type PodLink,
+	planNetworkUp,
+	planPodUp,
+} from "./plan/lab-network.ts";
 
 export const netnsDirectory = "/run/netns";
 
@@ -52,4 +60,9 @@ export async function removeNamespaces(names: readonly string[]): Promise<void> 
 	await runCommand("ip", ["-force", "-batch", "-"], {
 		input: names.map((name) => `netns del ${name}\n`).join(""),
 	});
+}
+
+/** A pod's namespace, its address and its way out. */
+export async function bringPodUp(pod: PodLink): Promise<void> {
+	await runSteps(planPodUp(pod));
 }
