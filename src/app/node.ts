@@ -1,10 +1,11 @@
 // The node agent put together: pods with their Envoys, the local API, merged metrics, the relay to the control planes and the
 // DNS process. In: options of the command line. Out: a running node whose end leaves Envoys, redirects and DNS running.
 
-import { accessSync, constants, mkdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { accessSync, constants, mkdirSync, readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
 import { proxyUid } from "../hotswitch/render-redirect.ts";
 import type { SpiffeId } from "../identity/spiffe-id.ts";
+import { blockedDirectories } from "../node/blocked-directories.ts";
 import { requestCertificate } from "../node/identity/certificate-client.ts";
 import { startSecretServer } from "../node/identity/secret-server.ts";
 import { WorkloadCertificates } from "../node/identity/workload-certificates.ts";
@@ -205,9 +206,10 @@ function problemsOf(options: NodeOptions): readonly string[] {
 	} catch {
 		problems.push(`${options.envoy} is not an executable Envoy; run sh scripts/setup.sh, or set KEEPMESH_ENVOY`);
 	}
-	for (let directory = options.state; directory !== "/"; directory = dirname(directory))
-		if ((statSync(directory).mode & 0o001) === 0)
-			problems.push(`Envoy's user ${proxyUid} cannot pass through ${directory}; chmod o+x ${directory}`);
+	for (const directory of blockedDirectories(realpathSync(options.state)))
+		problems.push(
+			`Envoy's user ${proxyUid} cannot pass through ${directory}; chmod o+x ${directory}, or use another --state`,
+		);
 	return problems;
 }
 

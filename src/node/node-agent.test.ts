@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { constants, copyFileSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { readRedirect } from "../kernel/namespace-redirect.ts";
 import { typeUrls } from "../xds/resource.ts";
@@ -12,7 +13,7 @@ import { cannotRun, envoyBinary } from "./namespace-rig.testing.ts";
 
 describe("the node agent", { skip: cannotRun }, () => {
 	const a = useAgent();
-	const { call, describePod, kill, get, until } = a;
+	const { call, startAgent, killAgent, describePod, kill, get, until } = a;
 
 	it("answers a new pod only when its proxy is ready, and says how it is", async () => {
 		const answer = await call("POST", "/v1/pods", describePod());
@@ -109,6 +110,18 @@ describe("the node agent", { skip: cannotRun }, () => {
 		);
 		const missing = await call("POST", "/v1/pods", describePod({ netns: "/run/netns/kmn-none" }));
 		assert.equal(missing.status, 400);
+	});
+
+	it("runs an Envoy that lies where its user cannot go, as below root's home", async () => {
+		const hidden = join(a.rig.directory, "root");
+		mkdirSync(hidden, { mode: 0o700 });
+		copyFileSync(envoyBinary, join(hidden, "envoy"), constants.COPYFILE_FICLONE);
+		await killAgent("SIGTERM");
+		await startAgent("--envoy", join(hidden, "envoy"));
+		const answer = await call("POST", "/v1/pods", describePod());
+		assert.equal(answer.status, 201, JSON.stringify(answer.body));
+		assert.equal(readlinkSync(`/proc/${answer.body.pid}/exe`), join(hidden, "envoy"));
+		await killAgent("SIGTERM");
 	});
 
 	it("refuses a second agent on the same state directory", async () => {

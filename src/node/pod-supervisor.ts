@@ -1,6 +1,7 @@
 // One pod's Envoy and redirect, kept as the machine in plan/proxy-machine.ts decides. In: a pod, perhaps with an Envoy that
 // already runs. Out: a running, ready Envoy; on request drained and stopped. All decisions are in the machine.
 
+import { realpathSync } from "node:fs";
 import { chmod, chown, mkdir, rm } from "node:fs/promises";
 import { planRedirect, type RedirectPlan } from "../hotswitch/redirect-plan.ts";
 import { proxyUid, renderRedirect, renderReleasedRedirect } from "../hotswitch/render-redirect.ts";
@@ -8,8 +9,9 @@ import { applyRedirect, removeRedirect } from "../kernel/namespace-redirect.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
+import { blockedDirectories } from "./blocked-directories.ts";
 import { type EnvoyAdmin, envoyAdmin } from "./envoy-admin.ts";
-import { envoyCommand } from "./plan/envoy-command.ts";
+import { envoyCommand, programInDescriptor3 } from "./plan/envoy-command.ts";
 import { connectionsFilter, connectionsOf, isLive, readinessFilter, readinessOf } from "./plan/envoy-stats.ts";
 import { readyRuntimeKey } from "./plan/pod-bootstrap.ts";
 import { type PodPaths, podPaths } from "./plan/pod-paths.ts";
@@ -266,8 +268,10 @@ export class PodSupervisor {
 			return { type: "processNotStarted", because: String(error) };
 		}
 		this.trimLog();
+		const { envoy } = this.#deps;
+		const isReachable = blockedDirectories(realpathSync(envoy)).length === 0;
 		const command = envoyCommand({
-			envoy: this.#deps.envoy,
+			envoy: isReachable ? envoy : programInDescriptor3,
 			netns: this.pod.netns,
 			bootstrap: this.paths.bootstrap,
 			concurrency: this.pod.concurrency,
@@ -276,6 +280,7 @@ export class PodSupervisor {
 		const launched = await launchSurviving({
 			...command,
 			log: this.paths.log,
+			...(isReachable ? {} : { descriptor3: envoy }),
 			onExit: (because) => this.#onExit(because),
 		});
 		if (!launched.ok) return { type: "processNotStarted", because: launched.because };

@@ -1,7 +1,7 @@
 // A process that outlives the agent: own session, output to a file, found again after a restart. In: a command and a log
 // file. Out: its identity at once, and word when it has ended, also for one that was adopted and is no child.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { type Cancel, type Clock, realClock } from "../runtime/clock.ts";
 import { identifyProcess, isRunning, type ProcessIdentity, signalProcess } from "./process-table.ts";
@@ -21,16 +21,21 @@ export interface LaunchOptions {
 	readonly file: string;
 	readonly args: readonly string[];
 	readonly log: string;
+	/** A file that the process gets open as descriptor 3. */
+	readonly descriptor3?: string;
 	readonly onExit: (because: string) => void;
 }
 
 export async function launchSurviving(options: LaunchOptions): Promise<Launched> {
 	const log = openSync(options.log, "a", 0o600);
+	const passed = options.descriptor3 === undefined ? undefined : openSync(options.descriptor3, "r");
 	let child: ChildProcess;
 	try {
-		child = spawn(options.file, options.args, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
+		const stdio: StdioOptions = ["ignore", log, log, ...(passed === undefined ? [] : [passed])];
+		child = spawn(options.file, options.args, { detached: true, stdio, cwd: "/" });
 	} finally {
 		closeSync(log);
+		if (passed !== undefined) closeSync(passed);
 	}
 	const failure = await new Promise<string | undefined>((resolve) => {
 		child.once("spawn", () => resolve(undefined));

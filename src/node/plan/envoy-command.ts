@@ -3,7 +3,11 @@
 
 import { proxyUid } from "../../hotswitch/render-redirect.ts";
 
+/** The program that is open as descriptor 3: for a binary below a directory that Envoy's user cannot enter. */
+export const programInDescriptor3 = "/proc/self/fd/3";
+
 export interface EnvoyCommandInput {
+	/** Path of the binary, or programInDescriptor3. */
 	readonly envoy: string;
 	readonly netns: string;
 	readonly bootstrap: string;
