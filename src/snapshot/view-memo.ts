@@ -2,7 +2,7 @@
 // with an empty one every view comes out equal.
 
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
-import type { GatewayView, InboundView, OutboundView, ProxyView, ServiceView } from "../model/view.ts";
+import type { GatewayView, InboundView, OutboundView, ProxyView, SecretView, ServiceView } from "../model/view.ts";
 import type { Routing } from "./routing.ts";
 
 /** Values that depend on the routing and on a scope (a text that says all else that matters). */
@@ -41,5 +41,7 @@ export class ViewMemo {
 	readonly outbound = new ScopedMemo<OutboundView>();
 	readonly gateways = new ScopedMemo<GatewayView>();
 	readonly inbound = new WeakMap<MeshProxy, InboundView>();
+	/** By the view that names the secrets. */
+	readonly secrets = new WeakMap<object, readonly SecretView[]>();
 	readonly views = new WeakMap<MeshProxy, ProxyView>();
 }
