@@ -12,8 +12,10 @@ say() { printf 'keepmesh set-up: %s\n' "$*" >&2; }
 fail() { say "$1"; [ -n "${2:-}" ] && say "next: $2"; exit 69; }
 
 packages_stamp=$(cat package-lock.json scripts/setup.sh | cksum | tr -d ' ')
-if [ "$mode" = dev ]; then wanted="dev-$packages_stamp"; else wanted="run-$packages_stamp"; fi
 have=$(cat "$state/packages.stamp" 2>/dev/null || true)
+# What a developer installed stays: starting the program never takes the tests' packages away.
+case $have in dev-*) mode=dev ;; esac
+wanted="$mode-$packages_stamp"
 
 install_system_packages() {
   missing=
@@ -34,7 +36,7 @@ install_system_packages() {
   fi
 }
 
-if [ "$have" != "$wanted" ] && [ "$have" != "dev-$packages_stamp" ]; then
+if [ "$have" != "$wanted" ]; then
   command -v node >/dev/null 2>&1 || fail "Node 20 or newer is missing" "install Node >= 20 with npm"
   [ "$(node -p 'Number(process.versions.node.split(".")[0])')" -ge 20 ] || fail "Node $(node -v) is too old" "install Node >= 20 with npm"
   command -v npm >/dev/null 2>&1 || fail "npm is missing" "install npm"
