@@ -1,4 +1,4 @@
-// npm run bench -- xds [--json FILE] [--mesh synthetic] [--changes N]
+// npm run bench -- xds [--json FILE] [--mesh pipeline|synthetic] [--changes N] [--scenario SERVICESxPROXIES]
 // How fast, at what cost: a mesh of many services, sidecars without scoping as plain delta-ADS clients. The control plane and
 // the clients are processes of their own; all figures of the control plane are of its process alone.
 
@@ -11,7 +11,7 @@ import type { ClientsCommand, ClientsReply, ControlCommand, ControlReply, Usage 
 const { values } = parseArgs({
 	options: {
 		json: { type: "string" },
-		mesh: { type: "string", default: "synthetic" },
+		mesh: { type: "string", default: "pipeline" },
 		changes: { type: "string", default: "40" },
 		scenario: { type: "string", multiple: true },
 	},
@@ -67,8 +67,12 @@ class Child<Command extends ControlCommand | ClientsCommand, Reply extends { rea
 	}
 
 	reply<Type extends Reply["type"]>(type: Type): Promise<Extract<Reply, { readonly type: Type }>> {
-		return new Promise((resolve) => {
-			this.#waiting.set(type, (reply) => resolve(reply as Extract<Reply, { readonly type: Type }>));
+		return new Promise((resolve, reject) => {
+			const timer = setTimeout(() => reject(new Error(`no "${type}" within 60 s`)), 60_000);
+			this.#waiting.set(type, (reply) => {
+				clearTimeout(timer);
+				resolve(reply as Extract<Reply, { readonly type: Type }>);
+			});
 		});
 	}
 }

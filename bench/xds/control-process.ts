@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { realClock } from "../../src/runtime/clock.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { createMetrics } from "../../src/runtime/metrics.ts";
+import type { XdsServer } from "../../src/xds/wire/config-source.ts";
 import { startXdsServer } from "../../src/xds/wire/xds-server.ts";
 import type { BenchMesh } from "./bench-mesh.ts";
 import { type ControlCommand, type ControlReply, machineMs, type Usage } from "./messages.ts";
@@ -11,22 +12,19 @@ import { type ControlCommand, type ControlReply, machineMs, type Usage } from ".
 const [kind, services] = process.argv.slice(2);
 const send = (reply: ControlReply): void => void process.send?.(reply);
 
-const mesh = await createMesh(kind ?? "synthetic", Number(services));
+let server: XdsServer | undefined;
+const mesh = await createMesh(kind ?? "pipeline", Number(services), (proxyIds) => server?.publish(proxyIds));
 await mesh.ready();
-const proxies = new Set<string>();
-const server = await startXdsServer(
+server = await startXdsServer(
 	{ listen: { host: "127.0.0.1", port: 0 } },
 	{
 		clock: realClock,
 		log: silentLog,
 		metrics: createMetrics(),
 		source: {
-			connect(node) {
-				proxies.add(node.id);
-				return { ok: true, proxyId: node.id };
-			},
+			connect: (node) => ({ ok: true, proxyId: mesh.connect(node) }),
 			configFor: (proxyId) => mesh.configFor(proxyId),
-			disconnected: (proxyId) => void proxies.delete(proxyId),
+			disconnected: (proxyId) => mesh.disconnect(proxyId),
 		},
 	},
 );
@@ -38,13 +36,12 @@ process.on("message", async (command: ControlCommand) => {
 		case "changeEndpoint":
 			send({ type: "changing", atMs: machineMs() });
 			mesh.changeEndpoint(command.round);
-			server.publish();
 			break;
 		case "usage":
 			send({ type: "usage", usage: usage() });
 			break;
 		case "stop":
-			await server.close();
+			await server?.close();
 			process.disconnect?.();
 			break;
 		default:
@@ -52,8 +49,13 @@ process.on("message", async (command: ControlCommand) => {
 	}
 });
 
-async function createMesh(kind: string, services: number): Promise<BenchMesh> {
-	if (kind === "synthetic") return (await import("./synthetic-mesh.ts")).createSyntheticMesh(services);
+async function createMesh(
+	kind: string,
+	services: number,
+	publish: (proxyIds?: readonly string[]) => void,
+): Promise<BenchMesh> {
+	if (kind === "pipeline") return (await import("./pipeline-mesh.ts")).createPipelineMesh(services, publish);
+	if (kind === "synthetic") return (await import("./synthetic-mesh.ts")).createSyntheticMesh(services, publish);
 	throw new Error(`no such mesh: ${kind}`);
 }
 

@@ -5,7 +5,7 @@ import { encodedFromBytes, resourcePart } from "../../src/envoy/encode-resource.
 import { type EncodedResource, type ProxyConfig, type ResourcePart, typeUrls } from "../../src/xds/resource.ts";
 import type { BenchMesh } from "./bench-mesh.ts";
 
-export function createSyntheticMesh(services: number): BenchMesh {
+export function createSyntheticMesh(services: number, publish: () => void): BenchMesh {
 	const hosts = Array.from({ length: services }, (_, index) => `service-${index}.bench.svc.cluster.local`);
 	const clusterName = (host: string): string => `outbound|8080||${host}`;
 	const random = (typeUrl: string, name: string, bytes: number): EncodedResource =>
@@ -20,6 +20,8 @@ export function createSyntheticMesh(services: number): BenchMesh {
 	const own = new Map<string, ResourcePart>();
 	return {
 		ready: () => Promise.resolve(),
+		connect: (node) => node.id,
+		disconnect() {},
 		configFor(proxyId): ProxyConfig {
 			let inbound = own.get(proxyId);
 			if (!inbound) {
@@ -39,6 +41,7 @@ export function createSyntheticMesh(services: number): BenchMesh {
 				assignment.name === clusterName(host) ? random(typeUrls.endpoints, assignment.name, 1_764) : assignment,
 			);
 			endpoints = resourcePart(assignments);
+			publish();
 		},
 	};
 }
