@@ -9,7 +9,7 @@ import type { Change } from "../snapshot/change.ts";
 import { chooseNode } from "./plan/choose-node.ts";
 import type { ImageRule } from "./plan/image-map.ts";
 import { type LabNetwork, nextPodAddress } from "./plan/lab-network.ts";
-import { type LabPod, renderEndpointSlices, renderPodObject } from "./plan/lab-pod.ts";
+import { type LabPod, renderEndpointSlices, renderPodObject, type SelectingService } from "./plan/lab-pod.ts";
 import { type DeploymentStatus, planDeployment } from "./plan/plan-deployment.ts";
 import { hashName, stableText } from "./plan/text-hash.ts";
 import { PodRunner } from "./pod-runner.ts";
@@ -86,6 +86,10 @@ export class Workloads {
 
 	runnerOf(name: string, namespace: string): PodRunner | undefined {
 		return [...this.#pods.values()].find(({ pod }) => pod.name === name && pod.namespace === namespace);
+	}
+
+	services(): readonly SelectingService[] {
+		return this.#of("Service").map(({ metadata: { name, namespace }, spec }) => ({ name, namespace, spec }));
 	}
 
 	deployments(): readonly WorkloadStatus[] {
@@ -290,11 +294,9 @@ export class Workloads {
 		};
 		const pods = this.pods().filter((pod) => pod.address !== "");
 		for (const pod of pods) put(`Pod.${pod.namespace}.${pod.name}`, renderPodObject(pod));
-		for (const { metadata, spec } of this.#of("Service")) {
-			const { name, namespace } = metadata;
-			for (const slice of renderEndpointSlices({ name, namespace, spec }, pods))
-				put(`EndpointSlice.${namespace}.${slice.name}`, slice.object);
-		}
+		for (const service of this.services())
+			for (const slice of renderEndpointSlices(service, pods))
+				put(`EndpointSlice.${service.namespace}.${slice.name}`, slice.object);
 		for (const name of this.#parts.status.names()) if (!wanted.has(name)) this.#parts.status.remove(name);
 	}
 }

@@ -1,0 +1,61 @@
+// The command lines of a lab's control planes and node agents.
+
+import type { LabHost, LabNetwork, LabNode } from "./lab-network.ts";
+
+export const xdsPort = 15_010;
+export const apiPort = 15_014;
+
+export interface LabCommandInput {
+	readonly keepmesh: readonly string[];
+	readonly network: LabNetwork;
+	readonly envoy: string;
+}
+
+const inside = (netns: string, command: readonly string[]): readonly string[] => [
+	"nsenter",
+	`--net=/run/netns/${netns}`,
+	"--",
+	...command,
+];
+
+export function controlCommand(
+	{ keepmesh }: LabCommandInput,
+	control: LabHost,
+	directories: { readonly resources: string; readonly data: string },
+): readonly string[] {
+	return inside(control.netns, [
+		...keepmesh,
+		"control",
+		"--resources",
+		directories.resources,
+		"--data",
+		directories.data,
+		"--insecure-xds",
+		`${control.address}:${xdsPort}`,
+		"--api",
+		`${control.address}:${apiPort}`,
+		"--id",
+		control.name,
+	]);
+}
+
+/** Each node prefers another control plane, so that they share the load. */
+export function nodeCommand(input: LabCommandInput, node: LabNode, state: string): readonly string[] {
+	const { controls } = input.network;
+	const first = (node.number - 1) % Math.max(1, controls.length);
+	const ordered = [...controls.slice(first), ...controls.slice(0, first)];
+	return inside(node.netns, [
+		...input.keepmesh,
+		"node",
+		"--node",
+		node.name,
+		"--state",
+		state,
+		"--control",
+		ordered.map((control) => `${control.address}:${xdsPort}`).join(","),
+		"--dns-listen",
+		`${node.podGateway}:53`,
+		"--envoy",
+		input.envoy,
+	]);
+}
