@@ -23,20 +23,20 @@ export function gatewayViewFor(snapshot: Snapshot, proxy: MeshProxy): GatewayVie
 	const { routing, memo } = snapshot;
 	const targetPorts = targetPortsOf(snapshot, proxy);
 	const labels = Object.entries(proxy.labels).sort();
-	const scope = JSON.stringify([proxy.namespace, labels, [...targetPorts]]);
-	return memo.gateways.get(scope, routing, (previous) => {
+	const scope = JSON.stringify([labels, [...targetPorts]]);
+	return memo.gateways.get(proxy.namespace, scope, routing, (previous) => {
 		const gateways = routing.gateways.filter((gateway) => selectsProxy(gateway, proxy));
 		const { listeners } = mergeGatewayServers(gateways, (port) => targetPorts.get(port) ?? port);
 		const next = listeners.map((listener) => ({
 			...listener,
 			servers: listener.servers.map((server) => serverView(routing, proxy, server)),
 		}));
-		return keepIdentity(previous, {
+		return {
 			namespace: proxy.namespace,
 			mesh: routing.mesh,
 			listeners: keepIdentity(previous?.listeners, next),
 			services: keepIdentity(previous?.services, sharedServices(snapshot, proxy)),
-		});
+		};
 	});
 }
 

@@ -24,20 +24,20 @@ export function outboundViewFor(snapshot: Snapshot, proxy: MeshProxy): OutboundV
 	const answers = labelAnswers(routing, proxy);
 	const source = sidecar === undefined ? (isAuto ? `auto ${annotation}` : "all") : sidecar.metadata.name;
 	const home = sidecar?.metadata.namespace ?? "";
-	return memo.outbound.get(`${proxy.namespace}|${home}|${source}|${answers}`, routing, (previous) => {
+	return memo.outbound.get(proxy.namespace, `${home}|${source}|${answers}`, routing, (previous) => {
 		const scope = isAuto
 			? autoScope(routing, proxy.namespace, annotation)
 			: egressScopeOf(sidecar?.spec.egress, proxy.namespace, routing.mesh.domainSuffix);
 		const policy = sidecar?.spec.outboundTrafficPolicy?.mode ?? routing.mesh.outboundTrafficPolicy;
 		const rules = meshRules(routing, proxy, scope);
 		const services = scope === undefined ? sharedServices(snapshot, proxy) : scopedServices(routing, proxy, scope);
-		return keepIdentity(previous, {
+		return {
 			namespace: proxy.namespace,
 			mesh: routing.mesh,
 			services: keepIdentity(previous?.services, services),
 			rules: keepIdentity(previous?.rules, rules),
 			outboundTrafficPolicy: policy,
-		});
+		};
 	});
 }
 
@@ -46,9 +46,7 @@ export function sharedServices(snapshot: Snapshot, client: Client): OutboundView
 	const { routing, memo } = snapshot;
 	const selectors = routing.destinationRules.byNamespace.get(client.namespace)?.selectors ?? [];
 	const answers = selectors.map((selector) => (selects(selector, client.labels) ? "1" : "0")).join("");
-	return memo.services.get(`${client.namespace}|${answers}`, routing, (previous) =>
-		keepIdentity(previous, serviceViewsFor(routing, client)),
-	);
+	return memo.services.get(client.namespace, answers, routing, () => serviceViewsFor(routing, client));
 }
 
 /** Which of the conditions on clients' labels hold: proxies with equal answers see the same rules. */

@@ -13,11 +13,19 @@ import type { Snapshot } from "./snapshot.ts";
 import type { PreparedVirtualService } from "./virtual-service-index.ts";
 import { visibilitiesMeet } from "./visibility.ts";
 
-/** Sorted by object. The same array while the routing is the same. */
+/** Sorted by object. */
 export function problemsOf(snapshot: Snapshot): readonly BuildProblem[] {
-	const known = remembered.get(snapshot.routing);
+	const configs = [...objectsOf(snapshot.objects, "MeshConfig").values()];
+	return [...routingProblems(snapshot.routing), ...idleMeshConfigs(configs)].sort(
+		(a, b) => compareText(a.object, b.object) || compareText(a.because, b.because),
+	);
+}
+
+const remembered = new WeakMap<Routing, readonly BuildProblem[]>();
+
+function routingProblems(routing: Routing): readonly BuildProblem[] {
+	const known = remembered.get(routing);
 	if (known !== undefined) return known;
-	const { routing } = snapshot;
 	const problems = [
 		...routing.registry.problems,
 		...routing.destinationRules.problems,
@@ -25,13 +33,10 @@ export function problemsOf(snapshot: Snapshot): readonly BuildProblem[] {
 		...lostHosts(routing.virtualServices.prepared),
 		...gatewayConflicts(routing.gateways),
 		...idleSidecars(routing.sidecars),
-		...idleMeshConfigs([...objectsOf(snapshot.objects, "MeshConfig").values()]),
-	].sort((a, b) => compareText(a.object, b.object) || compareText(a.because, b.because));
+	];
 	remembered.set(routing, problems);
 	return problems;
 }
-
-const remembered = new WeakMap<Routing, readonly BuildProblem[]>();
 
 /** In the mesh the oldest VirtualService has a host whole, for every namespace that sees both. */
 function lostHosts(prepared: readonly PreparedVirtualService[]): readonly BuildProblem[] {

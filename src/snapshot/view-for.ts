@@ -12,23 +12,27 @@ import type { Snapshot } from "./snapshot.ts";
 
 export function viewFor(snapshot: Snapshot, proxy: MeshProxy): ProxyView {
 	const previous = snapshot.memo.views.get(proxy);
-	const parts = proxy.type === "router" ? gatewayParts(snapshot, proxy) : sidecarParts(snapshot, proxy);
-	const next: ProxyView = { ...parts, endpoints: endpointsViewFor(snapshot, proxy, previous?.endpoints) };
+	const { credentials, ...parts } =
+		proxy.type === "router" ? gatewayParts(snapshot, proxy) : sidecarParts(snapshot, proxy);
+	const sharer = parts.gateway ?? parts.outbound;
+	const secrets = secretsFor(snapshot, proxy, sharer ?? proxy, credentials, previous?.secrets);
+	const next: ProxyView = { ...parts, secrets, endpoints: endpointsViewFor(snapshot, proxy, previous?.endpoints) };
 	const view = previous !== undefined && sameParts(previous, next) ? previous : next;
 	snapshot.memo.views.set(proxy, view);
 	return view;
 }
 
-function sidecarParts(snapshot: Snapshot, proxy: MeshProxy): Omit<ProxyView, "endpoints"> {
+interface RoutedParts extends Pick<ProxyView, "outbound" | "inbound" | "gateway"> {
+	/** Names of the TLS secrets that they need. */
+	readonly credentials: readonly string[];
+}
+
+function sidecarParts(snapshot: Snapshot, proxy: MeshProxy): RoutedParts {
 	const outbound = outboundViewFor(snapshot, proxy);
 	// On sidecars a DestinationRule's credential counts only when the rule selects workloads: it must be meant for this one.
 	const selecting = (snapshot.routing.destinationRules.byNamespace.get(proxy.namespace)?.selectors ?? []).length > 0;
 	const credentials = selecting ? credentialsOfServices(outbound.services.filter(isForSelectedClients(snapshot))) : [];
-	return {
-		outbound,
-		inbound: inboundViewFor(snapshot, proxy),
-		secrets: secretsFor(snapshot, proxy, outbound, credentials),
-	};
+	return { outbound, inbound: inboundViewFor(snapshot, proxy), credentials };
 }
 
 function isForSelectedClients(snapshot: Snapshot): (view: ServiceView) => boolean {
@@ -39,10 +43,10 @@ function isForSelectedClients(snapshot: Snapshot): (view: ServiceView) => boolea
 	};
 }
 
-function gatewayParts(snapshot: Snapshot, proxy: MeshProxy): Omit<ProxyView, "endpoints"> {
+function gatewayParts(snapshot: Snapshot, proxy: MeshProxy): RoutedParts {
 	const gateway = gatewayViewFor(snapshot, proxy);
 	const credentials = [...credentialsOfGateway(gateway), ...credentialsOfServices(gateway.services)];
-	return { gateway, secrets: secretsFor(snapshot, proxy, gateway, credentials) };
+	return { gateway, credentials };
 }
 
 /** `sharer` is the view that names the credentials: proxies that share it share its secrets, as it belongs to one namespace. */
@@ -51,10 +55,11 @@ function secretsFor(
 	proxy: MeshProxy,
 	sharer: object,
 	credentials: readonly string[],
+	previous: readonly SecretView[] | undefined,
 ): readonly SecretView[] {
-	if (credentials.length === 0) return noSecrets;
 	const found = secretViewsFor(snapshot.objects, proxy.namespace, credentials);
-	const secrets = keepIdentity(snapshot.memo.secrets.get(sharer), found);
+	if (found.length === 0) return noSecrets;
+	const secrets = keepIdentity(snapshot.memo.secrets.get(sharer) ?? previous, found);
 	snapshot.memo.secrets.set(sharer, secrets);
 	return secrets;
 }

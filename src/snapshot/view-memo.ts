@@ -4,23 +4,31 @@
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
 import type { GatewayView, InboundView, OutboundView, ProxyView, SecretView, ServiceView } from "../model/view.ts";
 import type { Routing } from "./routing.ts";
+import { sameValue } from "./same-value.ts";
 
-/** Values that depend on the routing and on a scope (a text that says all else that matters). */
+/** Values that depend on the routing and on a scope: a group (a namespace) and a text with all else that matters. */
 export class ScopedMemo<T> {
-	readonly #entries = new Map<string, { routing: Routing; value: T; usedIn: number }>();
+	readonly #groups = new Map<string, Map<string, Entry<T>>>();
 	#routing: Routing | undefined;
 	#generation = 0;
 
-	/** `build` gets the value that the scope had before, to keep what did not change. */
-	get(scope: string, routing: Routing, build: (previous: T | undefined) => T): T {
+	/**
+	 * `build` gets the value that the scope had before, to keep what did not change. A value equal to the one before, or to
+	 * that of another scope of the group, is that very object.
+	 */
+	get(group: string, scope: string, routing: Routing, build: (previous: T | undefined) => T): T {
 		if (routing !== this.#routing) this.#startGeneration(routing);
-		const known = this.#entries.get(scope);
+		const entries = this.#groups.get(group) ?? new Map<string, Entry<T>>();
+		this.#groups.set(group, entries);
+		const known = entries.get(scope);
 		if (known !== undefined && known.routing === routing) {
 			known.usedIn = this.#generation;
 			return known.value;
 		}
-		const value = build(known?.value);
-		this.#entries.set(scope, { routing, value, usedIn: this.#generation });
+		const built = build(known?.value);
+		const equal = [known, ...entries.values()].find((entry) => entry !== undefined && sameValue(entry.value, built));
+		const value = equal?.value ?? built;
+		entries.set(scope, { routing, value, usedIn: this.#generation });
 		return value;
 	}
 
@@ -28,9 +36,18 @@ export class ScopedMemo<T> {
 	#startGeneration(routing: Routing): void {
 		this.#routing = routing;
 		this.#generation++;
-		for (const [scope, entry] of this.#entries)
-			if (entry.usedIn < this.#generation - keptGenerations) this.#entries.delete(scope);
+		for (const [group, entries] of this.#groups) {
+			for (const [scope, entry] of entries)
+				if (entry.usedIn < this.#generation - keptGenerations) entries.delete(scope);
+			if (entries.size === 0) this.#groups.delete(group);
+		}
 	}
+}
+
+interface Entry<T> {
+	readonly routing: Routing;
+	readonly value: T;
+	usedIn: number;
 }
 
 const keptGenerations = 64;

@@ -1,0 +1,228 @@
+// Random changes over a small mesh: after each, the snapshot that was changed step by step must show every proxy the same as
+// one built from nothing, in another order; and what it says has changed must be what has changed.
+
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import {
+	aDestinationRule,
+	aGateway,
+	aMeshConfig,
+	aNamespace,
+	anEndpointSlice,
+	anObject,
+	aPod,
+	aProxy,
+	applied,
+	aSecret,
+	aService,
+	aServiceEntry,
+	aSidecar,
+	aVirtualService,
+	aWorkloadEntry,
+} from "../model/model.testing.ts";
+import { type AnyObject, keyOf } from "../resources/config-object.ts";
+import type { Change } from "./change.ts";
+import { nameTableFor } from "./name-table.ts";
+import { problemsOf } from "./resource-status.ts";
+import { applyChanges, emptySnapshot, type Snapshot } from "./snapshot.ts";
+import { viewFor } from "./view-for.ts";
+
+const steps = 250;
+const seeds = [1, 20_26, Number(process.env.KEEPMESH_SEED ?? Math.floor(Math.random() * 2 ** 31))];
+
+for (const seed of seeds) {
+	it(`a walk of ${steps} changes shows the same as building from nothing (KEEPMESH_SEED=${seed})`, () => walk(seed));
+}
+
+const proxies = [
+	aProxy("a-1", { ipAddresses: ["10.0.0.1"], labels: { app: "a", version: "v1" } }),
+	aProxy("b-1", { ipAddresses: ["10.0.0.3"], labels: { app: "b" }, namespace: "one" }),
+	aProxy("c-1", { ipAddresses: ["10.0.0.5"], labels: { app: "c", version: "v2" }, namespace: "two" }),
+	aProxy("edge-1", { type: "router", ipAddresses: ["10.0.0.9"], labels: { app: "edge" }, namespace: "one" }),
+];
+
+function walk(seed: number): void {
+	const dice = new Dice(seed);
+	const objects = new Map<string, AnyObject>();
+	let snapshot = emptySnapshot();
+	for (let step = 0; step < steps; step++) {
+		const changes = Array.from({ length: dice.below(3) + 1 }, () => randomChange(dice, objects));
+		for (const change of changes) {
+			if (change.type === "objectApplied") objects.set(keyOf(change.object), change.object);
+			else objects.delete(change.key);
+		}
+		const before = new Map(proxies.map((proxy) => [proxy.id, viewFor(snapshot, proxy)]));
+		const next = applyChanges(snapshot, changes);
+		const scratch = applyChanges(emptySnapshot(), dice.shuffled(applied(...objects.values()))).snapshot;
+		const where = `seed ${seed}, step ${step}: ${changes.map(described).join(", ")}`;
+		assert.deepEqual(shown(next.snapshot), shown(scratch), where);
+		checkChanged(snapshot, next, where);
+		checkIdentity(before, next.snapshot, where);
+		snapshot = next.snapshot;
+	}
+}
+
+/** Everything that leaves the snapshot, as plain values. */
+function shown(snapshot: Snapshot): unknown {
+	return {
+		problems: problemsOf(snapshot),
+		proxies: proxies.map((proxy) => {
+			const { endpoints, ...view } = viewFor(snapshot, proxy);
+			const byService = [...endpoints.byService].sort(([a], [b]) => (a < b ? -1 : 1));
+			return { id: proxy.id, ...view, byService, names: nameTableFor(snapshot, proxy) };
+		}),
+	};
+}
+
+function checkChanged(before: Snapshot, next: ReturnType<typeof applyChanges>, where: string): void {
+	const after = next.snapshot;
+	if (!next.changed.routing) assert.equal(after.routing, before.routing, where);
+	const moved = [...new Set([...before.endpoints.byService.keys(), ...after.endpoints.byService.keys()])].filter(
+		(key) => before.endpoints.byService.get(key) !== after.endpoints.byService.get(key),
+	);
+	assert.deepEqual([...next.changed.endpoints].sort(), moved.sort(), where);
+}
+
+/** A part of a view that says the same is the same object. */
+function checkIdentity(before: ReadonlyMap<string, ReturnType<typeof viewFor>>, after: Snapshot, where: string): void {
+	for (const proxy of proxies) {
+		const old = before.get(proxy.id);
+		const view = viewFor(after, proxy);
+		for (const part of ["outbound", "inbound", "gateway", "secrets"] as const) {
+			if (old?.[part] === view[part]) continue;
+			assert.notDeepEqual(view[part], old?.[part], `${part} of ${proxy.id} is equal but not identical; ${where}`);
+		}
+	}
+}
+
+function described(change: Change): string {
+	return change.type === "objectRemoved"
+		? `-${change.key}`
+		: `${keyOf(change.object)}=${JSON.stringify(change.object.spec)}`;
+}
+
+class Dice {
+	#state: number;
+	constructor(seed: number) {
+		this.#state = seed;
+	}
+	/** mulberry32 */
+	next(): number {
+		this.#state = (this.#state + 0x6d2b79f5) | 0;
+		let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+		return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+	}
+	below(limit: number): number {
+		return Math.floor(this.next() * limit);
+	}
+	chance(share: number): boolean {
+		return this.next() < share;
+	}
+	one<T>(items: readonly [T, ...T[]]): T {
+		return items[this.below(items.length)] ?? items[0];
+	}
+	shuffled<T>(items: readonly T[]): readonly T[] {
+		return items
+			.map((item) => [this.next(), item] as const)
+			.sort(([a], [b]) => a - b)
+			.map(([, item]) => item);
+	}
+}
+
+function randomChange(dice: Dice, objects: ReadonlyMap<string, AnyObject>): Change {
+	const keys = [...objects.keys()];
+	if (keys.length > 0 && dice.chance(0.25)) return { type: "objectRemoved", key: dice.one(keys as [string]) };
+	return { type: "objectApplied", object: randomObject(dice) };
+}
+
+function randomObject(dice: Dice): AnyObject {
+	const namespace = dice.one(["default", "one", "two"]);
+	const name = dice.one(["a", "b", "c"]);
+	const host = dice.one(["a", "b", "c", "a.one.svc.cluster.local", "ext.example.com", "*.example.com"]);
+	const exportTo = dice.chance(0.7) ? undefined : [dice.one(["*", ".", "one", "~"])];
+	const meta = { namespace, createdMs: dice.below(3) };
+	const address = `10.0.0.${dice.below(8) + 1}`;
+	const labels = { app: dice.one(["a", "b", "c"]), version: dice.one(["v1", "v2"]) };
+	const shared = exportTo === undefined ? {} : { exportTo };
+	switch (dice.below(14)) {
+		case 0:
+		case 1: {
+			const clusterIP = dice.chance(0.4) ? { clusterIP: dice.one(["10.96.0.1", "None"]) } : {};
+			const targetPort = dice.one<number | string | undefined>([8080, "web", undefined]);
+			const ports = [
+				{ name: dice.one(["http", "tcp-x"]), port: 80, ...(targetPort === undefined ? {} : { targetPort }) },
+			];
+			const annotations: Record<string, string> =
+				exportTo === undefined ? {} : { "networking.istio.io/exportTo": exportTo.join(",") };
+			return aService(name, { ports, selector: { app: name }, ...clusterIP }, { ...meta, annotations });
+		}
+		case 2: {
+			const ports = [{ name: "http", port: 8080 }];
+			const addresses = Array.from({ length: dice.below(4) }, () => `10.0.0.${dice.below(8) + 1}`);
+			return anEndpointSlice(name, addresses, ports, { namespace, name: `${name}-${dice.below(2)}` });
+		}
+		case 3:
+		case 4: {
+			const status = { podIP: address, conditions: [{ type: "Ready", status: dice.one(["True", "False"]) }] };
+			const containers = [{ name: "x", ports: [{ name: "web", containerPort: 8080 }] }];
+			const annotations: Record<string, string> = dice.chance(0.2) ? { "keepmesh.io/egress": "one/*" } : {};
+			return aPod(`${name}-${dice.below(2)}`, address, { status, containers }, { namespace, labels, annotations });
+		}
+		case 5:
+			return aWorkloadEntry(`${name}-vm`, { address, labels, weight: dice.below(3) }, meta);
+		case 6: {
+			const ports = [{ number: dice.one([80, 443]), name: "http", protocol: dice.one(["HTTP", "TLS"]) }];
+			const resolution = dice.one<"STATIC" | "DNS" | "NONE">(["STATIC", "DNS", "NONE"]);
+			const from = dice.chance(0.5) ? { workloadSelector: { labels: { app: name } } } : { endpoints: [{ address }] };
+			return aServiceEntry(name, { hosts: [host, "second.example.com"], ports, resolution, ...from, ...shared }, meta);
+		}
+		case 7:
+		case 8: {
+			const match = dice.one([
+				[],
+				[{ sourceLabels: { app: "a" } }, { uri: { prefix: "/x" } }],
+				[{ sourceNamespace: "one" }],
+				[{ gateways: ["edge"], uri: { prefix: "/x" } }],
+				[{ gateways: ["mesh"] }],
+			]);
+			const delegate = dice.chance(0.2) ? { delegate: { name: "b", namespace: "one" } } : {};
+			const http = [{ match, route: [{ destination: { host: name, subset: "v1" } }], ...delegate }];
+			const gateways = dice.chance(0.5) ? {} : { gateways: dice.one([["mesh", "edge"], ["one/edge"]]) };
+			const hosts = dice.chance(0.2) ? {} : { hosts: [host, "www.example.com"] };
+			return aVirtualService(name, { ...hosts, http, ...gateways, ...shared }, meta);
+		}
+		case 9: {
+			const workloadSelector = dice.chance(0.3) ? { workloadSelector: { matchLabels: { app: "a" } } } : {};
+			const tls = dice.chance(0.3)
+				? { trafficPolicy: { tls: { mode: "SIMPLE" as const, credentialName: "cert" } } }
+				: {};
+			const subsets = [{ name: dice.one(["v1", "v2"]), labels }];
+			return aDestinationRule(name, { host, subsets, ...tls, ...workloadSelector, ...shared }, meta);
+		}
+		case 10: {
+			const egress = [{ hosts: [dice.one(["./*", "one/*", "*/*.example.com", "~/*", "*/a.one.svc.cluster.local"])] }];
+			const selector = dice.chance(0.5) ? { workloadSelector: { labels: { app: name } } } : {};
+			const ingress = dice.chance(0.3)
+				? { ingress: [{ port: { number: 8080, protocol: "HTTP", name: "x" }, defaultEndpoint: "127.0.0.1:1" }] }
+				: {};
+			return aSidecar(name, { egress, ...selector, ...ingress }, meta);
+		}
+		case 11: {
+			const tls = dice.chance(0.5) ? { tls: { mode: "SIMPLE" as const, credentialName: "cert" } } : {};
+			const port = { number: dice.one([80, 443]), name: "p", protocol: "tls" in tls ? "HTTPS" : "HTTP" };
+			const hosts = [dice.one(["*", "./*.example.com", "two/www.example.com"])];
+			return aGateway("edge", { selector: { app: "edge" }, servers: [{ port, hosts, ...tls }] }, meta);
+		}
+		case 12:
+			return aSecret("cert", { "tls.crt": dice.one(["x", "y"]), "tls.key": "k" }, { namespace });
+		default:
+			if (dice.chance(0.5))
+				return aNamespace(namespace, { annotations: { "keepmesh.io/egress": dice.one(["one/*", ""]) } });
+			if (dice.chance(0.2)) return anObject("ServiceAccount", name, {}, meta);
+			return aMeshConfig(
+				{ sidecarScope: dice.one(["all", "auto"]), defaultServiceExportTo: [dice.one(["*", "."])] },
+				meta,
+			);
+	}
+}
