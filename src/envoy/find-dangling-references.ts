@@ -30,15 +30,43 @@ export function danglingReferences(config: ProxyConfig): readonly DanglingRefere
 	const found: DanglingReference[] = [];
 	for (const [typeUrl, set] of config) {
 		for (const part of set.parts) {
-			for (const [key, from] of referencesIn(typeUrl, part)) {
-				const to = parseKey(key);
-				if (isElsewhere(to) || has(config, to)) continue;
-				const effect = to.typeUrl === typeUrls.cluster ? "fails" : "waits";
-				for (const name of from) found.push({ from: { typeUrl, name }, to, effect });
+			for (const [wantedType, needs] of needsOf(typeUrl, part)) {
+				const effect = wantedType === typeUrls.cluster ? "fails" : "waits";
+				for (const { to, from } of missingFrom(config.get(wantedType)?.parts ?? [], needs)) {
+					if (isElsewhere(to)) continue;
+					for (const name of from) found.push({ from: { typeUrl, name }, to, effect });
+				}
 			}
 		}
 	}
 	return found;
+}
+
+const missingRemembered = new WeakMap<readonly Need[], WeakMap<ResourcePart, readonly Need[]>>();
+
+/**
+ * What none of the parts holds. The largest part is the one that many proxies share, and so is most of what needs it: that
+ * comparison is made once for all of them.
+ */
+function missingFrom(parts: readonly ResourcePart[], needs: readonly Need[]): readonly Need[] {
+	let missing = needs;
+	let largest: ResourcePart | undefined;
+	for (const part of parts) if (!largest || part.resources.size > largest.resources.size) largest = part;
+	if (!largest) return missing;
+	let byPart = missingRemembered.get(needs);
+	if (!byPart) {
+		byPart = new WeakMap();
+		missingRemembered.set(needs, byPart);
+	}
+	const known = byPart.get(largest);
+	missing = known ?? without(needs, largest);
+	if (!known) byPart.set(largest, missing);
+	for (const part of parts) if (part !== largest && missing.length > 0) missing = without(missing, part);
+	return missing;
+}
+
+function without(needs: readonly Need[], part: ResourcePart): readonly Need[] {
+	return needs.filter(({ to }) => !part.resources.has(to.name));
 }
 
 /** What the proxy's node answers for: the workload's certificate, the mesh's roots. */
@@ -46,44 +74,44 @@ function isElsewhere({ typeUrl, name }: Reference): boolean {
 	return typeUrl === typeUrls.secret && (name === "default" || name === "ROOTCA");
 }
 
-function has(config: ProxyConfig, { typeUrl, name }: Reference): boolean {
-	return config.get(typeUrl)?.parts.some((part) => part.resources.has(name)) ?? false;
-}
-
 /** Names of the secrets that the part's resources need. */
 export function secretsNamedIn(typeUrl: TypeUrl, part: ResourcePart): readonly string[] {
-	const targets = [...referencesIn(typeUrl, part).keys()].map(parseKey);
-	return targets.filter((to) => to.typeUrl === typeUrls.secret).map(({ name }) => name);
+	return (
+		needsOf(typeUrl, part)
+			.get(typeUrls.secret)
+			?.map(({ to }) => to.name) ?? []
+	);
 }
 
-type ReferencesOfPart = ReadonlyMap<string, readonly string[]>;
+interface Need {
+	readonly to: Reference;
+	/** Names of the resources of the part that name it. */
+	readonly from: readonly string[];
+}
 
-const remembered = new WeakMap<ResourcePart, ReferencesOfPart>();
+type NeedsByType = ReadonlyMap<TypeUrl, readonly Need[]>;
 
-/** `typeUrl name` of what is named -> the resources of the part that name it. Read once for each part. */
-function referencesIn(typeUrl: TypeUrl, part: ResourcePart): ReferencesOfPart {
-	let references = remembered.get(part);
-	if (!references) {
-		const byTarget = new Map<string, string[]>();
-		if (typeUrl !== typeUrls.endpoints && typeUrl !== typeUrls.secret) {
-			for (const resource of part.resources.values()) {
-				for (const to of referencesOf(typeUrl, resource)) {
-					const key = `${to.typeUrl} ${to.name}`;
-					const from = byTarget.get(key);
-					if (!from) byTarget.set(key, [resource.name]);
-					else if (from.at(-1) !== resource.name) from.push(resource.name);
-				}
+const needsRemembered = new WeakMap<ResourcePart, NeedsByType>();
+
+/** What the part's resources name, by the type of what is named. Read once for each part. */
+function needsOf(typeUrl: TypeUrl, part: ResourcePart): NeedsByType {
+	const known = needsRemembered.get(part);
+	if (known) return known;
+	const byType = new Map<TypeUrl, Map<string, { to: Reference; from: string[] }>>();
+	if (typeUrl !== typeUrls.endpoints && typeUrl !== typeUrls.secret) {
+		for (const resource of part.resources.values()) {
+			for (const to of referencesOf(typeUrl, resource)) {
+				const byName = byType.get(to.typeUrl) ?? new Map<string, { to: Reference; from: string[] }>();
+				byType.set(to.typeUrl, byName);
+				const need = byName.get(to.name);
+				if (!need) byName.set(to.name, { to, from: [resource.name] });
+				else if (need.from.at(-1) !== resource.name) need.from.push(resource.name);
 			}
 		}
-		references = byTarget;
-		remembered.set(part, references);
 	}
-	return references;
-}
-
-function parseKey(key: string): Reference {
-	const space = key.indexOf(" ");
-	return { typeUrl: key.slice(0, space), name: key.slice(space + 1) };
+	const needs = new Map([...byType].map(([wantedType, byName]) => [wantedType, [...byName.values()]]));
+	needsRemembered.set(part, needs);
+	return needs;
 }
 
 function kindName(typeUrl: TypeUrl): string {

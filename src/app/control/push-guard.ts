@@ -47,15 +47,15 @@ export function judgePush(
 }
 
 function removalOf(typeUrl: TypeUrl, current: ProxyConfig, next: ProxyConfig): Removal {
-	const left = new Set<string>();
-	for (const part of next.get(typeUrl)?.parts ?? []) for (const name of part.resources.keys()) left.add(name);
+	const before = current.get(typeUrl)?.parts ?? [];
+	const after = next.get(typeUrl)?.parts ?? [];
 	let had = 0;
 	let removed = 0;
-	for (const part of current.get(typeUrl)?.parts ?? []) {
-		for (const name of part.resources.keys()) {
-			had++;
-			if (!left.has(name)) removed++;
-		}
+	for (const part of before) {
+		had += part.resources.size;
+		// Nearly always: the part is shared by all proxies and did not change.
+		if (after.includes(part)) continue;
+		for (const name of part.resources.keys()) if (!after.some(({ resources }) => resources.has(name))) removed++;
 	}
 	return { typeUrl, removed, had };
 }
