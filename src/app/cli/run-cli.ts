@@ -10,6 +10,8 @@ import { paint, print, say } from "./terminal.ts";
 
 /** Runs one command line; resolves to the exit code (sysexits). */
 export async function runCli(args: readonly string[]): Promise<number> {
+	// A reader that has seen enough (head, less) is no failure.
+	process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? exitCodes.ok : 1));
 	const [first, ...rest] = args;
 	try {
 		if (first === undefined) {

@@ -12,7 +12,8 @@ import type { Change } from "../../snapshot/change.ts";
 import { applyChanges, emptySnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
 import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
-import type { ProxyConfig } from "../../xds/resource.ts";
+import { type ProxyConfig, typeUrls } from "../../xds/resource.ts";
+import { NameTableParts } from "./name-table-parts.ts";
 import {
 	defaultPublishConfig,
 	initialPublishState,
@@ -66,6 +67,7 @@ export class ControlPlane {
 	readonly #lastGood = new Map<string, ProxyConfig>();
 	/** When each object last changed, as a publication's number. */
 	readonly #changedIn = new Map<ObjectKey, number>();
+	readonly #nameTables = new NameTableParts();
 	#snapshot: Snapshot;
 	#pending: Change[] = [];
 	#publish = initialPublishState;
@@ -248,7 +250,11 @@ export class ControlPlane {
 		const { clock, log, metrics } = this.#parts;
 		let config: ProxyConfig;
 		try {
-			config = generateProxyConfig(entry.proxy, view, this.#options.generate);
+			const names = this.#nameTables.partFor(this.#snapshot, entry.proxy, view);
+			config = new Map([
+				...generateProxyConfig(entry.proxy, view, this.#options.generate),
+				[typeUrls.nameTable, { typeUrl: typeUrls.nameTable, parts: names ? [names] : [] }],
+			]);
 		} catch (error) {
 			metrics.internalErrors.add(1);
 			const message = error instanceof Error ? error.message : String(error);
