@@ -1,8 +1,8 @@
 // What is known of a lab when its daemon is dead: where its files are, which process it was. Kept in two places: a fixed one
 // below /run, found by name, and the lab's state directory.
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { isRunning, type ProcessIdentity } from "../node/process-table.ts";
 
 export interface LabRecord {
@@ -63,4 +63,9 @@ export function removeLabFiles(name: string, record: LabRecord | undefined): voi
 		rmSync(record.state, { recursive: true, force: true });
 	}
 	rmSync(runDirectory(name), { recursive: true, force: true });
+	try {
+		rmdirSync(dirname(runDirectory(name)));
+	} catch {
+		// Another lab lives there.
+	}
 }
