@@ -114,14 +114,7 @@ function onMessage(client: Client, stream: AdsStream, bytes: Uint8Array): void {
 	client.bytes += bytes.length + 5;
 	const { typeUrl, nonce, removed, versions, names } = read(bytes);
 	request(client, stream, { typeUrl, nonce });
-	const held = client.held.get(typeUrl);
-	if (!held || held.size === 0) client.held.set(typeUrl, versions);
-	else {
-		const next = new Map(held);
-		for (const [name, version] of versions) next.set(name, version);
-		for (const name of removed) next.delete(name);
-		client.held.set(typeUrl, next);
-	}
+	client.held.set(typeUrl, applied(client.held.get(typeUrl), { versions, removed }));
 	const follow = typeUrl === typeUrls.cluster ? typeUrls.endpoints : typeUrls.route;
 	if (names.length > 0 && !client.wanted.has(follow)) {
 		client.wanted.set(follow, names);
@@ -138,6 +131,29 @@ function onMessage(client: Client, stream: AdsStream, bytes: Uint8Array): void {
 		awaited--;
 		if (awaited === 0) send({ type: "changed", atMs: machineMs(), firstAtMs: firstChangeAtMs });
 	}
+}
+
+const appliedBefore = new WeakMap<Map<string, string>, WeakMap<Map<string, string>, Map<string, string>>>();
+
+/** Clients that had the same and got the same share the result, so that this process measures the server, not itself. */
+function applied(
+	held: Map<string, string> | undefined,
+	{ versions, removed }: Pick<Read, "versions" | "removed">,
+): Map<string, string> {
+	if (!held || held.size === 0) return versions;
+	let byVersions = appliedBefore.get(held);
+	if (!byVersions) {
+		byVersions = new WeakMap();
+		appliedBefore.set(held, byVersions);
+	}
+	let next = byVersions.get(versions);
+	if (!next) {
+		next = new Map(held);
+		for (const [name, version] of versions) next.set(name, version);
+		for (const name of removed) next.delete(name);
+		byVersions.set(versions, next);
+	}
+	return next;
 }
 
 function isComplete({ held, wanted }: Client): boolean {
