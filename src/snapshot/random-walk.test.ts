@@ -220,9 +220,20 @@ function randomObject(dice: Dice): AnyObject {
 			if (dice.chance(0.5))
 				return aNamespace(namespace, { annotations: { "keepmesh.io/egress": dice.one(["one/*", ""]) } });
 			if (dice.chance(0.2)) return anObject("ServiceAccount", name, {}, meta);
-			return aMeshConfig(
-				{ sidecarScope: dice.one(["all", "auto"]), defaultServiceExportTo: [dice.one(["*", "."])] },
-				meta,
-			);
+			return randomMeshConfig(dice, meta);
 	}
+}
+
+function randomMeshConfig(dice: Dice, meta: { readonly namespace: string; readonly createdMs: number }): AnyObject {
+	const exportTo = () => [dice.one(["*", "."])];
+	return aMeshConfig(
+		{
+			sidecarScope: dice.one(["all", "auto"]),
+			rootNamespace: dice.one(["one", "istio-system"]),
+			defaultServiceExportTo: exportTo(),
+			defaultDestinationRuleExportTo: exportTo(),
+			defaultVirtualServiceExportTo: exportTo(),
+		},
+		meta,
+	);
 }
