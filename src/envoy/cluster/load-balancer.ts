@@ -1,6 +1,7 @@
 // DestinationRule loadBalancer -> lb_policy, its configuration and common_lb_config. Default: LEAST_REQUEST.
 
 import type { LoadBalancer, OutlierDetection } from "../../resources/kinds/networking.ts";
+import { zeroDuration } from "../ads-source.ts";
 import { durationFromText } from "../duration.ts";
 import {
 	Cluster_LbPolicy,
@@ -18,7 +19,11 @@ export function loadBalancerFields(setting: LoadBalancer | undefined): Pick<Clus
 	return consistentHashFields(setting?.consistentHash) ?? simpleFields(setting);
 }
 
-/** Panic routing is off (0 %): pods that are not ready are pushed as unhealthy endpoints and must not get traffic. */
+/**
+ * Panic routing is off (0 %): pods that are not ready are pushed as unhealthy endpoints and must not get traffic.
+ * No update_merge_window: with Envoy's default an ejected or draining host keeps its share for up to a second
+ * (docs/decisions/0008).
+ */
 export function commonLbConfig(
 	outlier: OutlierDetection | undefined,
 	locality: LocalityPolicy | undefined,
@@ -27,6 +32,7 @@ export function commonLbConfig(
 	const weighted = setting?.distribute || (locality?.failover && (setting?.failover || setting?.failoverPriority));
 	return {
 		healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 },
+		updateMergeWindow: zeroDuration,
 		...(weighted && { localityConfigSpecifier: { case: "localityWeightedLbConfig", value: {} } as const }),
 	};
 }

@@ -102,6 +102,7 @@ describe("DestinationRule outlierDetection", () => {
 		);
 		assert.deepEqual([outlier?.splitExternalLocalOriginErrors, outlier?.enforcingLocalOriginSuccessRate], [true, 0]);
 		assert.equal(cluster.commonLbConfig?.healthyPanicThreshold?.value, 40);
+		assert.deepEqual(cluster.commonLbConfig?.updateMergeWindow, durationFromMs(0));
 	});
 });
 
