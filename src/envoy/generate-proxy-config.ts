@@ -14,6 +14,9 @@ import { secretsNamedIn } from "./find-dangling-references.ts";
 import { generateGatewayListeners } from "./gateway/gateway-listeners.ts";
 import { generateOutboundListeners } from "./listener/outbound-listeners.ts";
 import { generateInboundListeners, type InboundListenerOptions } from "./listener/virtual-inbound.ts";
+import { generateProxylessClusters } from "./proxyless/proxyless-clusters.ts";
+import { generateProxylessListeners, generateProxylessServerListeners } from "./proxyless/proxyless-listeners.ts";
+import { generateProxylessRoutes } from "./proxyless/proxyless-routes.ts";
 import { generateGatewayRoutes } from "./route/gateway-routes.ts";
 import { generateOutboundRoutes } from "./route/outbound-routes.ts";
 import { generateFileSecrets } from "./secret/file-secrets.ts";
@@ -35,6 +38,7 @@ export function generateProxyConfig(
 	options: GenerateOptions = proxy.workloadCertificate ? certifiedOptions : plainOptions,
 ): ProxyConfig {
 	const clusterOptions = options.clusters ?? defaultClusterOptions;
+	if (proxy.proxyless) return proxylessConfig(view);
 	const groups = [
 		...(proxy.type === "sidecar" && view.outbound ? [outboundParts(view.outbound, clusterOptions)] : []),
 		...(proxy.type === "sidecar" && view.inbound ? [inboundParts(view.inbound, options)] : []),
@@ -65,6 +69,30 @@ export function generateProxyConfig(
 	return config;
 }
 
+/** For a gRPC library (Istio's GENERATOR=grpc): only what it asks for by name, in a form that it understands. */
+function proxylessConfig({ outbound, inbound, endpoints }: ProxyView): ProxyConfig {
+	const set = (typeUrl: TypeUrl, ...parts: readonly (ResourcePart | undefined)[]) =>
+		[typeUrl, { typeUrl, parts: parts.filter((part) => part !== undefined) }] as const;
+	const client = outbound && proxylessClient(outbound);
+	return new Map([
+		set(typeUrls.cluster, client?.clusters),
+		set(
+			typeUrls.endpoints,
+			outbound && endpointPart(outbound.services, endpoints, { mesh: outbound.mesh, role: "gateway" }),
+		),
+		set(typeUrls.listener, client?.listeners, inbound && proxylessServer(inbound)),
+		set(typeUrls.route, client?.routes),
+	]);
+}
+
+const proxylessClient = rememberedByIdentity((view: OutboundView) =>
+	partsOf(generateProxylessClusters(view.services), generateProxylessListeners(view), generateProxylessRoutes(view)),
+);
+
+const proxylessServer = rememberedByIdentity((view: InboundView) =>
+	resourcePart(generateProxylessServerListeners(view)),
+);
+
 interface Parts {
 	readonly clusters: ResourcePart;
 	readonly listeners: ResourcePart;
@@ -87,16 +115,9 @@ const gatewayListeners = rememberedByView((view: GatewayView, secrets: readonly 
 	resourcePart(generateGatewayListeners(view, gatewaySecretNames(secrets))),
 );
 
-const secretsRemembered = new WeakMap<readonly SecretView[], ResourcePart>();
-
-function gatewaySecrets(secrets: readonly SecretView[]): ResourcePart {
-	let part = secretsRemembered.get(secrets);
-	if (!part) {
-		part = resourcePart(generateGatewaySecrets(secrets));
-		secretsRemembered.set(secrets, part);
-	}
-	return part;
-}
+const gatewaySecrets = rememberedByIdentity((secrets: readonly SecretView[]) =>
+	resourcePart(generateGatewaySecrets(secrets)),
+);
 
 /** Remembers by itself. */
 function endpointsOf(proxy: MeshProxy, view: ProxyView): ResourcePart | undefined {
@@ -147,6 +168,19 @@ function rememberedByView<First extends object, Second extends object, Result>(
 		if (found) return found.result;
 		const result = make(first, second);
 		byOther.set(second, { result });
+		return result;
+	};
+}
+
+function rememberedByIdentity<Input extends object, Result extends object>(
+	make: (input: Input) => Result,
+): (input: Input) => Result {
+	const results = new WeakMap<Input, Result>();
+	return (input) => {
+		const found = results.get(input);
+		if (found) return found;
+		const result = make(input);
+		results.set(input, result);
 		return result;
 	};
 }
