@@ -52,7 +52,7 @@ export function planDeployment(spec: DeploymentSpec, pods: readonly OwnedPod[], 
 	);
 	const changes =
 		spec.strategy?.type === "Recreate"
-			? recreate(wanted, current, old, pods)
+			? recreate(wanted, hash, current, old, pods)
 			: roll(wanted, surgeAndUnavailable(spec, wanted), { current, old, available, isAvailable });
 	return {
 		templateHash: hash,
@@ -72,13 +72,13 @@ type Changes = Pick<DeploymentPlan, "create" | "remove">;
 
 function recreate(
 	wanted: number,
+	hash: string,
 	current: readonly OwnedPod[],
 	old: readonly OwnedPod[],
 	pods: readonly OwnedPod[],
 ): Changes {
 	if (old.length > 0) return { create: 0, remove: old.map((pod) => pod.name) };
-	const leaving = pods.some((pod) => pod.terminating && current[0]?.templateHash !== pod.templateHash);
-	if (leaving && current.length === 0) return { create: 0, remove: [] };
+	if (pods.some((pod) => pod.terminating && pod.templateHash !== hash)) return { create: 0, remove: [] };
 	return scaleTo(wanted, current);
 }
 
