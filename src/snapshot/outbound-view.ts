@@ -46,7 +46,9 @@ export function sharedServices(snapshot: Snapshot, client: Client): OutboundView
 	const { routing, memo } = snapshot;
 	const selectors = routing.destinationRules.byNamespace.get(client.namespace)?.selectors ?? [];
 	const answers = selectors.map((selector) => (selects(selector, client.labels) ? "1" : "0")).join("");
-	return memo.services.get(client.namespace, answers, routing, () => serviceViewsFor(routing, client));
+	return memo.services.get(client.namespace, answers, routing.serviceParts, () =>
+		serviceViewsFor(routing.serviceParts, client),
+	);
 }
 
 /** Which of the conditions on clients' labels hold: proxies with equal answers see the same rules. */

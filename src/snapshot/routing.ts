@@ -19,6 +19,8 @@ import { emptyRegistry, type ServiceRegistry } from "./service-registry.ts";
 import { emptyVirtualServiceIndex, indexVirtualServices, type VirtualServiceIndex } from "./virtual-service-index.ts";
 
 export interface Routing {
+	/** All that service views are made of; the same object while none of it changed, whatever other rules do. */
+	readonly serviceParts: ServiceParts;
 	readonly mesh: MeshSettings;
 	readonly registry: ServiceRegistry;
 	readonly virtualServices: VirtualServiceIndex;
@@ -35,19 +37,25 @@ export interface Routing {
 	readonly clientSelectors: readonly Readonly<Record<string, string>>[];
 }
 
+export type ServiceParts = Pick<Routing, "registry" | "destinationRules" | "dnsEndpoints">;
+
 /** Annotation of a Namespace or Pod: hosts (`namespace/host`, separated by commas) that it calls, for automatic scopes. */
 export const egressAnnotation = "keepmesh.io/egress";
 
 export function emptyRouting(domainSuffix: string): Routing {
-	return {
-		mesh: meshSettingsOf(undefined, domainSuffix),
+	const serviceParts: ServiceParts = {
 		registry: emptyRegistry,
-		virtualServices: emptyVirtualServiceIndex,
 		destinationRules: emptyDestinationRuleIndex,
+		dnsEndpoints: new Map(),
+	};
+	return {
+		...serviceParts,
+		serviceParts,
+		mesh: meshSettingsOf(undefined, domainSuffix),
+		virtualServices: emptyVirtualServiceIndex,
 		sidecars: new Map(),
 		gateways: [],
 		namespaceEgress: new Map(),
-		dnsEndpoints: new Map(),
 		clientSelectors: [],
 	};
 }
@@ -85,6 +93,7 @@ export function updateRouting(
 			: keepIdentity(previous.clientSelectors, clientSelectorsOf(virtualServices));
 	const routing: Routing = {
 		...next,
+		serviceParts: currentServiceParts(previous, { ...next, destinationRules }),
 		virtualServices,
 		destinationRules,
 		sidecars,
@@ -93,6 +102,15 @@ export function updateRouting(
 		clientSelectors,
 	};
 	return sameItems(partsOf(previous), partsOf(routing)) ? previous : routing;
+}
+
+function currentServiceParts(previous: Routing, next: ServiceParts): ServiceParts {
+	const { registry, destinationRules, dnsEndpoints } = next;
+	const same =
+		registry === previous.registry &&
+		destinationRules === previous.destinationRules &&
+		dnsEndpoints === previous.dnsEndpoints;
+	return same ? previous.serviceParts : { registry, destinationRules, dnsEndpoints };
 }
 
 function partsOf(routing: Routing): readonly unknown[] {

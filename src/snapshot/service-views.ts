@@ -5,7 +5,7 @@ import type { MeshService } from "../model/service.ts";
 import type { DestinationPolicy, ServiceView } from "../model/view.ts";
 import { destinationFor } from "./destination-rule-index.ts";
 import { type EgressScope, portsInScope } from "./egress-scope.ts";
-import type { Routing } from "./routing.ts";
+import type { ServiceParts } from "./routing.ts";
 import { sameItems } from "./same-value.ts";
 import { isVisibleTo } from "./visibility.ts";
 
@@ -16,7 +16,7 @@ export interface Client {
 
 /** Sorted by host name. `alsoHosts` are destinations of rules in scope, brought in whole whatever the scope says. */
 export function serviceViewsFor(
-	routing: Routing,
+	routing: ServiceParts,
 	client: Client,
 	scope?: EgressScope,
 	alsoHosts: ReadonlySet<string> = new Set(),

@@ -3,38 +3,37 @@
 
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
 import type { GatewayView, InboundView, OutboundView, ProxyView, SecretView, ServiceView } from "../model/view.ts";
-import type { Routing } from "./routing.ts";
 import { sameValue } from "./same-value.ts";
 
-/** Values that depend on the routing and on a scope: a group (a namespace) and a text with all else that matters. */
+/** Values that depend on a basis (the routing, or parts of it), a group (a namespace) and a text with all else that matters. */
 export class ScopedMemo<T> {
 	readonly #groups = new Map<string, Map<string, Entry<T>>>();
-	#routing: Routing | undefined;
+	#basis: object | undefined;
 	#generation = 0;
 
 	/**
 	 * `build` gets the value that the scope had before, to keep what did not change. A value equal to the one before, or to
 	 * that of another scope of the group, is that very object.
 	 */
-	get(group: string, scope: string, routing: Routing, build: (previous: T | undefined) => T): T {
-		if (routing !== this.#routing) this.#startGeneration(routing);
+	get(group: string, scope: string, basis: object, build: (previous: T | undefined) => T): T {
+		if (basis !== this.#basis) this.#startGeneration(basis);
 		const entries = this.#groups.get(group) ?? new Map<string, Entry<T>>();
 		this.#groups.set(group, entries);
 		const known = entries.get(scope);
-		if (known !== undefined && known.routing === routing) {
+		if (known !== undefined && known.basis === basis) {
 			known.usedIn = this.#generation;
 			return known.value;
 		}
 		const built = build(known?.value);
 		const equal = [known, ...entries.values()].find((entry) => entry !== undefined && sameValue(entry.value, built));
 		const value = equal?.value ?? built;
-		entries.set(scope, { routing, value, usedIn: this.#generation });
+		entries.set(scope, { basis, value, usedIn: this.#generation });
 		return value;
 	}
 
-	/** Scopes that nobody asked for during many changes of the routing are forgotten. */
-	#startGeneration(routing: Routing): void {
-		this.#routing = routing;
+	/** Scopes that nobody asked for during many changes of the basis are forgotten. */
+	#startGeneration(basis: object): void {
+		this.#basis = basis;
 		this.#generation++;
 		for (const [group, entries] of this.#groups) {
 			for (const [scope, entry] of entries)
@@ -45,7 +44,7 @@ export class ScopedMemo<T> {
 }
 
 interface Entry<T> {
-	readonly routing: Routing;
+	readonly basis: object;
 	readonly value: T;
 	usedIn: number;
 }
