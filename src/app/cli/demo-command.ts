@@ -1,0 +1,131 @@
+// keepmesh demo: brings a lab up with the sample in it, takes the measured tour, prints the table and what to try next.
+
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import type { Lab } from "../../lab/lab.ts";
+import { readLabRecord } from "../../lab/lab-record.ts";
+import { LabError } from "../../lab/lab-up.ts";
+import { renderTour } from "../../lab/tour/render-tour.ts";
+import { runTour } from "../../lab/tour/run-tour.ts";
+import { tourSteps } from "../../lab/tour/tour-steps.ts";
+import { realClock } from "../../runtime/clock.ts";
+import { labTourMesh } from "../demo/lab-tour-mesh.ts";
+import { startLab } from "../lab.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import { paint, print, say } from "./terminal.ts";
+
+interface DemoFlags {
+	readonly exit?: true;
+	readonly name: string;
+}
+
+const sampleFile = fileURLToPath(new URL("../../../samples/bookinfo/bookinfo.yaml", import.meta.url));
+const rolloutLimitMs = 60_000;
+
+export function demoCommand(): Command {
+	return new Command("demo")
+		.description("brings a mesh up on this machine and shows what it does, measured")
+		.option("--exit", "take the lab down at the end")
+		.option("--name <name>", "name of the lab", "lab")
+		.action(demo);
+}
+
+async function demo(flags: DemoFlags): Promise<void> {
+	if (process.getuid?.() !== 0) {
+		const { enterUserNamespace } = await import("../user-namespace.ts");
+		process.exitCode = await enterUserNamespace();
+		return;
+	}
+	const startedMs = performance.now();
+	const lab = await bringUp(flags.name);
+	let allAsExpected = false;
+	try {
+		const mesh = labTourMesh(lab);
+		await serveSample(lab);
+		for (const file of ["versions.yaml", "gateway.yaml"]) await mesh.apply(file);
+		await untilServing(mesh);
+		done("mesh", `serves ${((performance.now() - startedMs) / 1000).toFixed(1)} s after the start`);
+		say("");
+		const lines = await runTour(tourSteps, mesh, realClock, {
+			begins: (step) =>
+				say(
+					`  … ${step.title}${step.file ? paint("grey", ` (samples/bookinfo/tour/${step.file})`, process.stderr) : ""}`,
+				),
+			ends: (line) =>
+				say(
+					`    ${line.ok ? paint("green", "✔", process.stderr) : paint("red", "✘", process.stderr)} ${line.measured}`,
+				),
+		});
+		allAsExpected = lines.every((line) => line.ok);
+		say("");
+		print(renderTour(lines));
+	} finally {
+		if (flags.exit) {
+			await lab.down();
+			say("\nThe lab is down; nothing of it is left.");
+		}
+	}
+	if (!flags.exit) sayWhatNext(flags.name);
+	if (!allAsExpected)
+		throw new CliError(
+			exitCodes.failure,
+			"the tour did not measure what it expected",
+			`keepmesh lab events --name ${flags.name}`,
+		);
+}
+
+async function bringUp(name: string): Promise<Lab> {
+	try {
+		const lab = await startLab({ name, nodes: 3, controls: 2 });
+		const { nodes, controls } = await lab.status();
+		done("lab", `${nodes.length} nodes, ${controls.length} control planes, a gateway, a client outside the mesh`);
+		return lab;
+	} catch (error) {
+		if (error instanceof LabError) throw new CliError(exitCodes.unavailable, error.message, error.next);
+		throw error;
+	}
+}
+
+async function serveSample(lab: Lab): Promise<void> {
+	const outcome = await lab.apply(readFileSync(sampleFile, "utf8"), "bookinfo.yaml");
+	if (!outcome.ok) throw new Error(outcome.problems.map((problem) => problem.message).join("; "));
+	const pending = await lab.untilRolledOut(rolloutLimitMs);
+	if (pending.length > 0)
+		throw new CliError(
+			exitCodes.failure,
+			`not ready after ${rolloutLimitMs / 1000} s: ${pending.join(", ")}`,
+			"keepmesh lab pods",
+		);
+	const pods = await lab.pods();
+	done("sample", `productpage, details, ratings, reviews v1 v2 v3: ${pods.length} pods, each with its Envoy`);
+}
+
+/** A single request until it is answered: from here on nothing may fail. */
+async function untilServing(mesh: ReturnType<typeof labTourMesh>): Promise<void> {
+	for (let attempt = 0; attempt < 100; attempt++) {
+		const report = await mesh.send({ path: "/productpage", requests: 1, concurrency: 1 });
+		if (report.byOutcome["200"] === 1) return;
+	}
+	throw new CliError(exitCodes.failure, "the gateway does not serve the sample", "keepmesh proxy-status");
+}
+
+function done(part: string, what: string): void {
+	say(`${paint("green", "✔", process.stderr)} ${part.padEnd(8)} ${what}`);
+}
+
+function sayWhatNext(name: string): void {
+	const gateway = readLabRecord(name)?.forwards?.gateway;
+	say(
+		[
+			"",
+			...(gateway ? [`The mesh runs on: http://127.0.0.1:${gateway}/productpage`] : []),
+			"Try:",
+			"  keepmesh canary reviews v1=50 v3=50         shift traffic, then reload the page",
+			"  keepmesh proxy-status                       is every proxy in sync?",
+			"  keepmesh describe virtualservice reviews    what became of it",
+			"  keepmesh lab exec client -- curl -s ADDRESS",
+			"  keepmesh lab down                           nothing is left behind",
+		].join("\n"),
+	);
+}
