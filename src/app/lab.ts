@@ -1,6 +1,5 @@
 // The lab put together: where programs and files are, the daemon's process, and what the commands call. Reads the environment.
 
-import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Lab } from "../lab/lab.ts";
@@ -76,6 +75,7 @@ function childEnvironment(): Readonly<Record<string, string>> {
 		if (value !== undefined) env[name] = value;
 	}
 	env.PATH = `${env.PATH ?? ""}:${dirname(process.execPath)}:/usr/sbin:/sbin`;
-	if (!env.KEEPMESH_LAB_FILE && existsSync("lab.yaml")) env.KEEPMESH_LAB_FILE = resolve("lab.yaml");
+	// The daemon works in another directory.
+	env.KEEPMESH_LAB_FILE = resolve(env.KEEPMESH_LAB_FILE ?? "lab.yaml");
 	return env;
 }

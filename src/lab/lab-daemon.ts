@@ -133,6 +133,11 @@ export class LabDaemon {
 		return forward;
 	}
 
+	/** Resolves when every resource file as it is now has been taken in. */
+	async sync(): Promise<void> {
+		await this.#source?.rescan();
+	}
+
 	signalProcess(name: string, signal: NodeJS.Signals): boolean {
 		return this.#kept.find((kept) => kept.name === name)?.signal(signal) ?? false;
 	}

@@ -1,4 +1,4 @@
-// The daemon's API on a Unix socket that only its owner may open: GET /status, /pods, /events; POST /forward, /signal,
+// The daemon's API on a Unix socket that only its owner may open: GET /status, /pods, /events; POST /forward, /sync, /signal,
 // /delete-pod, /shutdown.
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
@@ -40,6 +40,9 @@ async function route(daemon: LabDaemon, shutdown: () => void, request: IncomingM
 			);
 			return { name, port, wantedPort };
 		}
+		case "POST /sync":
+			await daemon.sync();
+			return { done: true };
 		case "POST /signal": {
 			const body = await readBody(request);
 			return { done: daemon.signalProcess(text(body, "name"), signalOf(body)) };

@@ -60,7 +60,7 @@ export class Lab {
 		return this.#call("GET", `/events?after=${after}`);
 	}
 
-	/** Checks everything first: with one error nothing is written. */
+	/** Checks everything first: with one error nothing is written. When it resolves, the workload controllers know of it. */
 	async apply(yaml: string, file = "stdin", namespace = "default"): Promise<LabApply> {
 		const { problems } = readResourceFile(file, yaml, { defaultNamespace: namespace });
 		if (problems.some((problem) => problem.severity === "error")) return { ok: false, problems };
@@ -89,6 +89,7 @@ export class Lab {
 				outcome: same ? "unchanged" : held === undefined ? "created" : "configured",
 			});
 		}
+		await this.#call("POST", "/sync");
 		return { ok: true, items, problems };
 	}
 
