@@ -1,17 +1,26 @@
-// npm run bench -- xds [--json FILE] [--mesh pipeline|synthetic] [--changes N] [--scenario SERVICESxPROXIES]
+// npm run bench -- xds [--json FILE] [--mesh control|synthetic] [--changes N] [--scenario SERVICESxPROXIES]
 // How fast, at what cost: a mesh of many services, sidecars without scoping as plain delta-ADS clients. The control plane and
 // the clients are processes of their own; all figures of the control plane are of its process alone.
 
 import { type ChildProcess, fork } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, release, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { ClientsCommand, ClientsReply, ControlCommand, ControlReply, Usage } from "./xds/messages.ts";
+import { moveEndpoint, writeMeshFiles } from "./xds/mesh-files.ts";
+import {
+	type ClientsCommand,
+	type ClientsReply,
+	type ControlCommand,
+	type ControlReply,
+	machineMs,
+	type Usage,
+} from "./xds/messages.ts";
 
 const { values } = parseArgs({
 	options: {
 		json: { type: "string" },
-		mesh: { type: "string", default: "pipeline" },
+		mesh: { type: "string", default: "control" },
 		changes: { type: "string", default: "40" },
 		scenario: { type: "string", multiple: true },
 	},
@@ -31,7 +40,7 @@ interface Result extends Scenario {
 	readonly peakRssMb: number;
 	readonly sentMb: number;
 	readonly resourcesPerProxy: number;
-	/** One endpoint changed -> the last of the proxies has it. */
+	/** The file of one service's endpoints is about to be replaced -> the last of the proxies has the change. */
 	readonly changeMs: { readonly min: number; readonly median: number; readonly p95: number; readonly max: number };
 	readonly reconnect: { readonly bytes: number; readonly ratio: number; readonly requestBytes: number };
 	readonly peakRssAfterMb: number;
@@ -78,7 +87,19 @@ class Child<Command extends ControlCommand | ClientsCommand, Reply extends { rea
 }
 
 async function measure({ services, proxies }: Scenario): Promise<Result> {
-	const control = new Child<ControlCommand, ControlReply>("./xds/control-process.ts", [values.mesh, String(services)]);
+	const directory = mkdtempSync(join(tmpdir(), "keepmesh-bench-xds-"));
+	try {
+		return await measureIn(directory, services, proxies);
+	} finally {
+		rmSync(directory, { recursive: true, force: true });
+	}
+}
+
+async function measureIn(directory: string, services: number, proxies: number): Promise<Result> {
+	const isSynthetic = values.mesh === "synthetic";
+	if (!isSynthetic) writeMeshFiles(directory, services);
+	const args = isSynthetic ? ["synthetic", String(services)] : ["control", directory];
+	const control = new Child<ControlCommand, ControlReply>("./xds/control-process.ts", args);
 	const clients = new Child<ClientsCommand, ClientsReply>("./xds/clients-process.ts", []);
 	const listening = await control.reply("listening");
 	await new Promise((resolve) => setTimeout(resolve, 500));
@@ -103,9 +124,10 @@ async function measure({ services, proxies }: Scenario): Promise<Result> {
 		const changed = clients.reply("changed");
 		clients.tell({ type: "awaitChange" });
 		await awaiting;
-		const changing = control.reply("changing");
-		control.tell({ type: "changeEndpoint", round });
-		changes.push((await changed).atMs - (await changing).atMs);
+		const atMs = machineMs();
+		if (isSynthetic) control.tell({ type: "changeEndpoint", round });
+		else moveEndpoint(directory, (round * 7) % services, round + 1);
+		changes.push((await changed).atMs - atMs);
 		await new Promise((resolve) => setTimeout(resolve, 60));
 	}
 	changes.sort((a, b) => a - b);

@@ -1,47 +1,38 @@
-// The control plane's process in the xds benchmark: argv is the kind of mesh and its number of services.
+// The control plane's process in the xds benchmark. `control DIRECTORY`: the real one, over files. `synthetic SERVICES`: the
+// xDS server alone, over resources of random bytes.
 
 import { readFileSync } from "node:fs";
+import { startControl } from "../../src/app/control.ts";
 import { realClock } from "../../src/runtime/clock.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { createMetrics } from "../../src/runtime/metrics.ts";
-import type { XdsServer } from "../../src/xds/wire/config-source.ts";
 import { startXdsServer } from "../../src/xds/wire/xds-server.ts";
-import type { BenchMesh } from "./bench-mesh.ts";
-import { type ControlCommand, type ControlReply, machineMs, type Usage } from "./messages.ts";
+import type { ControlCommand, ControlReply, Usage } from "./messages.ts";
+import { createSyntheticMesh } from "./synthetic-mesh.ts";
 
-const [kind, services] = process.argv.slice(2);
+interface Serving {
+	readonly port: number;
+	changeEndpoint(round: number): void;
+	close(): Promise<void>;
+}
+
+const [kind, argument = ""] = process.argv.slice(2);
 const send = (reply: ControlReply): void => void process.send?.(reply);
+const anyPort = { host: "127.0.0.1", port: 0 };
 
-let server: XdsServer | undefined;
-const mesh = await createMesh(kind ?? "pipeline", Number(services), (proxyIds) => server?.publish(proxyIds));
-await mesh.ready();
-server = await startXdsServer(
-	{ listen: { host: "127.0.0.1", port: 0 } },
-	{
-		clock: realClock,
-		log: silentLog,
-		metrics: createMetrics(),
-		source: {
-			connect: (node) => ({ ok: true, proxyId: mesh.connect(node) }),
-			configFor: (proxyId) => mesh.configFor(proxyId),
-			disconnected: (proxyId) => mesh.disconnect(proxyId),
-		},
-	},
-);
-if (!("port" in server.address)) throw new Error("the server has no port");
-send({ type: "listening", port: server.address.port, loadSeconds: process.uptime(), usage: usage() });
+const serving = kind === "synthetic" ? await serveSynthetic(Number(argument)) : await serveFiles(argument);
+send({ type: "listening", port: serving.port, loadSeconds: process.uptime(), usage: usage() });
 
 process.on("message", async (command: ControlCommand) => {
 	switch (command.type) {
 		case "changeEndpoint":
-			send({ type: "changing", atMs: machineMs() });
-			mesh.changeEndpoint(command.round);
+			serving.changeEndpoint(command.round);
 			break;
 		case "usage":
 			send({ type: "usage", usage: usage() });
 			break;
 		case "stop":
-			await server?.close();
+			await serving.close();
 			process.disconnect?.();
 			break;
 		default:
@@ -49,14 +40,47 @@ process.on("message", async (command: ControlCommand) => {
 	}
 });
 
-async function createMesh(
-	kind: string,
-	services: number,
-	publish: (proxyIds?: readonly string[]) => void,
-): Promise<BenchMesh> {
-	if (kind === "pipeline") return (await import("./pipeline-mesh.ts")).createPipelineMesh(services, publish);
-	if (kind === "synthetic") return (await import("./synthetic-mesh.ts")).createSyntheticMesh(services, publish);
-	throw new Error(`no such mesh: ${kind}`);
+async function serveFiles(directory: string): Promise<Serving> {
+	const control = await startControl(
+		{
+			id: "bench",
+			version: "0",
+			resources: [directory],
+			trustDomain: "cluster.local",
+			insecureXds: anyPort,
+			api: anyPort,
+		},
+		{ log: silentLog },
+	);
+	const changeEndpoint = (): void => {
+		throw new Error("files are changed from outside");
+	};
+	return { port: control.xdsPort ?? 0, changeEndpoint, close: () => control.close() };
+}
+
+async function serveSynthetic(services: number): Promise<Serving> {
+	const mesh = createSyntheticMesh(services);
+	const server = await startXdsServer(
+		{ listen: anyPort },
+		{
+			clock: realClock,
+			log: silentLog,
+			metrics: createMetrics(),
+			source: {
+				connect: (node) => ({ ok: true, proxyId: node.id }),
+				configFor: (proxyId) => mesh.configFor(proxyId),
+				disconnected: () => {},
+			},
+		},
+	);
+	return {
+		port: "port" in server.address ? server.address.port : 0,
+		changeEndpoint(round) {
+			mesh.changeEndpoint(round);
+			server.publish();
+		},
+		close: () => server.close(),
+	};
 }
 
 function usage(): Usage {

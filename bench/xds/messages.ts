@@ -13,7 +13,6 @@ export type ControlCommand =
 
 export type ControlReply =
 	| { readonly type: "listening"; readonly port: number; readonly loadSeconds: number; readonly usage: Usage }
-	| { readonly type: "changing"; readonly atMs: number }
 	| { readonly type: "usage"; readonly usage: Usage };
 
 export type ClientsCommand =

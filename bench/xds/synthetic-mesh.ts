@@ -3,9 +3,14 @@
 
 import { encodedFromBytes, resourcePart } from "../../src/envoy/encode-resource.ts";
 import { type EncodedResource, type ProxyConfig, type ResourcePart, typeUrls } from "../../src/xds/resource.ts";
-import type { BenchMesh } from "./bench-mesh.ts";
 
-export function createSyntheticMesh(services: number, publish: () => void): BenchMesh {
+export interface SyntheticMesh {
+	configFor(proxyId: string): ProxyConfig;
+	/** Replaces the endpoints of one service. */
+	changeEndpoint(round: number): void;
+}
+
+export function createSyntheticMesh(services: number): SyntheticMesh {
 	const hosts = Array.from({ length: services }, (_, index) => `service-${index}.bench.svc.cluster.local`);
 	const clusterName = (host: string): string => `outbound|8080||${host}`;
 	const random = (typeUrl: string, name: string, bytes: number): EncodedResource =>
@@ -19,9 +24,6 @@ export function createSyntheticMesh(services: number, publish: () => void): Benc
 	let endpoints = resourcePart(assignments);
 	const own = new Map<string, ResourcePart>();
 	return {
-		ready: () => Promise.resolve(),
-		connect: (node) => node.id,
-		disconnect() {},
 		configFor(proxyId): ProxyConfig {
 			let inbound = own.get(proxyId);
 			if (!inbound) {
@@ -41,7 +43,6 @@ export function createSyntheticMesh(services: number, publish: () => void): Benc
 				assignment.name === clusterName(host) ? random(typeUrls.endpoints, assignment.name, 1_764) : assignment,
 			);
 			endpoints = resourcePart(assignments);
-			publish();
 		},
 	};
 }
