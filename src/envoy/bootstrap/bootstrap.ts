@@ -2,6 +2,7 @@
 // JSON.stringify makes a valid bootstrap of. Ports and cluster names are Istio's.
 
 import type { Locality } from "../../model/endpoint.ts";
+import { workloadSecretCluster } from "../workload-secret-source.ts";
 import { type StatsInclusion, statsConfig } from "./stats-config.ts";
 
 export type SocketPlace = { readonly socketPath: string } | { readonly host: string; readonly port: number };
@@ -17,6 +18,8 @@ export interface BootstrapOptions {
 	};
 	/** The relay of the node, or a control plane in plaintext on loopback. */
 	readonly xds: SocketPlace;
+	/** Where the workload's own certificate comes from. Default: where `xds` is. */
+	readonly sds?: SocketPlace;
 	/** Default 127.0.0.1:15000. Never an address that others reach: it can stop the proxy. */
 	readonly admin?: SocketPlace;
 	/** Prometheus figures at /stats/prometheus. Default 0.0.0.0:15090; null for none. */
@@ -93,6 +96,7 @@ export function generateBootstrap(options: BootstrapOptions): object {
 		static_resources: {
 			clusters: [
 				{ ...staticCluster("xds-grpc", options.xds), ...http2WithKeepAlive },
+				{ ...staticCluster(workloadSecretCluster, options.sds ?? options.xds), ...http2WithKeepAlive },
 				staticCluster("prometheus_stats", admin),
 				staticCluster("agent", options.agent ?? defaultAgent),
 			],

@@ -19,11 +19,8 @@ import {
 	type LocalReplyConfigSchema,
 	HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from "../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { corsFilter, faultFilter } from "../route/http-routes.ts";
 import { accessLogs } from "./access-log.ts";
-
-export const faultFilterName = "envoy.filters.http.fault";
-export const corsFilterName = "envoy.filters.http.cors";
-export const routerFilterName = "envoy.filters.http.router";
 
 /** `outbound` and `inbound` of a sidecar; `gateway`: the edge, which trusts no header that a client sends. */
 export type HttpDirection = "outbound" | "inbound" | "gateway";
@@ -42,11 +39,11 @@ function httpFilter(name: string, config: ReturnType<typeof packAny>): HttpFilte
 	return create(HttpFilterSchema, { name, configType: { case: "typedConfig", value: config } });
 }
 
-const router = httpFilter(routerFilterName, packAny(RouterSchema, {}));
+const router = httpFilter("envoy.filters.http.router", packAny(RouterSchema, {}));
 /** Both do nothing until a route configures them. */
 const perRouteFilters: readonly HttpFilter[] = [
-	httpFilter(faultFilterName, packAny(HTTPFaultSchema, {})),
-	httpFilter(corsFilterName, packAny(CorsSchema, {})),
+	httpFilter(faultFilter, packAny(HTTPFaultSchema, {})),
+	httpFilter(corsFilter, packAny(CorsSchema, {})),
 ];
 
 const webSocket: HttpConnectionManager_UpgradeConfig = create(HttpConnectionManager_UpgradeConfigSchema, {

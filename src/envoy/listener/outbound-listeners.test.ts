@@ -193,6 +193,28 @@ describe("outbound listeners", () => {
 		]);
 	});
 
+	it("are the same objects when another service changes, and new when a rule, a service or the policy does", () => {
+		const [db, web] = [aServiceView(service("db", "TCP", 3306)), aServiceView(service("web", "AUTO", 80))];
+		const rule = aRoutingRule("db", { tcp: [{ route: [{ destination: { host: web.service.hostname } }] }] });
+		const listenerOf = (view: OutboundView, name = "10.96.0.1_3306") =>
+			generateOutboundListeners(view).find((one) => one.name === name);
+		const first = listenerOf(anOutboundView({ services: [db, web] }));
+		assert.ok(first);
+		assert.equal(listenerOf(anOutboundView({ services: [db, aServiceView(web.service)] })), first);
+		assert.notEqual(listenerOf(anOutboundView({ services: [db, web], rules: [rule] }))?.version, first.version);
+		const other = aServiceView(db.service, {
+			destination: { sources: [], subsets: [], trafficPolicy: { connectionPool: { tcp: { idleTimeout: "5s" } } } },
+		});
+		assert.notEqual(listenerOf(anOutboundView({ services: [other, web] }))?.version, first.version);
+		const http = aServiceView(service("http", "HTTP", 8000));
+		const open = listenerOf(anOutboundView({ services: [http] }), "0.0.0.0_8000");
+		const closed = listenerOf(
+			anOutboundView({ services: [http], outboundTrafficPolicy: "REGISTRY_ONLY" }),
+			"0.0.0.0_8000",
+		);
+		assert.notEqual(open?.version, closed?.version);
+	});
+
 	it("close connections to a name that has no endpoints to resolve", () => {
 		const entry = service("gone", "TCP", 9000, { discovery: "dns" });
 		assert.deepEqual(describeChains(listenersOf(viewOf([entry])).get("10.96.0.1_9000")), [

@@ -1,8 +1,8 @@
 // OutboundView -> listeners: virtualOutbound, which takes all redirected connections, and one for each planned address and
 // port, to which it hands them over. Names and chains as in Istio (pilot's listener builder).
 
-import type { ServicePort } from "../../model/service.ts";
-import type { OutboundView, ServiceView } from "../../model/view.ts";
+import type { MeshSettings } from "../../model/mesh-settings.ts";
+import type { OutboundView, RoutingRule, ServiceView } from "../../model/view.ts";
 import type { EncodedResource } from "../../xds/resource.ts";
 import { durationFromMs, encodeResource } from "../encode-resource.ts";
 import { TrafficDirection } from "../gen/envoy/config/core/v3/base_pb.ts";
@@ -20,16 +20,58 @@ import { rulesForHost, type TcpRouting, tcpRouting } from "./tcp-routing.ts";
 import { virtualOutbound } from "./virtual-outbound.ts";
 
 export function generateOutboundListeners(view: OutboundView): readonly EncodedResource[] {
+	const scope: Scope = { view, rules: view.rules.filter((rule) => rule.tls.length > 0 || rule.tcp.length > 0) };
 	return [
 		virtualOutbound(view.mesh, view.outboundTrafficPolicy),
-		...planListeners(view.services).map((planned) => serviceListener(view, planned)),
+		...planListeners(view.services).map((planned) => rememberedListener(scope, planned)),
 	];
+}
+
+interface Scope {
+	readonly view: OutboundView;
+	/** Rules that have something to say of TCP or TLS. */
+	readonly rules: readonly RoutingRule[];
+}
+
+interface Remembered {
+	readonly mesh: MeshSettings;
+	readonly policy: OutboundView["outboundTrafficPolicy"];
+	readonly views: readonly ServiceView[];
+	readonly resource: EncodedResource;
+}
+
+const remembered = new WeakMap<ServiceView, Map<string, Remembered>>();
+
+/** A listener that no rule concerns is made again only when one of its services has changed. */
+function rememberedListener(scope: Scope, planned: PlannedListener): EncodedResource {
+	const { entries } = planned;
+	const { mesh, outboundTrafficPolicy: policy } = scope.view;
+	const [first] = entries;
+	if (!first || entries.some((entry) => rulesForHost(scope.rules, entry.view.service.hostname).length > 0)) {
+		return serviceListener(scope, planned);
+	}
+	const views = entries.map((entry) => entry.view);
+	const name = outboundListenerName(planned.address, planned.port);
+	const byName = remembered.get(first.view) ?? new Map<string, Remembered>();
+	const known = byName.get(name);
+	if (
+		known?.mesh === mesh &&
+		known.policy === policy &&
+		known.views.length === views.length &&
+		known.views.every((one, index) => one === views[index])
+	) {
+		return known.resource;
+	}
+	const resource = serviceListener(scope, planned);
+	byName.set(name, { mesh, policy, views, resource });
+	remembered.set(first.view, byName);
+	return resource;
 }
 
 /** Where a port can only be told apart by reading, and a protocol in which the server speaks first shares it. */
 const sharedSniffTimeoutMs = 100;
 
-function serviceListener(view: OutboundView, planned: PlannedListener): EncodedResource {
+function serviceListener({ view, rules }: Scope, planned: PlannedListener): EncodedResource {
 	const { mesh } = view;
 	const { address, port, entries } = planned;
 	const name = outboundListenerName(address, port);
@@ -50,7 +92,12 @@ function serviceListener(view: OutboundView, planned: PlannedListener): EncodedR
 	}
 	for (const entry of entries) {
 		if (entry.kind === "http") continue;
-		const routing = routingOf(view, entry.view, entry.port);
+		const routing = tcpRouting(
+			entry.view,
+			entry.port,
+			rulesForHost(rules, entry.view.service.hostname),
+			servicesByHost(view.services, "sidecar"),
+		);
 		const limited = entry.ranges.length > 0 ? { ranges: entry.ranges } : {};
 		for (const branch of routing.branches) {
 			addTcp({ ...limited, ...branch.match }, branch.proxy);
@@ -111,11 +158,6 @@ function sharedRoutes(entries: readonly ListenerEntry[]): string | undefined {
 /** By address alone one service is certain; on the wildcard, or when several share the address, SNI decides. */
 function needsSni(entries: readonly ListenerEntry[], address: string): boolean {
 	return address === wildcardAddress || entries.filter((entry) => entry.kind === "tls").length > 1;
-}
-
-function routingOf(view: OutboundView, service: ServiceView, port: ServicePort): TcpRouting {
-	const rules = rulesForHost(view.rules, service.service.hostname);
-	return tcpRouting(service, port, rules, servicesByHost(view.services, "sidecar"));
 }
 
 /** What a wildcard listener does with connections that belong to no service of its port. */

@@ -79,12 +79,11 @@ export function tcpRouting(
 	return { branches, otherwise: otherwise ?? { clusters: own, ...limits }, bySni };
 }
 
-/** Rules whose hosts meet the service's, those that name it exactly first. */
+/** Rules whose hosts meet the service's, those that name it exactly first. Give only rules with a tls or tcp part. */
 export function rulesForHost(rules: readonly RoutingRule[], hostname: string): readonly RoutingRule[] {
 	const exact: RoutingRule[] = [];
 	const wide: RoutingRule[] = [];
 	for (const rule of rules) {
-		if (rule.tls.length === 0 && rule.tcp.length === 0) continue;
 		if (rule.hosts.includes(hostname)) exact.push(rule);
 		else if (rule.hosts.some((host) => hostsMeet(host, hostname))) wide.push(rule);
 	}
