@@ -107,45 +107,58 @@ export async function startControl(
 		sessions: () => servers.flatMap((server) => server.sessions()),
 		editor: new ResourceEditor(options.resources, source),
 	});
-	const api: ApiServer = await startApiServer(
-		{ ...options.api, ...(options.apiNames ? { allowedHosts: options.apiNames } : {}) },
-		routes,
-		log,
-	);
-
-	const readStartMs = clock.monotonicMs();
-	await source.ready;
-	control.flush();
-	log.info({ tookMs: Math.round(clock.monotonicMs() - readStartMs), resources: options.resources }, "resources read");
-
-	const services = certificateServices(options, clock);
-	const holders = new Map<string, number>();
-	const startServer = async (listen: XdsServerOptions["listen"]): Promise<XdsServer> => {
-		const server = await startXdsServer(
-			{ listen, ...(services ? { services } : {}) },
-			{ source: configSource(control, holders), clock, log, metrics: withPilotNames(metrics) },
+	let api: ApiServer | undefined;
+	const close = async (): Promise<void> => {
+		isClosing = true;
+		source.close();
+		await Promise.all(servers.map((server) => server.close()));
+		control.close();
+		await api?.close();
+	};
+	try {
+		api = await startApiServer(
+			{ ...options.api, ...(options.apiNames ? { allowedHosts: options.apiNames } : {}) },
+			routes,
+			log,
 		);
-		servers.push(server);
-		log.info({ address: server.address }, "xds listens");
-		return server;
-	};
-	const plain = options.insecureXds ? await startServer(options.insecureXds) : undefined;
-	if (options.xdsSocket) await startServer({ socketPath: options.xdsSocket });
-	isReady = true;
-	log.info({ id: options.id, api: api.port, version: options.version }, "control plane ready");
+		const plain = await startServing();
+		isReady = true;
+		log.info({ id: options.id, api: api.port, version: options.version }, "control plane ready");
+		return {
+			apiPort: api.port,
+			xdsPort: plain && "port" in plain.address ? plain.address.port : undefined,
+			async close() {
+				await close();
+				log.info({ id: options.id }, "control plane stopped");
+			},
+		};
+	} catch (error) {
+		await close();
+		throw error;
+	}
 
-	return {
-		apiPort: api.port,
-		xdsPort: plain && "port" in plain.address ? plain.address.port : undefined,
-		async close() {
-			isClosing = true;
-			source.close();
-			await Promise.all(servers.map((server) => server.close()));
-			control.close();
-			await api.close();
-			log.info({ id: options.id }, "control plane stopped");
-		},
-	};
+	/** Reads everything, then opens the doors to proxies; resolves to the plaintext server. */
+	async function startServing(): Promise<XdsServer | undefined> {
+		const readStartMs = clock.monotonicMs();
+		await source.ready;
+		control.flush();
+		log.info({ tookMs: Math.round(clock.monotonicMs() - readStartMs), resources: options.resources }, "resources read");
+
+		const services = certificateServices(options, clock);
+		const holders = new Map<string, number>();
+		const startServer = async (listen: XdsServerOptions["listen"]): Promise<XdsServer> => {
+			const server = await startXdsServer(
+				{ listen, ...(services ? { services } : {}) },
+				{ source: configSource(control, holders), clock, log, metrics: withPilotNames(metrics) },
+			);
+			servers.push(server);
+			log.info({ address: server.address }, "xds listens");
+			return server;
+		};
+		const plain = options.insecureXds ? await startServer(options.insecureXds) : undefined;
+		if (options.xdsSocket) await startServer({ socketPath: options.xdsSocket });
+		return plain;
+	}
 }
 
 /** One for each server; a proxy is gone when no server holds a stream of it. */

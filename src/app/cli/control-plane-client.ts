@@ -45,8 +45,10 @@ function newestLab(): Found | undefined {
 	const labs = names.flatMap((name) => {
 		const file = join(labFolder, name, "lab.json");
 		try {
-			const { api } = JSON.parse(readFileSync(file, "utf8")) as { api?: unknown };
-			return typeof api === "string" ? [{ url: api, because: `lab ${name}`, atMs: statSync(file).mtimeMs }] : [];
+			const { forwards } = JSON.parse(readFileSync(file, "utf8")) as { forwards?: { api?: unknown } };
+			const port = forwards?.api;
+			if (typeof port !== "number") return [];
+			return [{ url: `http://127.0.0.1:${port}`, because: `lab ${name}`, atMs: statSync(file).mtimeMs }];
 		} catch {
 			return [];
 		}

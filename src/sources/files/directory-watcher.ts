@@ -15,6 +15,7 @@ export class DirectoryWatcher {
 		string,
 		{ readonly watcher: FSWatcher; readonly inode: number; readonly device: number }
 	>();
+	#isClosed = false;
 
 	constructor(events: DirectoryWatcherEvents) {
 		this.#events = events;
@@ -22,6 +23,7 @@ export class DirectoryWatcher {
 
 	/** Watches the directory if it exists and is not watched yet. Call before listing it, so that nothing is missed. */
 	add(directory: string): void {
+		if (this.#isClosed) return;
 		let stats: Stats;
 		try {
 			stats = statSync(directory);
@@ -56,7 +58,9 @@ export class DirectoryWatcher {
 		for (const directory of [...this.#watched.keys()]) if (!directories.has(directory)) this.remove(directory);
 	}
 
+	/** For good: a scan that is still under way adds nothing any more. */
 	close(): void {
+		this.#isClosed = true;
 		this.keepOnly(new Set());
 	}
 }

@@ -338,4 +338,14 @@ describe("files source", () => {
 		await running.rescan();
 		await untilState({ a: "2" });
 	});
+
+	it("leaves nothing watched when it is closed while it still reads for the first time", async () => {
+		mkdirSync(path("deep/er"), { recursive: true });
+		const running = startFilesSource({ roots: [directory] }, { clock: realClock, read, onChanges, onProblems });
+		running.close();
+		await running.ready;
+		await quiet(5);
+		const watchers = process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap");
+		assert.deepEqual(watchers, []);
+	});
 });
