@@ -52,6 +52,7 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 			locality: pod.locality,
 		},
 		xds: { socketPath: options.paths.xdsSocket },
+		sds: { socketPath: options.paths.secretSocket },
 		admin: { socketPath: paths.adminSocket },
 		agent: { socketPath: options.paths.metricsSocket },
 		// Ours is stricter: an Envoy whose first listeners were rejected is live but not ready.
@@ -62,7 +63,6 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 		static_resources: {
 			clusters: [
 				...base.static_resources.clusters,
-				grpcCluster("sds-grpc", options.paths.secretSocket),
 				...(app ? [cluster("app-metrics", socket("127.0.0.1", app.port))] : []),
 			],
 			listeners: [...base.static_resources.listeners, ...ownListeners(pod, paths, app)],
@@ -166,18 +166,6 @@ function httpListener(name: string, address: object, routes: readonly object[]):
 				],
 			},
 		],
-	};
-}
-
-function grpcCluster(name: string, path: string): object {
-	return {
-		...cluster(name, pipe(path)),
-		typed_extension_protocol_options: {
-			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-				"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-				explicit_http_config: { http2_protocol_options: {} },
-			},
-		},
 	};
 }
 
