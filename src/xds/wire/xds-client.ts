@@ -129,6 +129,8 @@ function watchLiveness(
 	};
 	let cancel = clock.after(connectTimeoutMs, giveUp(`no connection within ${connectTimeoutMs} ms`));
 	const ask = (): void => {
+		// Given up by this side a moment ago: its "close" is still to come.
+		if (session.destroyed) return;
 		cancel = clock.after(pingTimeoutMs, giveUp(`no answer to a ping within ${pingTimeoutMs} ms`));
 		session.ping((error) => {
 			cancel();
