@@ -12,12 +12,12 @@ export const commandList: readonly CommandEntry[] = [
 	{
 		name: "demo",
 		summary: "bring a mesh up on this machine and show what it does, measured",
-		load: () => loadFrom("demo-command.ts", "demoCommand"),
+		load: async () => (await import("./demo-command.ts")).demoCommand(),
 	},
 	{
 		name: "lab",
 		summary: "nodes and pods as network namespaces on this machine: up, down, apply, exec",
-		load: () => loadFrom("lab-command.ts", "labCommand"),
+		load: async () => (await import("./lab-command.ts")).labCommand(),
 	},
 	{
 		name: "control",
@@ -95,10 +95,3 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./completion-command.ts")).completionCommand(),
 	},
 ];
-
-async function loadFrom(file: string, exported: string): Promise<Command> {
-	const module = (await import(new URL(file, import.meta.url).href)) as Record<string, () => Command>;
-	const make = module[exported];
-	if (!make) throw new Error(`${file} exports no ${exported}`);
-	return make();
-}
