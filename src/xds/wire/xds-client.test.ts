@@ -7,8 +7,9 @@ import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import { openAdsStream } from "./xds-client.ts";
 
 describe("an ADS client", () => {
-	it("asks no ping of a connection that it has given up but whose end is not told yet", async () => {
+	it("asks no ping of a connection that it has given up but whose end is not told yet", async (test) => {
 		const server = createServer();
+		test.after(() => server.close());
 		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 		const clock = new VirtualClock();
 		let end = (): void => {};
@@ -29,7 +30,6 @@ describe("an ADS client", () => {
 		// Throws when it pings.
 		clock.advance(60);
 		await ended;
-		server.close();
 		assert.equal(clock.armed, 0);
 	});
 });
