@@ -340,10 +340,13 @@ describe("files source", () => {
 	});
 
 	it("leaves nothing watched when it is closed while it still reads for the first time", async () => {
-		mkdirSync(path("deep/er"), { recursive: true });
-		const running = startFilesSource({ roots: [directory] }, { clock: realClock, read, onChanges, onProblems });
-		running.close();
-		await running.ready;
+		mkdirSync(path("deep/er/est"), { recursive: true });
+		for (let turns = 0; turns < 10; turns++) {
+			const running = startFilesSource({ roots: [directory] }, { clock: realClock, read, onChanges, onProblems });
+			for (let turn = 0; turn < turns; turn++) await new Promise((done) => setImmediate(done));
+			running.close();
+			await running.ready;
+		}
 		await quiet(5);
 		const watchers = process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap");
 		assert.deepEqual(watchers, []);
