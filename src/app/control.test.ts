@@ -135,6 +135,30 @@ describe("control plane", () => {
 		assert.equal((manifest.spec as { http: { timeout: string }[] }).http[0]?.timeout, "1s");
 	});
 
+	it("says which resource won a host that two claim", async () => {
+		rig.write("s.yaml", service("reviews"));
+		rig.write("a.yaml", timeoutRule("1s"));
+		rig.write("b.yaml", timeoutRule("2s").replace("name: reviews", "name: second"));
+		await rig.start();
+		const { status } = await resource("VirtualService", "second");
+		assert.equal(status.accepted, true);
+		assert.match(status.problems[0]?.message ?? "", /VirtualService default\/reviews, which is older, has the host/);
+		assert.equal(status.problems[0]?.code, "IST0109");
+		assert.match(await (await fetch(`${rig.apiUrl}/metrics`)).text(), /^pilot_conflict_mesh_hosts 1$/m);
+	});
+
+	it("says which rule's subset is not used when two rules define it", async () => {
+		const rule = (name: string): string =>
+			`apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: ${name}}\nspec:\n  host: reviews\n  subsets:\n  - {name: v1, labels: {version: ${name}}}\n`;
+		rig.write("s.yaml", `${service("reviews")}---\n${rule("a")}---\n${rule("b")}`);
+		await rig.start();
+		const { status } = await resource("DestinationRule", "b");
+		assert.ok(
+			status.problems.some(({ message }) => /subset v1 .*DestinationRule default\/a/.test(message)),
+			JSON.stringify(status.problems),
+		);
+	});
+
 	it("holds a push that would take most clusters away until the operator confirms it", async () => {
 		rig.write("many.yaml", services(40));
 		await rig.start();

@@ -1,7 +1,7 @@
 // The command line as it is typed: exit codes, what goes to which stream, and the next thing to type.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -209,6 +209,45 @@ describe("keepmesh", () => {
 		await rig.close();
 		assert.equal(code, 69);
 		assert.match(stderr, /is taken by another process\nnext: ss -ltnp/);
+	});
+
+	it("runs a control plane without root rights of its own, logs JSON lines, and ends with 0 on SIGTERM", async () => {
+		const data = path("data");
+		const socket = path("xds.sock");
+		const args = ["control", "--resources", directory, "--data", data, "--xds-socket", socket, "--api", "127.0.0.1:0"];
+		const child = spawn(process.execPath, ["--no-warnings", program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+		let log = "";
+		let stdout = "";
+		child.stdout.on("data", (chunk) => {
+			stdout += chunk;
+		});
+		await new Promise<void>((done) => {
+			child.stderr.on("data", (chunk) => {
+				log += chunk;
+				if (log.includes("control plane ready")) done();
+			});
+		});
+		const ended = new Promise<number | null>((done) => child.once("exit", done));
+		child.kill("SIGTERM");
+		assert.equal(await ended, 0);
+		assert.equal(stdout, "");
+		const lines = log
+			.trim()
+			.split("\n")
+			.map((line) => JSON.parse(line) as { msg: string; level: string });
+		for (const msg of [
+			"resource problem",
+			"resources read",
+			"xds listens",
+			"control plane ready",
+			"control plane stopped",
+		]) {
+			assert.ok(
+				lines.some((line) => line.msg === msg),
+				`no line says "${msg}"`,
+			);
+		}
+		rmSync(data, { recursive: true });
 	});
 
 	it("prints completion scripts that the shells accept", async () => {

@@ -38,6 +38,7 @@ export interface FilesSourceParts {
 export interface FilesSource {
 	/** Resolves when everything that was there at the start has been read and given to `onChanges`. */
 	readonly ready: Promise<void>;
+	/** The same list until they change. */
 	problems(): readonly Problem[];
 	/** The object as its file says it now, with its line. */
 	current(key: ObjectKey): AnyObject | undefined;
@@ -81,7 +82,8 @@ class RunningFilesSource implements FilesSource {
 	#draining: Promise<void> | undefined;
 	#started = false;
 	#closed = false;
-	#reported = "[]";
+	#reported: readonly Problem[] = [];
+	#reportedText = "[]";
 	#cancelRescan: Cancel = () => {};
 
 	constructor(options: FilesSourceOptions, parts: FilesSourceParts) {
@@ -101,6 +103,10 @@ class RunningFilesSource implements FilesSource {
 	}
 
 	problems(): readonly Problem[] {
+		return this.#reported;
+	}
+
+	#findProblems(): readonly Problem[] {
 		const found: Problem[] = [];
 		for (const [root, tree] of this.#trees) {
 			if (tree.realRoot === undefined) {
@@ -296,10 +302,11 @@ class RunningFilesSource implements FilesSource {
 	}
 
 	#report(): void {
-		const problems = this.problems();
+		const problems = this.#findProblems();
 		const text = JSON.stringify(problems);
-		if (text === this.#reported) return;
-		this.#reported = text;
+		if (text === this.#reportedText) return;
+		this.#reportedText = text;
+		this.#reported = problems;
 		this.#parts.onProblems(problems);
 	}
 }
