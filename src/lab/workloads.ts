@@ -9,7 +9,7 @@ import type { Change } from "../snapshot/change.ts";
 import { chooseNode } from "./plan/choose-node.ts";
 import type { ImageRule } from "./plan/image-map.ts";
 import { type LabNetwork, nextPodAddress } from "./plan/lab-network.ts";
-import { type LabPod, renderEndpointSlices, renderPodObject, type SelectingService } from "./plan/lab-pod.ts";
+import { type LabPod, renderStatus, type SelectingService } from "./plan/lab-pod.ts";
 import { type DeploymentStatus, planDeployment } from "./plan/plan-deployment.ts";
 import { hashName, stableText } from "./plan/text-hash.ts";
 import { PodRunner } from "./pod-runner.ts";
@@ -285,18 +285,11 @@ export class Workloads {
 		this.#changed();
 	}
 
-	/** Pods before the slices that name them. */
 	#write(): void {
-		const wanted = new Set<string>();
-		const put = (name: string, object: object): void => {
-			wanted.add(name);
-			this.#parts.status.put(name, object);
-		};
-		const pods = this.pods().filter((pod) => pod.address !== "");
-		for (const pod of pods) put(`Pod.${pod.namespace}.${pod.name}`, renderPodObject(pod));
-		for (const service of this.services())
-			for (const slice of renderEndpointSlices(service, pods))
-				put(`EndpointSlice.${service.namespace}.${slice.name}`, slice.object);
-		for (const name of this.#parts.status.names()) if (!wanted.has(name)) this.#parts.status.remove(name);
+		const { status } = this.#parts;
+		const wanted = renderStatus(this.pods(), this.services());
+		for (const { name, object } of wanted) status.put(name, object);
+		const names = new Set(wanted.map(({ name }) => name));
+		for (const name of status.names()) if (!names.has(name)) status.remove(name);
 	}
 }

@@ -4,7 +4,7 @@ import { chooseNode } from "./choose-node.ts";
 import { builtInImages, imageMatches, resolveImage } from "./image-map.ts";
 import { parseLabFile } from "./lab-file.ts";
 import { isLabName, nextPodAddress, planLabNetwork, planNetworkUp } from "./lab-network.ts";
-import { type LabPod, podStatusWord, renderEndpointSlices, renderPodObject } from "./lab-pod.ts";
+import { type LabPod, podStatusWord, renderEndpointSlices, renderPodObject, renderStatus } from "./lab-pod.ts";
 import { podEnvironment } from "./pod-environment.ts";
 import { planProbes } from "./probe-plan.ts";
 import { hashName, stableText } from "./text-hash.ts";
@@ -180,6 +180,12 @@ describe("what the lab writes for the control planes", () => {
 
 	it("leaves out pods of other namespaces, other labels and without an address", () => {
 		assert.deepEqual(endpoints([pod({ namespace: "x" }), pod({ labels: {} }), pod({ address: "" })]), []);
+	});
+
+	it("writes a leaving pod after the slice that names its successor: a service is never seen without endpoints", () => {
+		const leaving = pod({ name: "a-0", address: "10.77.1.9", deletedMs: 5 });
+		const names = renderStatus([leaving, pod()], [service]).map(({ name }) => name.replace(/-[^-]{5}$/, ""));
+		assert.deepEqual(names, ["Pod.default.a-1", "EndpointSlice.default.a", "Pod.default.a-0"]);
 	});
 
 	it("marks a pod that is being deleted", () => {

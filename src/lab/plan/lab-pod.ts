@@ -114,6 +114,28 @@ export function renderEndpointSlices(service: SelectingService, pods: readonly L
 	});
 }
 
+/**
+ * All that an API server would hold of these, in the order in which it must be written: pods before the slices that name
+ * them, but pods that are leaving after them. A reader takes a leaving pod out at once, and its successor comes by the slice.
+ */
+export function renderStatus(pods: readonly LabPod[], services: readonly SelectingService[]): readonly NamedObject[] {
+	const known = pods.filter((pod) => pod.address !== "");
+	const podObject = (pod: LabPod): NamedObject => ({
+		name: `Pod.${pod.namespace}.${pod.name}`,
+		object: renderPodObject(pod),
+	});
+	return [
+		...known.filter((pod) => pod.deletedMs === undefined).map(podObject),
+		...services.flatMap((service) =>
+			renderEndpointSlices(service, known).map(({ name, object }) => ({
+				name: `EndpointSlice.${service.namespace}.${name}`,
+				object,
+			})),
+		),
+		...known.filter((pod) => pod.deletedMs !== undefined).map(podObject),
+	];
+}
+
 function sliceEndpoint(pod: LabPod, publishNotReady: boolean): object {
 	const serving = pod.readySinceMs !== undefined;
 	const terminating = pod.deletedMs !== undefined;
