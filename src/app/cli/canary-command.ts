@@ -1,5 +1,6 @@
 // keepmesh canary SVC v1=90 v2=10: splits a service's traffic between its versions, and waits until the proxies do so.
 
+import { isDeepStrictEqual } from "node:util";
 import { Command } from "commander";
 import { stringify } from "yaml";
 import type { Manifest, ResourceItem } from "../api/api-types.ts";
@@ -67,18 +68,22 @@ async function waitUntilApplied(options: CanaryOptions, manifest: Manifest): Pro
 	const deadlineMs = performance.now() + 10_000;
 	for (;;) {
 		const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
-		const status = items[0]?.status;
+		// What was written is not read at once: until then there is nothing, or what was there before.
+		const [item] = items;
+		const status = item && isDeepStrictEqual(item.manifest.spec, manifest.spec) ? item.status : undefined;
 		if (status?.proxies && status.proxies.rejected.length > 0) {
 			throw new CliError(exitCodes.failure, `rejected by ${messageOf(status)}`, "keepmesh proxy-status");
 		}
-		if (!status?.proxies || status.proxies.applied === status.proxies.concerned) {
-			say(`applied on ${status ? appliedText(status) : "-"} proxies`);
+		if (status?.proxies && status.proxies.applied === status.proxies.concerned) {
+			say(`applied on ${appliedText(status)} proxies`);
 			return;
 		}
 		if (performance.now() > deadlineMs) {
 			throw new CliError(
 				exitCodes.failure,
-				`after 10 s it is applied on ${appliedText(status)} proxies`,
+				status
+					? `after 10 s it is applied on ${appliedText(status)} proxies`
+					: "after 10 s the control plane has not read what was written",
 				"keepmesh proxy-status",
 			);
 		}
