@@ -82,7 +82,7 @@ export function planNetworkUp(network: LabNetwork): readonly (readonly IpBatch[]
 				netns: fabric,
 				lines: [
 					"link set lo up",
-					"link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+					`link add br0 address ${bridgeMac(0)} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
 					"addr add 10.77.0.1/24 dev br0",
 					"link set br0 up",
 					...hosts.flatMap((host) => [
@@ -98,7 +98,7 @@ export function planNetworkUp(network: LabNetwork): readonly (readonly IpBatch[]
 			...controls.map((control) => leaf(control, routes)),
 			...nodes.map((node) =>
 				leaf(node, [
-					"link add pods type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+					`link add pods address ${bridgeMac(node.number)} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
 					`addr add ${node.podGateway}/24 dev pods`,
 					"link set pods up",
 					...routes.filter((_, index) => nodes[index] !== node),
@@ -106,6 +106,14 @@ export function planNetworkUp(network: LabNetwork): readonly (readonly IpBatch[]
 			),
 		],
 	];
+}
+
+/**
+ * Given, because a bridge that may choose takes the lowest address of its ports: it would change as pods come and go, and the
+ * pods' neighbour entry for their router would be wrong for seconds.
+ */
+function bridgeMac(node: number): string {
+	return `02:77:00:00:00:${node.toString(16).padStart(2, "0")}`;
 }
 
 /** Kernel settings of a node, as `path value` below /proc/sys/net. */

@@ -28,6 +28,16 @@ describe("the network plan", () => {
 			if (netns === "") assert.ok(lines.every((line) => /^netns add km-lab-[a-z0-9-]+$/.test(line)));
 	});
 
+	it("fixes the hardware address of every bridge, which would else change with its ports", () => {
+		const bridges = planNetworkUp(network)
+			.flat()
+			.flatMap((batch) => batch.lines)
+			.filter((line) => line.includes("type bridge"));
+		const addresses = bridges.map((line) => /address (02(?::[0-9a-f]{2}){5}) type/.exec(line)?.[1]);
+		assert.equal(new Set(addresses).size, 3);
+		assert.ok(!addresses.includes(undefined));
+	});
+
 	it("gives out an address again only when all others have been used", () => {
 		const [node] = network.nodes;
 		assert.ok(node);
