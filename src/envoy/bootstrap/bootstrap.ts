@@ -3,9 +3,8 @@
 
 import type { Locality } from "../../model/endpoint.ts";
 import { workloadSecretCluster } from "../workload-secret-source.ts";
+import { bootstrapAddress, httpListener, type SocketPlace, staticCluster } from "./static-resources.ts";
 import { type StatsInclusion, statsConfig } from "./stats-config.ts";
-
-export type SocketPlace = { readonly socketPath: string } | { readonly host: string; readonly port: number };
 
 export interface BootstrapOptions {
 	readonly node: {
@@ -53,7 +52,7 @@ export function generateBootstrap(options: BootstrapOptions): object {
 			locality: { region: node.locality.region, zone: node.locality.zone, sub_zone: node.locality.subzone },
 			metadata: node.metadata,
 		},
-		admin: { address: address(admin), ignore_global_conn_limit: true },
+		admin: { address: bootstrapAddress(admin), ignore_global_conn_limit: true },
 		layered_runtime: {
 			layers: [
 				{ name: "static", static_layer: { "re2.max_program_size.error_level": 32_768 } },
@@ -139,55 +138,3 @@ const healthCheck = {
 };
 
 const prometheusRoutes = [{ match: { prefix: "/stats/prometheus" }, route: { cluster: "prometheus_stats" } }];
-
-function httpListener(name: string, place: SocketPlace, filters: readonly object[], routes: readonly object[]): object {
-	return {
-		name,
-		address: address(place),
-		ignore_global_conn_limit: true,
-		filter_chains: [
-			{
-				filters: [
-					{
-						name: "envoy.filters.network.http_connection_manager",
-						typed_config: {
-							"@type":
-								"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-							stat_prefix: name,
-							http_filters: [
-								...filters,
-								{
-									name: "envoy.filters.http.router",
-									typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
-								},
-							],
-							route_config: { name, virtual_hosts: [{ name, domains: ["*"], routes }] },
-						},
-					},
-				],
-			},
-		],
-	};
-}
-
-function staticCluster(name: string, place: SocketPlace): object {
-	return {
-		name,
-		type: "STATIC",
-		connect_timeout: "1s",
-		circuit_breakers: {
-			thresholds: [
-				{ priority: "DEFAULT", max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 },
-			],
-		},
-		load_assignment: {
-			cluster_name: name,
-			endpoints: [{ lb_endpoints: [{ endpoint: { address: address(place) } }] }],
-		},
-	};
-}
-
-function address(place: SocketPlace): object {
-	if ("socketPath" in place) return { pipe: { path: place.socketPath } };
-	return { socket_address: { address: place.host, port_value: place.port } };
-}

@@ -3,6 +3,7 @@
 // and the listeners that answer without the agent: 15000 admin, 15020 metrics, 15021 health, 15090 Envoy's own statistics.
 
 import { generateBootstrap } from "../../envoy/bootstrap/bootstrap.ts";
+import { bootstrapAddress, httpListener, staticCluster } from "../../envoy/bootstrap/static-resources.ts";
 import { type NodePaths, type PodPaths, podPaths } from "./pod-paths.ts";
 import type { PodSpec } from "./pod-spec.ts";
 
@@ -63,7 +64,7 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 		static_resources: {
 			clusters: [
 				...base.static_resources.clusters,
-				...(app ? [cluster("app-metrics", socket("127.0.0.1", app.port))] : []),
+				...(app ? [staticCluster("app-metrics", { host: "127.0.0.1", port: app.port })] : []),
 			],
 			listeners: [...base.static_resources.listeners, ...ownListeners(pod, paths, app)],
 		},
@@ -94,7 +95,7 @@ function ownListeners(pod: PodSpec, paths: PodPaths, app: AppMetrics | undefined
 		{
 			name: "admin",
 			ignore_global_conn_limit: true,
-			address: socket("127.0.0.1", 15_000),
+			address: bootstrapAddress({ host: "127.0.0.1", port: 15_000 }),
 			filter_chains: [
 				{
 					filters: [
@@ -110,78 +111,45 @@ function ownListeners(pod: PodSpec, paths: PodPaths, app: AppMetrics | undefined
 				},
 			],
 		},
-		httpListener("health", socket("0.0.0.0", 15_021), [
-			{
-				match: {
-					path: "/healthz/ready",
-					runtime_fraction: { default_value: { numerator: 0 }, runtime_key: readyRuntimeKey },
+		httpListener(
+			"health",
+			{ host: "0.0.0.0", port: 15_021 },
+			[],
+			[
+				{
+					match: {
+						path: "/healthz/ready",
+						runtime_fraction: { default_value: { numerator: 0 }, runtime_key: readyRuntimeKey },
+					},
+					route: { cluster: "prometheus_stats", prefix_rewrite: "/ready" },
 				},
-				route: { cluster: "prometheus_stats", prefix_rewrite: "/ready" },
-			},
-			{ match: { path: "/healthz/ready" }, direct_response: { status: 503, body: { inline_string: "not ready\n" } } },
-		]),
-		httpListener("metrics", socket("0.0.0.0", 15_020), [
-			{
-				match: { path: "/stats/prometheus" },
-				route: { cluster: "agent", prefix_rewrite: `/pods/${pod.uid}/stats/prometheus`, timeout: "30s" },
-			},
-			{
-				match: { path: "/healthz/ready" },
-				redirect: { port_redirect: 15_021 },
-			},
-		]),
+				{ match: { path: "/healthz/ready" }, direct_response: { status: 503, body: { inline_string: "not ready\n" } } },
+			],
+		),
+		httpListener(
+			"metrics",
+			{ host: "0.0.0.0", port: 15_020 },
+			[],
+			[
+				{
+					match: { path: "/stats/prometheus" },
+					route: { cluster: "agent", prefix_rewrite: `/pods/${pod.uid}/stats/prometheus`, timeout: "30s" },
+				},
+				{
+					match: { path: "/healthz/ready" },
+					redirect: { port_redirect: 15_021 },
+				},
+			],
+		),
 		...(app
 			? [
-					httpListener("app-metrics", pipe(paths.appMetricsSocket), [
-						{ match: { prefix: "/" }, route: { cluster: "app-metrics", prefix_rewrite: app.path, timeout: "30s" } },
-					]),
+					httpListener(
+						"app-metrics",
+						{ socketPath: paths.appMetricsSocket },
+						[],
+						[{ match: { prefix: "/" }, route: { cluster: "app-metrics", prefix_rewrite: app.path, timeout: "30s" } }],
+					),
 				]
 			: []),
 	];
-}
-
-function httpListener(name: string, address: object, routes: readonly object[]): object {
-	return {
-		name,
-		address,
-		ignore_global_conn_limit: true,
-		filter_chains: [
-			{
-				filters: [
-					{
-						name: "envoy.filters.network.http_connection_manager",
-						typed_config: {
-							"@type":
-								"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-							stat_prefix: name,
-							http_filters: [
-								{
-									name: "envoy.filters.http.router",
-									typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
-								},
-							],
-							route_config: { name, virtual_hosts: [{ name, domains: ["*"], routes }] },
-						},
-					},
-				],
-			},
-		],
-	};
-}
-
-function cluster(name: string, address: object): object {
-	return {
-		name,
-		type: "STATIC",
-		connect_timeout: "1s",
-		load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
-	};
-}
-
-function pipe(path: string): object {
-	return { pipe: { path } };
-}
-
-function socket(address: string, port: number): object {
-	return { socket_address: { address, port_value: port } };
 }
