@@ -18,6 +18,7 @@ const pureFolders = [
 	"src/inject",
 	"src/multicluster",
 	"src/health",
+	"src/lab/plan",
 	"src/node/plan",
 	"src/node/dns",
 ];

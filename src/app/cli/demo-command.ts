@@ -13,6 +13,7 @@ import { realClock } from "../../runtime/clock.ts";
 import { labTourMesh } from "../demo/lab-tour-mesh.ts";
 import { startLab } from "../lab.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
+import { needRoot } from "./need-root.ts";
 import { paint, print, say } from "./terminal.ts";
 
 interface DemoFlags {
@@ -32,11 +33,7 @@ export function demoCommand(): Command {
 }
 
 async function demo(flags: DemoFlags): Promise<void> {
-	if (process.getuid?.() !== 0) {
-		const { enterUserNamespace } = await import("../user-namespace.ts");
-		process.exitCode = await enterUserNamespace();
-		return;
-	}
+	needRoot(["demo", ...process.argv.slice(3)].join(" "));
 	const startedMs = performance.now();
 	const lab = await bringUp(flags.name);
 	let allAsExpected = false;

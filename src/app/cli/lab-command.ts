@@ -8,6 +8,7 @@ import { LabError } from "../../lab/lab-up.ts";
 import { podStatusWord } from "../../lab/plan/lab-pod.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { countProblems } from "./count-problems.ts";
+import { needRoot } from "./need-root.ts";
 import { readInputs } from "./read-inputs.ts";
 import { print, printJson, renderAge, renderTable, say, sayProblems } from "./terminal.ts";
 
@@ -64,11 +65,7 @@ interface UpFlags extends NameFlag {
 
 async function up(flags: UpFlags): Promise<void> {
 	const { startLab } = await import("../lab.ts");
-	const { enterUserNamespace } = await import("../user-namespace.ts");
-	if (process.getuid?.() !== 0) {
-		process.exitCode = await enterUserNamespace();
-		return;
-	}
+	needRoot(["lab", ...process.argv.slice(3)].join(" "));
 	const startedMs = performance.now();
 	const lab = await failing(() => startLab({ ...flags, onProgress: (what) => say(`… ${what}`) }));
 	const { forwards, nodes, controls, resources } = await lab.status();
@@ -272,11 +269,6 @@ async function failing<T>(run: () => Promise<T>): Promise<T> {
 			"keepmesh lab status",
 		);
 	}
-}
-
-function needRoot(what: string): void {
-	if (process.getuid?.() !== 0)
-		throw new CliError(exitCodes.noPermission, `${what} needs root`, `sudo ./keepmesh ${what}`);
 }
 
 function nameFlag(name: string): string {
