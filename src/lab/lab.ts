@@ -97,7 +97,7 @@ export class Lab {
 	async placeOf(name: string): Promise<PodPlace> {
 		const { client, nodes, controls, state } = await this.status();
 		const host = [client, ...nodes, ...controls].find((one) => one.name === name);
-		// The client asks the first node's resolver, as a machine of the same network would.
+		// Outside the mesh: the machine's own resolver, and addresses for the lab's pods.
 		if (host) return { netns: host.netns, hostName: host.name, resolvConf: "", hosts: "" };
 		const pods = (await this.pods()).filter((pod) => pod.deletedMs === undefined);
 		const wanted = name.includes("/") ? name : undefined;
