@@ -11,6 +11,7 @@ import { runTour } from "../../lab/tour/run-tour.ts";
 import { tourSteps } from "../../lab/tour/tour-steps.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { labTourMesh } from "../demo/lab-tour-mesh.ts";
+import { canEnterUserNamespace, isInUserNamespace, runInUserNamespace } from "../demo/user-namespace.ts";
 import { startLab } from "../lab.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { needRoot } from "./need-root.ts";
@@ -33,6 +34,11 @@ export function demoCommand(): Command {
 }
 
 async function demo(flags: DemoFlags): Promise<void> {
+	if (process.getuid?.() !== 0 && canEnterUserNamespace()) {
+		say("not root: the demo runs in a user namespace, which ends with it");
+		process.exitCode = await runInUserNamespace();
+		return;
+	}
 	needRoot(["demo", ...process.argv.slice(3)].join(" "));
 	const startedMs = performance.now();
 	const lab = await bringUp(flags.name);
@@ -57,19 +63,31 @@ async function demo(flags: DemoFlags): Promise<void> {
 		allAsExpected = lines.every((line) => line.ok);
 		say("");
 		print(renderTour(lines));
+		if (isInUserNamespace() && !flags.exit) {
+			say(
+				"\nThe mesh lives as long as this command, and only inside it: Ctrl-C ends both. As root it stays: sudo ./keepmesh demo",
+			);
+			await interrupted();
+		}
 	} finally {
-		if (flags.exit) {
+		if (flags.exit || isInUserNamespace()) {
 			await lab.down();
 			say("\nThe lab is down; nothing of it is left.");
 		}
 	}
-	if (!flags.exit) sayWhatNext(flags.name);
+	if (!flags.exit && !isInUserNamespace()) sayWhatNext(flags.name);
 	if (!allAsExpected)
 		throw new CliError(
 			exitCodes.failure,
 			"the tour did not measure what it expected",
 			`keepmesh lab events --name ${flags.name}`,
 		);
+}
+
+function interrupted(): Promise<void> {
+	return new Promise((resolve) => {
+		for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+	});
 }
 
 async function bringUp(name: string): Promise<Lab> {
