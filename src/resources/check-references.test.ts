@@ -187,6 +187,13 @@ const cases: readonly (readonly [what: string, resources: readonly string[], ...
 		"IST0109 error VirtualService default/a spec.hosts[1]: VirtualService default/b, which is older, has the host a.default.svc.cluster.local",
 	],
 	[
+		"one host under two names in one VirtualService",
+		[
+			service("a"),
+			"VirtualService default/a {hosts: [a, a.default.svc.cluster.local], http: [{route: [{destination: {host: a}}]}]}",
+		],
+	],
+	[
 		"one host in VirtualServices that nobody sees both of",
 		[
 			service("a"),

@@ -33,7 +33,11 @@ export function controlCommand(): Command {
 			hostPort,
 		)
 		.option("--xds-socket <path>", "serve xDS on a Unix socket")
-		.option("--api <host:port>", "API, metrics and health", hostPort, { host: "127.0.0.1", port: 15014 })
+		.addOption(
+			new Option("--api <host:port>", "API, metrics and health")
+				.argParser(hostPort)
+				.default({ host: "127.0.0.1", port: 15014 }, "127.0.0.1:15014"),
+		)
 		.option("--api-name <name...>", "names, besides localhost, under which the API may be called")
 		.option("--id <name>", "name of this replica", hostname())
 		.option("--trust-domain <domain>", "of the certificates that it signs", "cluster.local")

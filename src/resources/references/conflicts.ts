@@ -13,6 +13,7 @@ export function checkMeshHosts(index: MeshIndex, report: Report): void {
 		for (const [at, written] of hosts.entries()) {
 			const host = fullHost(written, rule.metadata.namespace);
 			const older = owners.get(host) ?? [];
+			if (older.includes(rule)) continue;
 			const winner = older.find((other) => bothVisible(other, rule));
 			if (winner)
 				report(

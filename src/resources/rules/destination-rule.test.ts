@@ -54,7 +54,11 @@ const cases: readonly RuleCase[] = [
 		balancer("{warmup: {duration: 300s, minimumPercent: 150}}"),
 		`error ${lb}.warmup.minimumPercent: `,
 	],
-	["too little aggression", balancer("{warmup: {duration: 300s, aggression: 0.3}}"), `error ${lb}.warmup.aggression: `],
+	[
+		"too little aggression",
+		balancer("{warmup: {duration: 300s, aggression: 0.3}}"),
+		`error ${lb}.warmup.aggression: must be a number from 1, found 0.3`,
+	],
 	["the old warm-up", balancer("{warmupDurationSecs: 60s}"), `warning ${lb}.warmupDurationSecs: `],
 
 	["shares by place", locality('{distribute: [{from: "us/*", to: {"us/a/*": 80, "eu/*": 20}}]}')],
@@ -119,6 +123,7 @@ const cases: readonly RuleCase[] = [
 		"a connection pool",
 		policy("connectionPool: {tcp: {maxConnections: 1, connectTimeout: 30ms}, http: {http1MaxPendingRequests: 1}}"),
 	],
+	["a TCP connection that may idle for ever", policy("connectionPool: {tcp: {idleTimeout: 0s}}")],
 	["an empty connection pool", policy("connectionPool: {}"), "error spec.trafficPolicy.connectionPool: is empty"],
 	[
 		"a negative limit",

@@ -23,7 +23,7 @@ export function isDnsSubdomain(text: string): boolean {
 
 /** A full name, or a short one: no wildcards. */
 export function hostnameError(host: string): string | undefined {
-	return lengthError(host) ?? labelsError(host);
+	return lengthError(host) ?? labelsError(host, host);
 }
 
 /** A name whose first label may be a wildcard: `*.example.com`, `*`. */
@@ -34,7 +34,7 @@ export function wildcardHostError(host: string): string | undefined {
 	const first = dot < 0 ? host : host.slice(0, dot);
 	if (!wildcardLabel.test(first))
 		return `${JSON.stringify(host)} is not a valid host name (part ${JSON.stringify(first)})`;
-	return dot < 0 ? undefined : labelsError(host.slice(dot + 1));
+	return dot < 0 ? undefined : labelsError(host.slice(dot + 1), host);
 }
 
 /** `*.com` is fine, `*abc.com` is not a wildcard that can be matched everywhere. */
@@ -48,8 +48,9 @@ function lengthError(host: string): string | undefined {
 	return undefined;
 }
 
-function labelsError(host: string): string | undefined {
-	const parts = host.split(".");
+/** What is wrong with `labels`, the whole of `host` or what follows its first part. */
+function labelsError(labels: string, host: string): string | undefined {
+	const parts = labels.split(".");
 	const last = parts.at(-1) ?? "";
 	if (/^\d+$/.test(last)) return `${JSON.stringify(host)} is not a valid host name (its last part is a number)`;
 	for (const [index, part] of parts.entries()) {

@@ -19,6 +19,7 @@ const cases: readonly RuleCase[] = [
 		`hosts: [a_b.com]\n${to("reviews")}`,
 		'error spec.hosts[0]: "a_b.com" is not a valid host name',
 	],
+	["a host with a port", `hosts: ["a.com:80"]\n${to("reviews")}`, 'error spec.hosts[0]: "a.com:80" is not a valid'],
 	["a host with letters of another script", `hosts: ["rеviews.com"]\n${to("reviews")}`, "error spec.hosts[0]: "],
 	["a host with capitals", `hosts: [Reviews.com]\n${to("reviews")}`, "warning spec.hosts[0]: "],
 	["a wildcard inside a host", `hosts: ["a.*.com"]\n${to("reviews")}`, "error spec.hosts[0]: "],

@@ -41,9 +41,13 @@ function checkValue(check: Check, shape: Shape, value: unknown): void {
 				);
 			return;
 		case "number":
-			if (typeof value !== "number" || Number.isNaN(value)) wrong(check, "must be a number", value);
+			if (typeof value !== "number" || !Number.isFinite(value)) wrong(check, "must be a number", value);
 			else if (value < shape.min || value > shape.max)
-				wrong(check, `must be a number from ${shape.min} to ${shape.max}`, value);
+				wrong(
+					check,
+					`must be a number from ${shape.min}${Number.isFinite(shape.max) ? ` to ${shape.max}` : ""}`,
+					value,
+				);
 			return;
 		case "flag":
 			if (typeof value !== "boolean")
@@ -82,7 +86,8 @@ function checkValue(check: Check, shape: Shape, value: unknown): void {
 function checkText(check: Check, shape: Extract<Shape, { type: "text" }>, value: unknown): void {
 	if (typeof value !== "string") {
 		const plain = typeof value === "number" || typeof value === "boolean";
-		wrong(check, "must be a text", value, plain ? `put it in quotes: "${value}"` : "");
+		const hint = isMapping(value) ? "put it in quotes if it holds a colon" : "";
+		wrong(check, "must be a text", value, plain ? `put it in quotes: "${value}"` : hint);
 	} else if (shape.choices && !shape.choices.includes(value)) {
 		const near = nearestName(value, shape.choices);
 		const hint = near ? `did you mean ${near}?` : "";

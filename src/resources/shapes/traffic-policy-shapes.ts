@@ -30,7 +30,8 @@ export const connectionPoolShape = struct({
 		connectTimeout: duration,
 		tcpKeepalive: struct({ probes: count, time: duration, interval: duration }),
 		maxConnectionDuration: duration,
-		idleTimeout: duration,
+		// 0s: never.
+		idleTimeout: durationOrZero,
 	}),
 	http: struct({
 		http1MaxPendingRequests: smallCount,
@@ -68,7 +69,10 @@ const loadBalancerShape = struct({
 	}),
 	localityLbSetting: localityLbShape,
 	zoneAwareLbSetting: any,
-	warmup: struct({ duration, minimumPercent: number(0, 100), aggression: number(1, Number.MAX_VALUE) }, "duration"),
+	warmup: struct(
+		{ duration, minimumPercent: number(0, 100), aggression: number(1, Number.POSITIVE_INFINITY) },
+		"duration",
+	),
 	warmupDurationSecs: duration,
 });
 
