@@ -16,7 +16,8 @@ const enter = [
 	"set -e",
 	'[ -z "$1" ] || mount --bind "$1" /etc/resolv.conf',
 	'[ -z "$2" ] || mount --bind "$2" /etc/hosts',
-	'echo "$3" >/proc/sys/kernel/hostname',
+	// In a user namespace the file belongs to the machine's root, though the name is ours to set.
+	'{ echo "$3" >/proc/sys/kernel/hostname; } 2>/dev/null || hostname "$3"',
 	"shift 3",
 	'exec "$@"',
 ].join("\n");
