@@ -76,14 +76,15 @@ function isElsewhere({ typeUrl, name }: Reference): boolean {
 
 /** Names of the secrets that the part's resources need. */
 export function secretsNamedIn(typeUrl: TypeUrl, part: ResourcePart): readonly string[] {
-	return (
-		needsOf(typeUrl, part)
-			.get(typeUrls.secret)
-			?.map(({ to }) => to.name) ?? []
-	);
+	return secretNeeds(typeUrl, part).map(({ to }) => to.name);
 }
 
-interface Need {
+/** The secrets that the part's resources need, and which need them. */
+export function secretNeeds(typeUrl: TypeUrl, part: ResourcePart): readonly Need[] {
+	return needsOf(typeUrl, part).get(typeUrls.secret) ?? [];
+}
+
+export interface Need {
 	readonly to: Reference;
 	/** Names of the resources of the part that name it. */
 	readonly from: readonly string[];

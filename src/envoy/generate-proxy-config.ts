@@ -8,6 +8,8 @@ import { type ClusterOptions, defaultClusterOptions } from "./cluster/cluster-op
 import { generateGatewayClusters } from "./cluster/gateway-clusters.ts";
 import { generateInboundClusters } from "./cluster/inbound-clusters.ts";
 import { generateOutboundClusters } from "./cluster/outbound-clusters.ts";
+import { meshRootSecret, workloadCertificateSecret } from "./cluster/secret-source.ts";
+import { servedClusters } from "./cluster/served-clusters.ts";
 import { resourcePart } from "./encode-resource.ts";
 import { endpointPart } from "./endpoint/endpoint-part.ts";
 import { secretsNamedIn } from "./find-dangling-references.ts";
@@ -50,10 +52,12 @@ export function generateProxyConfig(
 		if (part && part.resources.size > 0) set.parts.push(part);
 		config.set(typeUrl, set);
 	};
-	for (const group of groups) add(typeUrls.cluster, group.clusters);
+	const certified = proxy.workloadCertificate || clusterOptions.autoMtls;
+	const served = (certified ? servedWithCertificate : servedWithout)(view.secrets);
+	for (const group of groups) add(typeUrls.cluster, servedClusters(group.clusters, served));
 	add(typeUrls.endpoints, endpointsOf(proxy, view));
 	for (const group of groups) add(typeUrls.listener, group.listeners);
-	const servers = proxy.type === "router" && view.gateway ? gatewayListeners(view.gateway, view.secrets) : undefined;
+	const servers = proxy.type === "router" && view.gateway ? gatewayListeners(view.gateway, served) : undefined;
 	add(typeUrls.listener, servers);
 	for (const group of groups) add(typeUrls.route, group.routes);
 	add(typeUrls.secret, gatewaySecrets(view.secrets));
@@ -111,8 +115,16 @@ const gatewayParts = rememberedByView((view: GatewayView, options: ClusterOption
 	partsOf(generateGatewayClusters(view, options), [], generateGatewayRoutes(view)),
 );
 
-const gatewayListeners = rememberedByView((view: GatewayView, secrets: readonly SecretView[]) =>
-	resourcePart(generateGatewayListeners(view, gatewaySecretNames(secrets))),
+const gatewayListeners = rememberedByView((view: GatewayView, served: ReadonlySet<string>) =>
+	resourcePart(generateGatewayListeners(view, served)),
+);
+
+const servedWithout = rememberedByIdentity(gatewaySecretNames);
+
+/** The proxy's node answers for its own certificate and the mesh's roots. */
+const servedWithCertificate = rememberedByIdentity(
+	(secrets: readonly SecretView[]) =>
+		new Set([...gatewaySecretNames(secrets), workloadCertificateSecret, meshRootSecret]),
 );
 
 const gatewaySecrets = rememberedByIdentity((secrets: readonly SecretView[]) =>

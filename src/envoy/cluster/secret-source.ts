@@ -39,3 +39,8 @@ export function secretConfig(name: string): MessageFields<typeof SdsSecretConfig
 	const own = name === workloadCertificateSecret || name === meshRootSecret;
 	return { name, sdsConfig: own ? workloadSecretSource : overAds };
 }
+
+/** Is it among what the proxy can get? Secrets that are files of the proxy's machine come with the configuration. */
+export function isServed(secret: string, served: ReadonlySet<string>): boolean {
+	return secret.startsWith("file-") || served.has(secret);
+}

@@ -38,7 +38,7 @@ function listenersOf(listeners: readonly GatewayListenerView[], ...secrets: read
 		listeners,
 		services: [aServiceView(db)],
 	};
-	return generateGatewayListeners(view, new Set(secrets));
+	return generateGatewayListeners(view, new Set(["default", "ROOTCA", ...secrets]));
 }
 
 function chainsOf(listener: GatewayListenerView, ...secrets: readonly string[]): readonly FilterChain[] {

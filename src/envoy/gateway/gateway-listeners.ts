@@ -5,7 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import type { GatewayListenerView, GatewayServerView, GatewayView } from "../../model/view.ts";
 import type { RouteDestination } from "../../resources/kinds/networking.ts";
 import type { EncodedResource } from "../../xds/resource.ts";
-import { meshRootSecret, workloadCertificateSecret } from "../cluster/secret-source.ts";
+import { isServed } from "../cluster/secret-source.ts";
 import { durationFromMs, encodeResource, packAny } from "../encode-resource.ts";
 import { TrafficDirection } from "../gen/envoy/config/core/v3/base_pb.ts";
 import { type Filter, FilterSchema } from "../gen/envoy/config/listener/v3/listener_components_pb.ts";
@@ -106,12 +106,6 @@ function addTls(
 		...(localReply && { localReply }),
 	});
 	chains.add(match, { name: server.routeName, filters: [manager], ...options });
-}
-
-/** The proxy's node answers for the workload's own certificate and for files; the control plane for the rest. */
-function isServed(secret: string, served: ReadonlySet<string>): boolean {
-	const own = secret === workloadCertificateSecret || secret === meshRootSecret;
-	return own || secret.startsWith("file-") || served.has(secret);
 }
 
 const sniCluster: Filter = create(FilterSchema, {
