@@ -33,8 +33,10 @@ export interface ControlOptions extends ControlPlaneOptions {
 	readonly version: string;
 	/** Directories or files; what `apply` adds goes into the first directory. */
 	readonly resources: readonly string[];
-	/** Where the certificate authority and other state live; without it no certificates are signed. */
+	/** Where this replica's state lives, and, unless `caDirectory` says otherwise, its certificate authority in `ca`. */
 	readonly dataDirectory?: string;
+	/** Of the certificate authority: replicas that share it share one root. With no directory nothing is signed. */
+	readonly caDirectory?: string;
 	readonly trustDomain: string;
 	/** Plaintext xDS, off when absent. */
 	readonly insecureXds?: HostPort;
@@ -194,8 +196,9 @@ function configSource(control: ControlPlane, holders: Map<string, number>): Conf
 
 /** Signing of workload certificates, on the xDS port as Istio has it. */
 function certificateServices(options: ControlOptions, clock: Clock): ReadonlyMap<string, UnaryHandler> | undefined {
-	if (options.dataDirectory === undefined) return undefined;
-	const directory = join(options.dataDirectory, "ca");
+	const { dataDirectory, caDirectory } = options;
+	const directory = caDirectory ?? (dataDirectory === undefined ? undefined : join(dataDirectory, "ca"));
+	if (directory === undefined) return undefined;
 	mkdirSync(directory, { recursive: true, mode: 0o700 });
 	const authority: Authority = openAuthority({
 		directory,

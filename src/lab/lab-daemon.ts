@@ -206,10 +206,12 @@ export class LabDaemon {
 		};
 		// The gateway's Service must be there before the first Envoy asks; a user's own file of it comes first in path order.
 		writeFileSync(join(this.#statusDirectory, "lab-gateway.yaml"), gatewayManifest);
+		// One root for all replicas: whichever starts first makes it.
+		const ca = join(record.state, "ca");
 		for (const control of network.controls) {
 			const data = join(record.state, control.name);
 			mkdirSync(data, { recursive: true });
-			keep(control.name, controlCommand(input, control, { resources: record.resources, data }));
+			keep(control.name, controlCommand(input, control, { resources: record.resources, data, ca }));
 		}
 		for (const node of network.nodes) {
 			const state = this.#agentState(node.name);

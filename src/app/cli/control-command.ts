@@ -11,6 +11,7 @@ import { programVersion } from "./version-command.ts";
 interface ControlFlags {
 	readonly resources: readonly string[];
 	readonly data?: string;
+	readonly ca?: string;
 	readonly id: string;
 	readonly api: HostPort;
 	readonly apiName?: readonly string[];
@@ -27,6 +28,7 @@ export function controlCommand(): Command {
 		.description("Runs a control plane: reads resources, serves xDS and the API. Needs no root.")
 		.requiredOption("--resources <dir...>", "directories or files of resources, watched; apply writes into the first")
 		.option("--data <dir>", "state of this control plane, with the certificate authority; none: signs no certificates")
+		.option("--ca <dir>", "the certificate authority, shared by replicas that are to have one root (default: ca in --data)")
 		.option(
 			"--insecure-xds <host:port>",
 			"serve xDS in plaintext here (off by default; loopback and labs only)",
@@ -71,6 +73,7 @@ async function runControl(flags: ControlFlags): Promise<void> {
 				api: flags.api,
 				snapshot: { clusterId: flags.clusterId, network: flags.network },
 				...(flags.data === undefined ? {} : { dataDirectory: flags.data }),
+				...(flags.ca === undefined ? {} : { caDirectory: flags.ca }),
 				...(flags.apiName === undefined ? {} : { apiNames: flags.apiName }),
 				...(flags.insecureXds === undefined ? {} : { insecureXds: flags.insecureXds }),
 				...(flags.xdsSocket === undefined ? {} : { xdsSocket: flags.xdsSocket }),

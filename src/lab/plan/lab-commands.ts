@@ -21,7 +21,7 @@ const inside = (netns: string, command: readonly string[]): readonly string[] =>
 export function controlCommand(
 	{ keepmesh }: LabCommandInput,
 	control: LabHost,
-	directories: { readonly resources: string; readonly data: string },
+	directories: { readonly resources: string; readonly data: string; readonly ca: string },
 ): readonly string[] {
 	return inside(control.netns, [
 		...keepmesh,
@@ -30,6 +30,8 @@ export function controlCommand(
 		directories.resources,
 		"--data",
 		directories.data,
+		"--ca",
+		directories.ca,
 		"--insecure-xds",
 		`${control.address}:${xdsPort}`,
 		"--api",
@@ -55,6 +57,8 @@ export function nodeCommand(input: LabCommandInput, node: LabNode, state: string
 		ordered.map((control) => `${control.address}:${xdsPort}`).join(","),
 		"--dns-listen",
 		`${node.podGateway}:53`,
+		"--certificates",
+		"cluster.local",
 		"--envoy",
 		input.envoy,
 	]);
