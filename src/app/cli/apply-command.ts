@@ -3,8 +3,9 @@
 import { Command, Option } from "commander";
 import type { AppliedItem, ApplyAnswer } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
+import { callApi } from "./control-plane-client.ts";
 import { countProblems } from "./count-problems.ts";
+import { type ApiOption, withApiOption } from "./find-control-planes.ts";
 import { readInputs } from "./read-inputs.ts";
 import { print, printJson, sayProblems } from "./terminal.ts";
 

@@ -7,8 +7,10 @@ import type { Manifest, ResourceItem } from "../api/api-types.ts";
 import { printItems, sendResources } from "./apply-command.ts";
 import { parseWeights, planCanary } from "./canary-plan.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
-import { appliedText, messageOf } from "./get-command.ts";
+import { askAll } from "./control-plane-client.ts";
+import { type ApiOption, withApiOption } from "./find-control-planes.ts";
+import { appliedText, messageOf, resourcesOf } from "./get-command.ts";
+import { mergeResources } from "./merge-replicas.ts";
 import { print, say } from "./terminal.ts";
 
 interface CanaryOptions extends ApiOption {
@@ -58,8 +60,7 @@ async function canary(service: string, texts: readonly string[], options: Canary
 
 async function manifestsOf(options: CanaryOptions, kind: string, namespace?: string): Promise<readonly Manifest[]> {
 	const query = new URLSearchParams({ kind, ...(namespace === undefined ? {} : { namespace }) });
-	const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
-	return items.map((item) => item.manifest);
+	return (await resourcesOf(options, query)).map((item) => item.manifest);
 }
 
 async function waitUntilApplied(options: CanaryOptions, manifest: Manifest): Promise<void> {
@@ -67,10 +68,11 @@ async function waitUntilApplied(options: CanaryOptions, manifest: Manifest): Pro
 	const query = new URLSearchParams({ kind: manifest.kind, namespace, name });
 	const deadlineMs = performance.now() + 10_000;
 	for (;;) {
-		const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
+		const answers = await askAll<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
+		const lists = answers.map(({ answer }) => answer.items);
 		// What was written is not read at once: until then there is nothing, or what was there before.
-		const [item] = items;
-		const status = item && isDeepStrictEqual(item.manifest.spec, manifest.spec) ? item.status : undefined;
+		const allRead = lists.every(([item]) => item && isDeepStrictEqual(item.manifest.spec, manifest.spec));
+		const status = allRead ? mergeResources(lists)[0]?.status : undefined;
 		if (status?.proxies && status.proxies.rejected.length > 0) {
 			throw new CliError(exitCodes.failure, `rejected by ${messageOf(status)}`, "keepmesh proxy-status");
 		}
@@ -83,7 +85,7 @@ async function waitUntilApplied(options: CanaryOptions, manifest: Manifest): Pro
 				exitCodes.failure,
 				status
 					? `after 10 s it is applied on ${appliedText(status)} proxies`
-					: "after 10 s the control plane has not read what was written",
+					: "after 10 s a control plane has not read what was written",
 				"keepmesh proxy-status",
 			);
 		}

@@ -28,7 +28,10 @@ export function controlCommand(): Command {
 		.description("Runs a control plane: reads resources, serves xDS and the API. Needs no root.")
 		.requiredOption("--resources <dir...>", "directories or files of resources, watched; apply writes into the first")
 		.option("--data <dir>", "state of this control plane, with the certificate authority; none: signs no certificates")
-		.option("--ca <dir>", "the certificate authority, shared by replicas that are to have one root (default: ca in --data)")
+		.option(
+			"--ca <dir>",
+			"the certificate authority, shared by replicas that are to have one root (default: ca in --data)",
+		)
 		.option(
 			"--insecure-xds <host:port>",
 			"serve xDS in plaintext here (off by default; loopback and labs only)",

@@ -3,8 +3,9 @@
 import { Command } from "commander";
 import type { Manifest, ResourceItem } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
-import { appliedText } from "./get-command.ts";
+import { callApi } from "./control-plane-client.ts";
+import { type ApiOption, withApiOption } from "./find-control-planes.ts";
+import { appliedText, resourcesOf } from "./get-command.ts";
 import { kindNamed } from "./kind-names.ts";
 import { paint, print, say } from "./terminal.ts";
 
@@ -27,8 +28,7 @@ async function describe(kindText: string, nameText: string | undefined, options:
 	const name = nameText ?? slashName;
 	if (name === undefined) throw new CliError(exitCodes.usage, "say which one", `keepmesh get ${kindPart}`);
 	const query = new URLSearchParams({ kind, namespace: options.namespace, name });
-	const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
-	const [item] = items;
+	const [item] = await resourcesOf(options, query);
 	if (!item) {
 		const message = `there is no ${kindPart} ${name} in namespace ${options.namespace}`;
 		throw new CliError(exitCodes.failure, message, `keepmesh get ${kindPart} -A`);
@@ -63,7 +63,7 @@ async function headText(item: ResourceItem): Promise<string> {
 async function serviceText(service: Manifest, options: DescribeOptions): Promise<string> {
 	const { name, namespace = "default" } = service.metadata;
 	const query = new URLSearchParams({ kind: "VirtualService,DestinationRule" });
-	const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
+	const items = await resourcesOf(options, query);
 	const names = new Set([`${name}.${namespace}`, `${name}.${namespace}.svc.cluster.local`]);
 	const rules = items.filter(({ manifest }) => {
 		const spec = (manifest.spec ?? {}) as { readonly hosts?: readonly string[]; readonly host?: string };

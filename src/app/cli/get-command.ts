@@ -3,8 +3,10 @@
 import { Command, Option } from "commander";
 import type { ResourceItem, ResourceStatus } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
+import { askAll } from "./control-plane-client.ts";
+import { type ApiOption, withApiOption } from "./find-control-planes.ts";
 import { kindList, kindNamed } from "./kind-names.ts";
+import { mergeResources } from "./merge-replicas.ts";
 import { paint, print, printJson, renderAge, renderTable, say } from "./terminal.ts";
 
 interface GetOptions extends ApiOption {
@@ -70,8 +72,13 @@ async function fetchItems(
 	if (name !== undefined) query.set("name", name);
 	if (!options.allNamespaces) query.set("namespace", options.namespace);
 	if (options.selector) query.set("labels", options.selector);
-	const { items } = await callApi<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
-	return items;
+	return await resourcesOf(options, query);
+}
+
+/** As all control planes together know them. */
+export async function resourcesOf(options: ApiOption, query: URLSearchParams): Promise<readonly ResourceItem[]> {
+	const answers = await askAll<{ items: readonly ResourceItem[] }>(options, `/api/v1/resources?${query}`);
+	return mergeResources(answers.map(({ answer }) => answer.items));
 }
 
 function tableOf(items: readonly ResourceItem[], options: GetOptions): string {

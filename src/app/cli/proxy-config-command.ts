@@ -1,9 +1,14 @@
-// keepmesh proxy-config: what the control plane has sent one proxy, by type; --envoy asks the proxy itself instead.
+// keepmesh proxy-config: what one proxy has, by type. Asks the Envoy itself in a running lab or with --admin; elsewhere shows
+// what the control plane sent it. Says on stderr which of the two it is.
 
 import { Argument, Command, Option } from "commander";
+import type { RunningPod } from "../../lab/lab.ts";
 import type { ProxyItem } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
+import { askAll, askReplica } from "./control-plane-client.ts";
+import { bootstrapOfDump, camelCased, type EnvoyDump, sectionsOfDump } from "./envoy-dump.ts";
+import { type ApiOption, chosenLab, withApiOption } from "./find-control-planes.ts";
+import { mergeProxies } from "./merge-replicas.ts";
 import { proxyTable } from "./proxy-config-table.ts";
 import { isProxy } from "./proxy-status-command.ts";
 import { print, printJson, say } from "./terminal.ts";
@@ -16,12 +21,16 @@ interface ProxyConfigOptions extends ApiOption {
 const sections = ["listeners", "routes", "clusters", "endpoints", "secrets", "bootstrap", "all"] as const;
 type Section = (typeof sections)[number];
 
+/** A port of every proxy of a pod, on its loopback. */
+const adminPort = 15_000;
+const dumpPath = "/config_dump?include_eds";
+
 export type SectionJson = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
 
 export function proxyConfigCommand(): Command {
 	return withApiOption(new Command("proxy-config"))
 		.alias("pc")
-		.description("Shows the configuration of one proxy, as the control plane sent it.")
+		.description("Shows what one proxy has: as its Envoy says in a lab, elsewhere as the control plane sent it.")
 		.addArgument(new Argument("<type>").choices(sections).argParser(sectionNamed))
 		.argument("<proxy>", "name or id: reviews-v1-abc.default")
 		.option("--admin <url>", "ask the Envoy itself, at its admin address, http://127.0.0.1:15000")
@@ -30,63 +39,108 @@ export function proxyConfigCommand(): Command {
 }
 
 async function showConfig(section: Section, proxy: string, options: ProxyConfigOptions): Promise<void> {
-	if (options.admin || section === "bootstrap") return await showFromEnvoy(section, proxy, options);
-	const { items } = await callApi<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies");
-	const found = items.filter((item) => isProxy(item, proxy));
-	const [first, second] = found;
-	if (!first) throw new CliError(exitCodes.failure, `no proxy "${proxy}" is connected`, "keepmesh proxy-status");
-	if (second) {
-		const names = found.map((item) => item.name).join(", ");
-		throw new CliError(exitCodes.usage, `"${proxy}" may be ${names}`, `keepmesh proxy-config ${section} ${first.name}`);
+	if (options.admin) return await printDump(await dumpAt(options.admin), section, options);
+	const found = await podOfLab(proxy, options);
+	if (found) {
+		try {
+			const dump = await dumpInPod(found.pod);
+			say(`as the Envoy of ${found.pod.name}.${found.pod.namespace} has it (lab ${found.lab})`);
+			return await printDump(dump, section, options);
+		} catch (error) {
+			say(`the Envoy of ${found.pod.name} does not answer: ${error instanceof Error ? error.message : String(error)}`);
+		}
 	}
-	const query = new URLSearchParams({ proxy: first.id, ...(section === "all" ? {} : { type: section }) });
-	const { proxy: _, withheld, ...config } = await callApi<Record<string, unknown>>(options, `/api/v1/config?${query}`);
-	if (withheld)
-		say(`the newest configuration is withheld, this is the last good one: keepmesh proxy-status ${first.name}`);
-	await printConfig(config as SectionJson, section, options);
-}
-
-async function printConfig(config: SectionJson, section: Section, options: ProxyConfigOptions): Promise<void> {
-	const shown = section === "all" ? config : (config[section] ?? []);
-	if (options.output === "json") printJson(shown);
-	else if (options.output === "yaml") print((await import("yaml")).stringify(shown, { aliasDuplicateObjects: false }));
-	else for (const table of Object.entries(config).map(([type, items]) => proxyTable(type, items))) print(table);
-}
-
-async function showFromEnvoy(section: Section, proxy: string, options: ProxyConfigOptions): Promise<void> {
-	if (!options.admin) {
+	if (section === "bootstrap") {
 		throw new CliError(
 			exitCodes.usage,
 			"the bootstrap is known to the Envoy alone: give its admin address",
 			`keepmesh proxy-config ${section} ${proxy} --admin http://127.0.0.1:15000`,
 		);
 	}
-	let dump: { readonly configs: readonly Readonly<Record<string, unknown>>[] };
+	await showWhatWasSent(section, proxy, options);
+}
+
+async function showWhatWasSent(section: Section, proxy: string, options: ProxyConfigOptions): Promise<void> {
+	const answers = await askAll<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies");
+	const found = mergeProxies(answers.map(({ answer }) => answer.items)).filter((item) => isProxy(item, proxy));
+	const [first, second] = found;
+	if (!first) throw new CliError(exitCodes.failure, `no proxy "${proxy}" is connected`, "keepmesh proxy-status");
+	if (second) {
+		const names = found.map((item) => item.name).join(", ");
+		throw new CliError(exitCodes.usage, `"${proxy}" may be ${names}`, `keepmesh proxy-config ${section} ${first.name}`);
+	}
+	const holder = answers.find(({ answer }) =>
+		answer.items.some((item) => item.id === first.id && item.connectedMs === first.connectedMs),
+	);
+	if (!holder) throw new Error(`nobody holds ${first.id}`);
+	const query = new URLSearchParams({ proxy: first.id, ...(section === "all" ? {} : { type: section }) });
+	const answer = await askReplica<Record<string, unknown>>(holder.replica, `/api/v1/config?${query}`);
+	const { proxy: _, withheld, ...config } = answer;
+	say(`as the control plane ${first.control} sent it to ${first.name}`);
+	if (withheld)
+		say(`the newest configuration is withheld, this is the last good one: keepmesh proxy-status ${first.name}`);
+	await printConfig(config as SectionJson, section, options);
+}
+
+async function printConfig(config: SectionJson, section: Section, options: ProxyConfigOptions): Promise<void> {
+	if (options.output !== "table") return await printData(section === "all" ? config : (config[section] ?? []), options);
+	const shown = Object.entries(config).filter(([type]) => section === "all" || type === section);
+	print(shown.map(([type, items]) => proxyTable(type, items)).join("\n\n"));
+}
+
+async function printDump(dump: EnvoyDump, section: Section, options: ProxyConfigOptions): Promise<void> {
+	const config = sectionsOfDump(dump);
+	const bootstrap = bootstrapOfDump(dump);
+	if (section === "bootstrap") return await printData(bootstrap, options);
+	if (section === "all" && options.output !== "table") return await printData({ bootstrap, ...config }, options);
+	await printConfig(
+		options.output === "table" ? (camelCased(config) as SectionJson) : (config as SectionJson),
+		section,
+		options,
+	);
+}
+
+async function printData(value: unknown, options: ProxyConfigOptions): Promise<void> {
+	if (options.output === "yaml") print((await import("yaml")).stringify(value, { aliasDuplicateObjects: false }));
+	else printJson(value);
+}
+
+async function dumpAt(admin: string): Promise<EnvoyDump> {
 	try {
-		const response = await fetch(new URL("/config_dump?include_eds", options.admin), {
-			signal: AbortSignal.timeout(10_000),
-		});
-		dump = (await response.json()) as typeof dump;
+		const response = await fetch(new URL(dumpPath, admin), { signal: AbortSignal.timeout(10_000) });
+		return (await response.json()) as EnvoyDump;
 	} catch (error) {
 		const reason = error instanceof Error ? error.message : String(error);
-		throw new CliError(
-			exitCodes.unavailable,
-			`no Envoy answers at ${options.admin}: ${reason}`,
-			"keepmesh proxy-status",
-		);
+		throw new CliError(exitCodes.unavailable, `no Envoy answers at ${admin}: ${reason}`, "keepmesh proxy-status");
 	}
-	const names: Readonly<Record<Section, string>> = {
-		listeners: "ListenersConfigDump",
-		routes: "RoutesConfigDump",
-		clusters: "ClustersConfigDump",
-		endpoints: "EndpointsConfigDump",
-		secrets: "SecretsConfigDump",
-		bootstrap: "BootstrapConfigDump",
-		all: "Dump",
-	};
-	const configs = dump.configs.filter((config) => String(config["@type"]).endsWith(names[section]));
-	if (options.output === "yaml") print((await import("yaml")).stringify(configs, { aliasDuplicateObjects: false }));
-	else printJson(section === "all" ? dump : configs);
+}
+
+/** A running lab's pod of that name, when this user may enter its namespace. An address that was given comes first. */
+async function podOfLab(
+	proxy: string,
+	options: ProxyConfigOptions,
+): Promise<{ readonly lab: string; readonly pod: RunningPod } | undefined> {
+	if ((options.api?.length ?? 0) > 0 || process.getuid?.() !== 0) return undefined;
+	if (process.env.KEEPMESH_API && options.lab === undefined && options.name === undefined) return undefined;
+	const record = chosenLab(options);
+	if (!record) return undefined;
+	const { Lab } = await import("../../lab/lab.ts");
+	const pods = await new Lab(record.name).pods();
+	// By id (type~address~name.namespace~domain), by name with its namespace, or by name alone.
+	const wanted = proxy.split("~")[2] ?? proxy;
+	const found = pods.filter(
+		(pod) => pod.proxy !== "none" && [pod.name, `${pod.name}.${pod.namespace}`].includes(wanted),
+	);
+	const [pod] = found;
+	return pod && found.length === 1 ? { lab: record.name, pod } : undefined;
+}
+
+async function dumpInPod(pod: RunningPod): Promise<EnvoyDump> {
+	const { requestInNamespace } = await import("../demo/namespace-request.ts");
+	const target = { netns: pod.netns, host: "127.0.0.1", port: adminPort };
+	const { status, text } = await requestInNamespace(target, dumpPath);
+	if (status !== 200) throw new Error(`it answers ${status}`);
+	return JSON.parse(text) as EnvoyDump;
 }
 
 /** istioctl's words are singular. */

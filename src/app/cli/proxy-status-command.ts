@@ -3,7 +3,9 @@
 import { Command, Option } from "commander";
 import type { ProxyItem, ProxyTypeItem } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { type ApiOption, callApi, withApiOption } from "./control-plane-client.ts";
+import { askAll } from "./control-plane-client.ts";
+import { type ApiOption, withApiOption } from "./find-control-planes.ts";
+import { mergeProxies } from "./merge-replicas.ts";
 import { paint, print, printJson, renderAge, renderTable, say } from "./terminal.ts";
 
 interface ProxyStatusOptions extends ApiOption {
@@ -26,12 +28,16 @@ export function proxyStatusCommand(): Command {
 async function showProxies(name: string | undefined, options: ProxyStatusOptions): Promise<void> {
 	if (options.confirm) {
 		const query = name === undefined ? "" : `?proxy=${encodeURIComponent(name)}`;
-		const { confirmed } = await callApi<{ confirmed: number }>(options, `/api/v1/held/confirm${query}`, {
+		// A replica that the proxy is not connected to says 404.
+		const answers = await askAll<{ confirmed?: number }>(options, `/api/v1/held/confirm${query}`, {
 			method: "POST",
+			expect: [404],
 		});
+		const confirmed = answers.reduce((sum, { answer }) => sum + (answer.confirmed ?? 0), 0);
 		say(`${confirmed} held ${confirmed === 1 ? "push" : "pushes"} confirmed`);
 	}
-	const { items } = await callApi<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies");
+	const answers = await askAll<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies");
+	const items = mergeProxies(answers.map(({ answer }) => answer.items));
 	const shown = name === undefined ? items : items.filter((proxy) => isProxy(proxy, name));
 	if (name !== undefined && shown.length === 0) {
 		throw new CliError(exitCodes.failure, `no proxy "${name}" is connected`, "keepmesh proxy-status");

@@ -4,8 +4,10 @@ import { Command, Option } from "commander";
 import type { Problem } from "../../resources/problem.ts";
 import { renderProblems } from "../../resources/render-problems.ts";
 import type { MeshStatus, ProxyItem } from "../api/api-types.ts";
-import { type ApiOption, callApi, findControlPlane, withApiOption } from "./control-plane-client.ts";
+import { askAll } from "./control-plane-client.ts";
 import { counted } from "./count-problems.ts";
+import { type ApiOption, withApiOption } from "./find-control-planes.ts";
+import { mergeProxies, mergeProxyCounts, unique } from "./merge-replicas.ts";
 import { isColourful, paint, print, printJson, renderAge } from "./terminal.ts";
 
 interface StatusOptions extends ApiOption {
@@ -20,24 +22,39 @@ export function statusCommand(): Command {
 }
 
 async function showStatus(options: StatusOptions): Promise<void> {
-	const [status, { items: proxies }, { items: problems }] = await Promise.all([
-		callApi<MeshStatus>(options, "/api/v1/status"),
-		callApi<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies"),
-		callApi<{ items: readonly Problem[] }>(options, "/api/v1/problems"),
+	const [statuses, proxyLists, problemLists] = await Promise.all([
+		askAll<MeshStatus>(options, "/api/v1/status"),
+		askAll<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies"),
+		askAll<{ items: readonly Problem[] }>(options, "/api/v1/problems"),
 	]);
+	const controls = statuses.map(({ answer }) => answer);
+	const proxies = mergeProxies(proxyLists.map(({ answer }) => answer.items));
+	const problems = unique(problemLists.flatMap(({ answer }) => answer.items));
+	const counts = mergeProxyCounts(controls);
+	const [first] = controls;
+	const errors = problems.filter((problem) => problem.severity === "error").length;
+	const warnings = problems.filter((problem) => problem.severity === "warning").length;
+	const resources = first?.resources ?? {};
 	if (options.output === "json") {
-		printJson({ ...status, problems, withheld: proxies.filter((proxy) => proxy.withheld) });
+		const held = proxies.filter((proxy) => proxy.withheld);
+		printJson({ controls, resources, errors, warnings, proxies: counts, problems, withheld: held });
 		return;
 	}
-	const { url, because } = findControlPlane(options);
-	const up = renderAge(status.nowMs - status.startedMs);
 	const mark = (good: boolean): string => (good ? paint("green", "√") : paint("red", "×"));
-	print(`${mark(status.ready)} control plane ${status.id} (${status.version}), up ${up}, at ${url} (${because})`);
-	const kinds = Object.entries(status.resources).map(([kind, count]) => `${count} ${kind}`);
+	for (const { replica, answer } of statuses) {
+		const up = renderAge(answer.nowMs - answer.startedMs);
+		const where = replica.name === answer.id ? "" : `, at ${replica.name}`;
+		const { connected } = answer.proxies;
+		const load = controls.length > 1 ? `, ${connected} ${connected === 1 ? "proxy" : "proxies"}` : "";
+		print(
+			`${mark(answer.ready)} control plane ${answer.id} (${answer.version})${answer.ready ? "" : " is not ready"}, up ${up}${load}${where}`,
+		);
+	}
+	const kinds = Object.entries(resources).map(([kind, count]) => `${count} ${kind}`);
 	print(
-		`${mark(status.errors === 0)} resources: ${kinds.join(", ") || "none"}; ${counted(status.errors, "error")}, ${counted(status.warnings, "warning")}`,
+		`${mark(errors === 0)} resources: ${kinds.join(", ") || "none"}; ${counted(errors, "error")}, ${counted(warnings, "warning")}`,
 	);
-	const { connected, synced, stale, rejecting, withheld } = status.proxies;
+	const { connected, synced, stale, rejecting, withheld } = counts;
 	const allSynced = connected === synced && withheld === 0;
 	print(
 		`${mark(allSynced)} proxies: ${synced} of ${connected} in sync` +

@@ -1,0 +1,65 @@
+// An HTTP request from inside another network namespace: a control plane's API of a lab, an Envoy's admin in its pod.
+
+import { request } from "node:http";
+import { connectInNamespace } from "../../lab/namespace-socket.ts";
+import { netnsPath } from "../../lab/network.ts";
+
+export interface NamespaceTarget {
+	/** Name of the namespace, `km-lab-client`. */
+	readonly netns: string;
+	readonly host: string;
+	readonly port: number;
+}
+
+export interface HttpCall {
+	/** Default GET. */
+	readonly method?: string;
+	readonly body?: string;
+	/** Default 5 s. */
+	readonly timeoutMs?: number;
+}
+
+export interface HttpAnswer {
+	readonly status: number;
+	readonly text: string;
+}
+
+/** Resolves to any status; rejects when nothing answers, or the connection breaks before the answer is whole. */
+export async function requestInNamespace(
+	target: NamespaceTarget,
+	path: string,
+	call: HttpCall = {},
+): Promise<HttpAnswer> {
+	const { host, port } = target;
+	const { method = "GET", body, timeoutMs = 5000 } = call;
+	const socket = await connectInNamespace(netnsPath(target.netns), { host, port }, timeoutMs);
+	return new Promise((resolve, reject) => {
+		const outgoing = request(
+			{
+				method,
+				path,
+				host,
+				port,
+				createConnection: () => socket,
+				timeout: timeoutMs,
+				...(body === undefined
+					? {}
+					: { headers: { "content-type": "application/yaml", "content-length": Buffer.byteLength(body) } }),
+			},
+			(response) => {
+				let text = "";
+				response.setEncoding("utf8").on("data", (chunk: string) => {
+					text += chunk;
+				});
+				response.on("error", reject);
+				response.on("end", () => {
+					socket.destroy();
+					resolve({ status: response.statusCode ?? 500, text });
+				});
+			},
+		);
+		outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)));
+		outgoing.on("error", reject);
+		outgoing.end(body);
+	});
+}
