@@ -13,9 +13,9 @@ import { listenOnSocket } from "../node/unix-server.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** `--no-warnings`: type stripping says so at each start. */
+/** With the launcher's flags. `--no-warnings`: type stripping says so at each start. */
 export function ownCommand(): readonly string[] {
-	return [process.execPath, "--no-warnings", join(root, "bin/keepmesh.ts")];
+	return [process.execPath, "--no-warnings", "--max-semi-space-size=8", join(root, "bin/keepmesh.ts")];
 }
 
 export function labPrograms(): LabPrograms {
