@@ -61,7 +61,9 @@ class Child<Command extends ControlCommand | ClientsCommand, Reply extends { rea
 	readonly #waiting = new Map<string, (reply: Reply) => void>();
 
 	constructor(file: string, args: readonly string[]) {
-		this.#process = fork(new URL(file, import.meta.url), args, { execArgv: ["--no-warnings", "--max-semi-space-size=8"] });
+		this.#process = fork(new URL(file, import.meta.url), args, {
+			execArgv: ["--no-warnings", "--max-semi-space-size=8"],
+		});
 		this.#process.on("message", (reply: Reply) => {
 			this.#waiting.get(reply.type)?.(reply);
 			this.#waiting.delete(reply.type);
