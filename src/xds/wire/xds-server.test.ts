@@ -145,6 +145,28 @@ describe("the xDS server", () => {
 		await servesGoodClient();
 	});
 
+	it("ends while clients hold connections that they never end themselves", { timeout: 5_000 }, async () => {
+		const ending = await startTestControl(good);
+		const client = connectTcp({ port: ending.port, host: "127.0.0.1", allowHalfOpen: true });
+		client.on("error", () => {});
+		client.write(
+			Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), new Uint8Array([0, 0, 0, 4, 0, 0, 0, 0, 0])]),
+		);
+		await new Promise((resolve) => client.once("data", resolve));
+		await ending.server.close();
+		client.destroy();
+	});
+
+	it("tells an Envoy that asks for one type by its own service to use ADS", { timeout: 5_000 }, async () => {
+		const session = connectHttp2(`http://127.0.0.1:${control.port}`);
+		const path = "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters";
+		const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" });
+		const headers = await new Promise<Record<string, unknown>>((resolve) => stream.once("response", resolve));
+		assert.equal(headers["grpc-status"], "12");
+		assert.match(decodeURIComponent(String(headers["grpc-message"])), /served by ADS only: set ads_config/);
+		session.destroy();
+	});
+
 	it("lets a newer stream of a node take over, and tells its source of one disconnect only", async () => {
 		const first = new TestClient(to());
 		first.ask({ typeUrl: cluster, node: encodedNode("twice") });

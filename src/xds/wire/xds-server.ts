@@ -11,7 +11,7 @@ import {
 	type ServerHttp2Session,
 	type ServerHttp2Stream,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -69,6 +69,7 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 	const streams = new Map<XdsStream, number>();
 	const byProxy = new Map<string, Set<XdsStream>>();
 	const connections = new Set<ServerHttp2Session>();
+	const sockets = new Set<Socket>();
 	let isClosing = false;
 
 	const handlers: XdsStreamHandlers = {
@@ -137,6 +138,10 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 		keepAlive(session, options, clock);
 	});
 	server.on("sessionError", () => {});
+	server.on("connection", (socket: Socket) => {
+		sockets.add(socket);
+		socket.once("close", () => sockets.delete(socket));
+	});
 	server.on("stream", (http: ServerHttp2Stream, headers) => {
 		http.on("error", () => {});
 		const path = headers[":path"];
@@ -150,7 +155,7 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 			);
 		const protocol = path === deltaPath ? "delta" : path === sotwPath || path === secretsPath ? "sotw" : undefined;
 		if (protocol === undefined || isClosing)
-			return refuse(http, isClosing ? 14 : 12, isClosing ? "shutting down" : `no such method: ${path}`);
+			return refuse(http, isClosing ? 14 : 12, isClosing ? "shutting down" : unknownMethod(path ?? ""));
 		const session = { ...defaultSessionConfig, ...options.session };
 		const maxRequestBytes = options.maxRequestBytes ?? 4 * 1024 * 1024;
 		const peer = peerOf(http);
@@ -205,8 +210,9 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
 			for (const stream of streams.keys()) stream.close(14, "the control plane shuts down");
 			for (const session of connections) session.close();
+			// A session that was asked to close waits for the client's end of the connection, which may never come.
 			const cancel = clock.after(250, () => {
-				for (const session of connections) session.destroy();
+				for (const socket of sockets) socket.destroy();
 			});
 			await closed;
 			cancel();
@@ -267,6 +273,12 @@ function keepAlive(session: ServerHttp2Session, options: XdsServerOptions, clock
 function refuse(http: ServerHttp2Stream, grpcStatus: number, because: string): void {
 	const headers = { ":status": 200, "content-type": "application/grpc", "grpc-status": String(grpcStatus) };
 	http.respond({ ...headers, "grpc-message": encodeURIComponent(because) }, { endStream: true });
+}
+
+/** Envoys may ask for each type by a service of its own. */
+function unknownMethod(path: string): string {
+	const oneType = /^\/envoy\.service\.\w+\.v3\.\w+DiscoveryService\//.test(path);
+	return `no such method: ${path}${oneType ? "; configuration is served by ADS only: set ads_config, and ads in each config source" : ""}`;
 }
 
 function peerOf(http: ServerHttp2Stream): Peer {
