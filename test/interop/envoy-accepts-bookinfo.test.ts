@@ -24,7 +24,7 @@ function configWith(...files: readonly string[]): ProxyConfig {
 	const { objects } = readResources(all.map((path) => ({ path, text: readFileSync(join(inputs, path), "utf8") })));
 	const changes = objects.map((object) => ({ type: "objectApplied" as const, object }));
 	const id = "sidecar~10.1.0.5~productpage-v1.default~default.svc.cluster.local";
-	const node = proxyFromNode({ id, metadata: { LABELS: { app: "productpage", version: "v1" } } });
+	const node = proxyFromNode({ id, metadata: { LABELS: { app: "productpage", version: "v1" }, KEEPMESH_SDS: "true" } });
 	if (!node.ok) throw new Error(node.because);
 	return generateProxyConfig(node.proxy, viewFor(applyChanges(emptySnapshot(), changes).snapshot, node.proxy));
 }
