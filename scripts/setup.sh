@@ -9,6 +9,8 @@ state=.keepmesh
 mkdir -p "$state"
 
 say() { printf 'keepmesh set-up: %s\n' "$*" >&2; }
+# Only when it points elsewhere: another user may start a checkout that root set up, and programs start meanwhile.
+link() { [ "$(readlink "$2" 2>/dev/null)" = "$1" ] || ln -sfn "$1" "$2"; }
 fail() { say "$1"; [ -n "${2:-}" ] && say "next: $2"; exit 69; }
 
 packages_stamp=$(cat package-lock.json scripts/setup.sh | cksum | tr -d ' ')
@@ -55,7 +57,7 @@ case $(uname -m) in
   *) fail "no Node 26 package for $(uname -m)" "run on x86_64 or aarch64" ;;
 esac
 [ -x "$node_bin" ] || fail "the npm package with Node 26 is not there ($node_bin)" "rm -rf node_modules .keepmesh/packages.stamp, then run this again"
-ln -sfn "../$node_bin" "$state/node"
+link "../$node_bin" "$state/node"
 
 envoy=${KEEPMESH_ENVOY:-}
 if [ -z "$envoy" ]; then
@@ -77,10 +79,10 @@ if [ -z "$envoy" ]; then
     rm -rf "$work"
     trap - EXIT
   fi
-  ln -sfn "envoy-$envoy_stamp/envoy" "$state/envoy"
+  link "envoy-$envoy_stamp/envoy" "$state/envoy"
 else
   [ -x "$envoy" ] || fail "KEEPMESH_ENVOY=$envoy is not an executable file" "unset KEEPMESH_ENVOY"
-  ln -sfn "$envoy" "$state/envoy"
+  link "$envoy" "$state/envoy"
 fi
 
 types_stamp=$(printf '%s %s' "$(stat -L -c '%s-%Y' "$state/envoy")" "$(cat scripts/generate-envoy-types.ts scripts/extract-envoy-descriptors.ts | cksum | tr -d ' ')" | cksum | tr -d ' ')

@@ -135,6 +135,23 @@ describe("control plane", () => {
 		assert.equal((manifest.spec as { http: { timeout: string }[] }).http[0]?.timeout, "1s");
 	});
 
+	it("says of a resource whose file broke that its last good version is in force", async () => {
+		rig.write("s.yaml", service("reviews"));
+		rig.write("rule.yaml", timeoutRule("1s"));
+		await rig.start();
+		assert.equal((await resource("VirtualService", "reviews")).status.accepted, true);
+		rig.write("rule.yaml", "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: reviews\n");
+		const { manifest, status } = await until(
+			() => resource("VirtualService", "reviews"),
+			(item) => item.status.problems.length > 0,
+			"the problem",
+		);
+		assert.equal(status.accepted, false);
+		assert.match(status.problems[0]?.message ?? "", /is not valid YAML/);
+		assert.equal((manifest.spec as { http: { timeout: string }[] }).http[0]?.timeout, "1s");
+		assert.equal((await resource("Service", "reviews")).status.accepted, true);
+	});
+
 	it("says which resource won a host that two claim", async () => {
 		rig.write("s.yaml", service("reviews"));
 		rig.write("a.yaml", timeoutRule("1s"));

@@ -21,4 +21,6 @@ export interface Problem {
 	readonly hint: string;
 	/** Istio's analysis code where there is one, `IST0101`. */
 	readonly code?: string;
+	/** Of a text that names no resource: those that it held before, whose last good versions stay in force. */
+	readonly keeps?: readonly string[];
 }

@@ -1,7 +1,7 @@
 // The command line as it is typed: exit codes, what goes to which stream, and the next thing to type.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,14 @@ import { typeUrls } from "../../xds/resource.ts";
 import { ControlRig, type DeltaClient } from "../control.testing.ts";
 
 const program = fileURLToPath(new URL("../../../bin/keepmesh.ts", import.meta.url));
+
+const launcher = fileURLToPath(new URL("../../../keepmesh", import.meta.url));
+
+function otherUserCannotRead(): string | false {
+	if (process.getuid?.() !== 0) return "needs root, to be another user";
+	const look = spawnSync("test", ["-x", launcher], { uid: 65_534, gid: 65_534 });
+	return look.status === 0 ? false : "the checkout is not readable for others";
+}
 
 interface Outcome {
 	readonly code: number;
@@ -164,6 +172,20 @@ describe("keepmesh", () => {
 			assert.match(stdout, new RegExp(`${name}:1:1 {2}error`));
 			rmSync(path(name));
 		}
+	});
+
+	it("is started by a user who may not write into the checkout", { skip: otherUserCannotRead() }, () => {
+		const { status, stdout, stderr } = spawnSync(launcher, ["version"], { uid: 65_534, gid: 65_534, encoding: "utf8" });
+		assert.equal(status, 0, stderr);
+		assert.match(stdout, /^keepmesh /);
+	});
+
+	it("refuses metadata that is no object", async () => {
+		writeFileSync(path("list.json"), "[1]");
+		const id = "sidecar~10.1.0.5~a.b~b.svc.cluster.local";
+		const run = await keepmesh(["generate", "-f", path("good.yaml"), "--proxy", id, "--metadata", path("list.json")]);
+		assert.deepEqual([run.code, run.stdout], [65, ""]);
+		assert.match(run.stderr, /holds no object/);
 	});
 
 	it("generates offline all that one proxy would get", async () => {

@@ -17,6 +17,8 @@ interface GenerateOptions {
 
 const exampleId = "sidecar~10.1.0.5~reviews-v1-abc.default~default.svc.cluster.local";
 
+const metadataExample = `echo '{"LABELS":{"app":"reviews"}}' > metadata.json, and --metadata metadata.json`;
+
 export function generateCommand(): Command {
 	return new Command("generate")
 		.description("Prints everything that one proxy would get: clusters, endpoints, listeners, routes, secrets.")
@@ -56,12 +58,14 @@ async function generate(options: GenerateOptions): Promise<void> {
 
 function readMetadata(path: string | undefined): unknown {
 	if (path === undefined) return {};
+	let metadata: unknown;
 	try {
-		return JSON.parse(readFileSync(path, "utf8"));
+		metadata = JSON.parse(readFileSync(path, "utf8"));
 	} catch (error) {
 		const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
 		const message = isMissing ? `there is no ${path}` : `${path} is no JSON: ${(error as Error).message}`;
-		const code = isMissing ? exitCodes.noInput : exitCodes.data;
-		throw new CliError(code, message, `echo '{"LABELS":{"app":"reviews"}}' > ${path}`);
+		throw new CliError(isMissing ? exitCodes.noInput : exitCodes.data, message, metadataExample);
 	}
+	if (typeof metadata === "object" && metadata !== null && !Array.isArray(metadata)) return metadata;
+	throw new CliError(exitCodes.data, `${path} holds no object`, metadataExample);
 }

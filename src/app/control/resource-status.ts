@@ -39,7 +39,7 @@ export class ResourceStatuses {
 	) {
 		this.#control = control;
 		this.#sessions = Map.groupBy(sessions, (session) => session.proxyId);
-		this.#problems = Map.groupBy(problems, (problem) => problem.resource);
+		this.#problems = problemsByResource(problems);
 		this.#wallMs = wallMs;
 		for (const entry of control.proxies.values()) {
 			for (const key of entry.view ? objectsInView(entry.view) : []) {
@@ -165,4 +165,16 @@ function objectsInPart(part: ViewPart): ReadonlySet<ObjectKey> {
 	}
 	objectsByPart.set(part, keys);
 	return keys;
+}
+
+function problemsByResource(problems: readonly Problem[]): ReadonlyMap<string, readonly Problem[]> {
+	const byResource = new Map<string, Problem[]>();
+	for (const problem of problems) {
+		for (const label of problem.keeps ?? [problem.resource]) {
+			const known = byResource.get(label);
+			if (known) known.push(problem);
+			else byResource.set(label, [problem]);
+		}
+	}
+	return byResource;
 }

@@ -55,7 +55,8 @@ export class FileLedger {
 			const stays =
 				problem.severity === "error" && (problem.resource === "" ? kept.size > 0 : kept.has(problem.resource));
 			const hint = stays ? `${problem.hint} (until then the last good version stays in force)` : problem.hint;
-			problems.push(stays ? { ...problem, hint: hint.trim() } : problem);
+			if (!stays) problems.push(problem);
+			else problems.push({ ...problem, hint: hint.trim(), ...(problem.resource === "" && { keeps: [...kept] }) });
 		}
 		this.#files.set(file, { order, objects, problems });
 		const touched = new Set([...objects.keys(), ...(before?.objects.keys() ?? [])]);
