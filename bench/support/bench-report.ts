@@ -1,6 +1,6 @@
 // What every benchmark says in the end: a table for people, JSON for machines, and on what machine it ran.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 
 export interface Spread {
@@ -70,16 +70,6 @@ export function machineFacts() {
 		node: process.version,
 		load1m: Number((loadavg()[0] ?? 0).toFixed(2)),
 	};
-}
-
-const ticksPerSecond = 100;
-
-/** CPU time that a process has used so far, user and system, in milliseconds (proc_pid_stat(5), USER_HZ = 100). */
-export function cpuMsOf(pid: number): number {
-	const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-		.replace(/^.*\) /s, "")
-		.split(" ");
-	return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;
 }
 
 function digits(value: number): string {
