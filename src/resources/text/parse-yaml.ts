@@ -27,6 +27,9 @@ export function parseYamlPart(part: TextPart): ParseResult {
 		return failed(part, 0, `cannot be parsed: ${messageOf(error)}`, "check quotes and indentation");
 	}
 	const [first] = document.errors;
+	// The parser ran out of stack, at a depth that depends on who called it.
+	if (first?.message.startsWith("Maximum call stack"))
+		return failed(part, 0, "is nested too deep", "nest lists and mappings less than 500 deep");
 	if (first)
 		return failed(part, first.pos[0], `is not valid YAML: ${plainMessage(first.message)}`, hintFor(first.code));
 	try {

@@ -58,7 +58,7 @@ function yamlDocument(part: TextPart): SourceDocument {
 }
 
 /** Parsers use the stack for each level, and time that grows with its square. */
-const maxDepth = 10_000;
+const maxDepth = 500;
 
 /** Counts brackets wherever they stand: so many open ones at once are in no good text either. */
 function isTooDeep(text: string): boolean {
