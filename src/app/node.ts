@@ -35,7 +35,7 @@ export interface NodeOptions {
 	readonly domainSuffix?: string;
 	/** Absent: no DNS server. */
 	readonly dnsListen?: IpPort;
-	/** The resolvers for all other names. */
+	/** The resolvers for all other names, and for Envoy's own look-ups; without them Envoy takes the machine's. */
 	readonly upstreamDns?: readonly IpPort[];
 	/** The machine's own proxy; its namespace is the agent's. */
 	readonly machine?: PodSpec;
@@ -83,6 +83,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 					nodeName: options.name,
 					paths,
 					domainSuffix,
+					...(options.upstreamDns ? { resolvers: options.upstreamDns } : {}),
 					certificates: options.certificates !== undefined,
 				}),
 			...(options.dnsListen && isReachable(options.dnsListen) ? { dns: options.dnsListen } : {}),

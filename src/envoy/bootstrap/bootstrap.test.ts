@@ -41,6 +41,7 @@ describe("the bootstrap", () => {
 			readiness: { host: "127.0.0.1", port: 15_021 },
 			statsInclusion: "all",
 			maxDownstreamConnections: 1000,
+			resolvers: [{ host: "10.0.0.53", port: 53 }],
 		};
 		assert.equal(envoySays(generateBootstrap(other)), "");
 	});

@@ -27,6 +27,8 @@ export interface BootstrapOptions {
 	readonly readiness?: SocketPlace | null;
 	/** The agent's own HTTP server (merged metrics), as cluster `agent`. Default 127.0.0.1:15020. */
 	readonly agent?: SocketPlace;
+	/** Resolvers for clusters that are found by DNS. Default: those of the machine's resolv.conf. */
+	readonly resolvers?: readonly { readonly host: string; readonly port: number }[];
 	readonly statsInclusion?: StatsInclusion;
 	/** Connections that the proxy accepts at most. Default: no limit of its own. */
 	readonly maxDownstreamConnections?: number;
@@ -71,6 +73,7 @@ export function generateBootstrap(options: BootstrapOptions): object {
 				},
 			],
 		},
+		typed_dns_resolver_config: dnsResolver(options.resolvers ?? []),
 		stats_config: statsConfig(options.statsInclusion ?? "proxy"),
 		deferred_stat_options: { enable_deferred_creation_stats: true },
 		dynamic_resources: {
@@ -103,6 +106,23 @@ export function generateBootstrap(options: BootstrapOptions): object {
 				...(stats ? [httpListener("prometheus", stats, [], prometheusRoutes)] : []),
 				...(readiness ? [httpListener("readiness", readiness, [healthCheck], [])] : []),
 			],
+		},
+	};
+}
+
+/**
+ * A cluster that is found by DNS takes no part, and holds back all clusters after it, until its name was looked up. Where no
+ * resolver answers, c-ares' own limits make that more than two minutes; these make it ten seconds at most.
+ */
+function dnsResolver(resolvers: readonly { readonly host: string; readonly port: number }[]): object {
+	return {
+		name: "envoy.network.dns_resolver.cares",
+		typed_config: {
+			"@type": "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+			resolvers: resolvers.map(bootstrapAddress),
+			dns_resolver_options: { no_default_search_domain: true },
+			query_timeout_seconds: 2,
+			query_tries: 2,
 		},
 	};
 }

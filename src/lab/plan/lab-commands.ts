@@ -57,6 +57,9 @@ export function nodeCommand(input: LabCommandInput, node: LabNode, state: string
 		ordered.map((control) => `${control.address}:${xdsPort}`).join(","),
 		"--dns-listen",
 		`${node.podGateway}:53`,
+		// The client is the world outside: what it answers on port 53 exists; without a server names fail at once.
+		"--upstream-dns",
+		`${input.network.client.address}:53`,
 		"--certificates",
 		"cluster.local",
 		"--envoy",

@@ -4,6 +4,7 @@
 
 import { generateBootstrap } from "../../envoy/bootstrap/bootstrap.ts";
 import { bootstrapAddress, httpListener, staticCluster } from "../../envoy/bootstrap/static-resources.ts";
+import type { IpPort } from "./host-port.ts";
 import { type NodePaths, type PodPaths, podPaths } from "./pod-paths.ts";
 import type { PodSpec } from "./pod-spec.ts";
 
@@ -34,6 +35,8 @@ export interface PodBootstrapOptions {
 	readonly nodeName: string;
 	readonly paths: NodePaths;
 	readonly domainSuffix: string;
+	/** For Envoy's own look-ups. Default: the machine's resolv.conf. */
+	readonly resolvers?: readonly IpPort[];
 	/** The node serves workload certificates by SDS. */
 	readonly certificates?: boolean;
 }
@@ -56,6 +59,7 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 		sds: { socketPath: options.paths.secretSocket },
 		admin: { socketPath: paths.adminSocket },
 		agent: { socketPath: options.paths.metricsSocket },
+		resolvers: (options.resolvers ?? []).map(({ address, port }) => ({ host: address, port })),
 		// Ours is stricter: an Envoy whose first listeners were rejected is live but not ready.
 		readiness: null,
 	}) as StaticResources;
