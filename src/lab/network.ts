@@ -4,7 +4,9 @@ import { readdirSync } from "node:fs";
 import { runCommand } from "../kernel/run-command.ts";
 import { killInNamespaces } from "./namespace-processes.ts";
 import {
+	clientSysctls,
 	type IpBatch,
+	type LabHost,
 	type LabNetwork,
 	namespacePrefix,
 	nodeSysctls,
@@ -21,13 +23,16 @@ export function netnsPath(netns: string): string {
 
 export async function bringNetworkUp(network: LabNetwork): Promise<void> {
 	await runSteps(planNetworkUp(network));
-	const script = nodeSysctls.map(([path, value]) => `echo ${value} >/proc/sys/net/${path}`).join("; ");
-	await Promise.all(
-		network.nodes.map(async (node) => {
-			const result = await runCommand("nsenter", [`--net=${netnsPath(node.netns)}`, "sh", "-c", script]);
-			if (result.code !== 0) throw new Error(`node ${node.name} cannot forward: ${result.stderr.trim()}`);
-		}),
-	);
+	await Promise.all([
+		applySysctls(network.client, clientSysctls),
+		...network.nodes.map((node) => applySysctls(node, nodeSysctls)),
+	]);
+}
+
+async function applySysctls(host: LabHost, settings: typeof nodeSysctls): Promise<void> {
+	const script = settings.map(([path, value]) => `echo ${value} >/proc/sys/net/${path}`).join(" && ");
+	const result = await runCommand("nsenter", [`--net=${netnsPath(host.netns)}`, "sh", "-c", script]);
+	if (result.code !== 0) throw new Error(`${host.name} cannot be set up: ${result.stderr.trim()}`);
 }
 
 /** Throws with the line that failed. */

@@ -46,6 +46,16 @@ describe("the bootstrap", () => {
 		assert.equal(envoySays(generateBootstrap(other)), "");
 	});
 
+	it("bounds look-ups, and asks the given resolvers", () => {
+		const { typed_config: config } = (
+			generateBootstrap({ ...options, resolvers: [{ host: "10.0.0.53", port: 53 }] }) as {
+				typed_dns_resolver_config: { typed_config: Readonly<Record<string, unknown>> };
+			}
+		).typed_dns_resolver_config;
+		assert.deepEqual(config.resolvers, [{ socket_address: { address: "10.0.0.53", port_value: 53 } }]);
+		assert.ok(Number(config.query_timeout_seconds) * Number(config.query_tries) <= 5);
+	});
+
 	it("keeps the admin interface on loopback unless told otherwise", () => {
 		assert.match(
 			JSON.stringify(generateBootstrap(options)),
