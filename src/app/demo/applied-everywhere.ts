@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Lab } from "../../lab/lab.ts";
 import type { AnyObject } from "../../resources/config-object.ts";
 import { readResourceFile } from "../../resources/read-resources.ts";
-import type { ResourceItem } from "../api/api-types.ts";
+import type { MeshStatus, ResourceItem } from "../api/api-types.ts";
 import { askControl } from "./control-query.ts";
 
 const limitMs = 20_000;
@@ -20,7 +20,7 @@ export async function applyEverywhere(lab: Lab, text: string, file: string): Pro
 	for (const object of readResourceFile(file, text).objects) await untilApplied(lab, object);
 }
 
-/** Deletes every resource of the file. */
+/** Deletes every resource of the file; resolves when no proxy has anything of them any more. */
 export async function removeEverywhere(lab: Lab, text: string, file: string): Promise<void> {
 	const { controls } = await lab.status();
 	const [first] = controls;
@@ -29,6 +29,11 @@ export async function removeEverywhere(lab: Lab, text: string, file: string): Pr
 	for (const { kind, metadata } of objects)
 		await askControl(lab, first, "DELETE", `/api/v1/resources/${kind}/${metadata.namespace}/${metadata.name}`);
 	for (const object of objects) await untilGone(lab, object);
+	for (const control of controls)
+		await until(`every proxy of ${control.name} is in sync`, async () => {
+			const { proxies } = await askControl<MeshStatus>(lab, control, "GET", "/api/v1/status");
+			return proxies.stale === 0;
+		});
 }
 
 /** At every control plane: it has this very content, and each of its proxies confirmed it. */
