@@ -19,6 +19,9 @@ export interface ReplicaAnswer<Answer> {
 	readonly answer: Answer;
 }
 
+/** One that hangs must not keep the others from being shown. */
+const allTimeoutMs = 3000;
+
 interface Silent {
 	readonly name: string;
 	readonly because: string;
@@ -48,10 +51,11 @@ export async function askAll<Answer>(
 	call: Call = {},
 ): Promise<readonly ReplicaAnswer<Answer>[]> {
 	const planes = await findControlPlanes(options);
+	const limited = { timeoutMs: allTimeoutMs, ...call };
 	const settled = await Promise.all(
 		planes.replicas.map(async (replica): Promise<ReplicaAnswer<Answer> | Silent> => {
 			try {
-				return { replica, answer: read<Answer>(await replica.ask(path, call), call) };
+				return { replica, answer: read<Answer>(await replica.ask(path, limited), call) };
 			} catch (error) {
 				if (error instanceof CliError && error.exitCode !== exitCodes.unavailable) throw error;
 				return { name: replica.name, because: error instanceof CliError ? error.message : reasonOf(error) };

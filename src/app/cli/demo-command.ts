@@ -75,7 +75,7 @@ async function demo(flags: DemoFlags): Promise<void> {
 			say("\nThe lab is down; nothing of it is left.");
 		}
 	}
-	if (!flags.exit && !isInUserNamespace()) sayWhatNext(flags.name);
+	if (!flags.exit && !isInUserNamespace()) await sayWhatNext(lab);
 	if (!allAsExpected)
 		throw new CliError(
 			exitCodes.failure,
@@ -129,18 +129,37 @@ function done(part: string, what: string): void {
 	say(`${paint("green", "✔", process.stderr)} ${part.padEnd(8)} ${what}`);
 }
 
-function sayWhatNext(name: string): void {
-	const gateway = readLabRecord(name)?.forwards?.gateway;
+async function sayWhatNext(lab: Lab): Promise<void> {
+	const gateway = readLabRecord(lab.name)?.forwards?.gateway;
+	const pods = await lab.pods();
+	const podOf = (deployment: string): Awaited<ReturnType<Lab["pods"]>>[number] | undefined =>
+		pods.find((pod) => pod.owner.endsWith(`/${deployment}`) && pod.readySinceMs !== undefined);
+	const [ingress, reviews] = [podOf("istio-ingressgateway"), podOf("reviews-v1")];
+	const isDefault = lab.name === "lab";
+	const flag = isDefault ? "" : ` --lab ${lab.name}`;
+	const labFlag = isDefault ? "" : ` --name ${lab.name}`;
+	const tries: readonly (readonly [string, string])[] = [
+		[`canary reviews v1=50 v3=50${flag}`, "shift traffic, then reload the page"],
+		[`proxy-status${flag}`, "is every proxy in sync?"],
+		[`describe virtualservice reviews${flag}`, "what became of it"],
+		...(reviews ? [[`proxy-config routes ${reviews.name}${flag}`, "what its Envoy has"] as const] : []),
+		...(ingress
+			? [
+					[
+						`lab exec${labFlag} client -- curl -s -H 'host: bookinfo.example' http://${ingress.address}:8080/productpage`,
+						"",
+					] as const,
+				]
+			: []),
+		[`lab down${labFlag}`, "nothing is left behind"],
+	];
+	const width = Math.max(...tries.map(([command, why]) => (why === "" ? 0 : command.length)));
 	say(
 		[
 			"",
 			...(gateway ? [`The mesh runs on: http://127.0.0.1:${gateway}/productpage`] : []),
 			"Try:",
-			"  keepmesh canary reviews v1=50 v3=50         shift traffic, then reload the page",
-			"  keepmesh proxy-status                       is every proxy in sync?",
-			"  keepmesh describe virtualservice reviews    what became of it",
-			"  keepmesh lab exec client -- curl -s ADDRESS",
-			"  keepmesh lab down                           nothing is left behind",
+			...tries.map(([command, why]) => `  keepmesh ${command.padEnd(why === "" ? 0 : width)}  ${why}`.trimEnd()),
 		].join("\n"),
 	);
 }

@@ -8,6 +8,7 @@ import { LabError } from "../../lab/lab-up.ts";
 import { podStatusWord } from "../../lab/plan/lab-pod.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { countProblems } from "./count-problems.ts";
+import { chosenLab } from "./find-control-planes.ts";
 import { needRoot } from "./need-root.ts";
 import { readInputs } from "./read-inputs.ts";
 import { print, printJson, renderAge, renderTable, say, sayProblems } from "./terminal.ts";
@@ -16,12 +17,15 @@ interface NameFlag {
 	readonly name: string;
 }
 
+/** A lab that was not named: this one, else (but for up and down) the only one that runs. */
+const defaultName = "lab";
+
 export function labCommand(): Command {
 	const command = new Command("lab")
 		.description("nodes and pods as network namespaces on this machine")
 		.enablePositionalOptions();
 	const sub = (name: string, description: string): Command =>
-		command.command(name).description(description).option("--name <name>", "name of the lab", "lab");
+		command.command(name).description(description).option("--name <name>", "name of the lab", defaultName);
 	sub("up", "bring a lab up; it goes on in the background")
 		.option("--nodes <n>", "nodes", wholeNumber, 3)
 		.option("--controls <n>", "replicas of the control plane", wholeNumber, 2)
@@ -243,9 +247,9 @@ function outputOption(): Option {
 
 async function labNamed(name: string): Promise<Lab> {
 	const { Lab } = await import("../../lab/lab.ts");
-	const lab = new Lab(name);
-	if (!readLabRecord(name))
-		throw new CliError(exitCodes.unavailable, `there is no lab ${name}`, `keepmesh lab up${nameFlag(name)}`);
+	const record = readLabRecord(name) ?? (name === defaultName ? chosenLab({}) : undefined);
+	const lab = new Lab(record?.name ?? name);
+	if (!record) throw new CliError(exitCodes.unavailable, `there is no lab ${name}`, `keepmesh lab up${nameFlag(name)}`);
 	try {
 		await lab.status();
 	} catch {

@@ -34,6 +34,8 @@ export async function requestInNamespace(
 	const { method = "GET", body, timeoutMs = 5000 } = call;
 	const socket = await connectInNamespace(netnsPath(target.netns), { host, port }, timeoutMs);
 	return new Promise((resolve, reject) => {
+		// The request's own `timeout` does nothing for a socket that it did not make.
+		const timer = setTimeout(() => outgoing.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)), timeoutMs);
 		const outgoing = request(
 			{
 				method,
@@ -41,7 +43,6 @@ export async function requestInNamespace(
 				host,
 				port,
 				createConnection: () => socket,
-				timeout: timeoutMs,
 				...(body === undefined
 					? {}
 					: { headers: { "content-type": "application/yaml", "content-length": Buffer.byteLength(body) } }),
@@ -58,8 +59,8 @@ export async function requestInNamespace(
 				});
 			},
 		);
-		outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)));
 		outgoing.on("error", reject);
+		outgoing.on("close", () => clearTimeout(timer));
 		outgoing.end(body);
 	});
 }
