@@ -7,8 +7,17 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { ControlRig } from "../control.testing.ts";
 import { bad, good, keepmesh, program } from "./cli.testing.ts";
+
+const launcher = fileURLToPath(new URL("../../../keepmesh", import.meta.url));
+
+function otherUserCannotRead(): string | false {
+	if (process.getuid?.() !== 0) return "needs root, to be another user";
+	const look = spawnSync("test", ["-x", launcher], { uid: 65_534, gid: 65_534 });
+	return look.status === 0 ? false : "the checkout is not readable for others";
+}
 
 describe("keepmesh", () => {
 	let directory = "";
