@@ -1,9 +1,18 @@
 // MeshConfig with every default filled in, durations in milliseconds.
 
 import type { LocalityLbSetting } from "../resources/kinds/networking.ts";
+import type { AuthorizationProvider, PathNormalization } from "./security.ts";
 
 export interface MeshSettings {
 	readonly trustDomain: string;
+	/** Former or other names of the trust domain: principals of each are taken for the same. */
+	readonly trustDomainAliases: readonly string[];
+	/** Istio's enableAutoMtls: mutual TLS to every endpoint that can take it, where no DestinationRule says otherwise. */
+	readonly autoMtls: boolean;
+	/** Of mesh TLS between workloads. */
+	readonly minTlsVersion: "1.2" | "1.3";
+	readonly authorizationProviders: readonly AuthorizationProvider[];
+	readonly pathNormalization: PathNormalization;
 	/** DNS domain of Kubernetes services, `cluster.local`. */
 	readonly domainSuffix: string;
 	readonly rootNamespace: string;
@@ -25,6 +34,11 @@ export interface MeshSettings {
 
 export const defaultMeshSettings: MeshSettings = {
 	trustDomain: "cluster.local",
+	trustDomainAliases: [],
+	autoMtls: true,
+	minTlsVersion: "1.2",
+	authorizationProviders: [],
+	pathNormalization: "BASE",
 	domainSuffix: "cluster.local",
 	rootNamespace: "istio-system",
 	outboundTrafficPolicy: "ALLOW_ANY",

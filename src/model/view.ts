@@ -13,6 +13,7 @@ import type {
 } from "../resources/kinds/networking.ts";
 import type { Locality, ServiceEndpoints } from "./endpoint.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
+import type { WorkloadSecurity } from "./security.ts";
 import type { MeshService, Protocol, ServiceKey, ServicePort } from "./service.ts";
 
 /** The DestinationRules that apply to a service for the clients of one view, merged by Istio's rules. */
@@ -27,6 +28,11 @@ export interface ServiceView {
 	readonly destination?: DestinationPolicy;
 	/** Only for `dns` and `dnsRoundRobin` services, whose endpoints are part of the cluster. */
 	readonly endpoints?: ServiceEndpoints;
+	/**
+	 * `NAMESPACE/SERVICE-ACCOUNT` of all its workloads, sorted: who may answer for it (secure naming). Absent where they are
+	 * not known, for example outside of the mesh.
+	 */
+	readonly accounts?: readonly string[];
 }
 
 /**
@@ -71,6 +77,8 @@ export interface InboundView {
 	readonly addresses: readonly string[];
 	/** Sorted by target port. */
 	readonly ports: readonly InboundPort[];
+	/** Absent: no certificate, no policy. */
+	readonly security?: WorkloadSecurity;
 }
 
 /** One server of one Gateway, with the rules bound to it. */
@@ -100,6 +108,7 @@ export interface GatewayView {
 	readonly listeners: readonly GatewayListenerView[];
 	/** Services that the routes may name (all that are visible to the gateway's namespace). */
 	readonly services: readonly ServiceView[];
+	readonly security?: WorkloadSecurity;
 }
 
 /** Endpoints are apart from the rest: they change often and skip everything but EDS. */

@@ -3,10 +3,11 @@
 import type { CoreSpecs } from "./kinds/core.ts";
 import type { KeepmeshSpecs } from "./kinds/keepmesh.ts";
 import type { NetworkingSpecs } from "./kinds/networking.ts";
+import type { SecuritySpecs } from "./kinds/security.ts";
 import type { Origin } from "./problem.ts";
 
 /** Kind -> shape of its `spec`. For kinds without a spec (EndpointSlice, Secret...) it is their own top-level fields. */
-export interface SpecOf extends CoreSpecs, NetworkingSpecs, KeepmeshSpecs {}
+export interface SpecOf extends CoreSpecs, NetworkingSpecs, SecuritySpecs, KeepmeshSpecs {}
 
 export type Kind = keyof SpecOf;
 

@@ -17,6 +17,11 @@ import {
 	sidecarShape,
 	workloadEntryShape,
 } from "./shapes/networking-shapes.ts";
+import {
+	authorizationPolicyShape,
+	peerAuthenticationShape,
+	requestAuthenticationShape,
+} from "./shapes/security-shapes.ts";
 import type { StructShape } from "./shapes/shape.ts";
 import { virtualServiceShape } from "./shapes/virtual-service-shape.ts";
 import { nearestName } from "./text/nearest-name.ts";
@@ -33,6 +38,8 @@ export interface KindInfo {
 
 const istio = ["networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"];
 
+const istioSecurity = ["security.istio.io/v1", "security.istio.io/v1beta1"];
+
 const kinds: readonly KindInfo[] = [
 	info("Namespace", ["v1"], "optionalSpec", emptyShape, false),
 	info("ServiceAccount", ["v1"], "topLevel", emptyShape),
@@ -47,13 +54,24 @@ const kinds: readonly KindInfo[] = [
 	info("ServiceEntry", istio, "spec", serviceEntryShape),
 	info("WorkloadEntry", istio, "spec", workloadEntryShape),
 	info("Sidecar", istio, "spec", sidecarShape),
+	info("PeerAuthentication", istioSecurity, "optionalSpec", peerAuthenticationShape),
+	info("RequestAuthentication", istioSecurity, "optionalSpec", requestAuthenticationShape),
+	info("AuthorizationPolicy", istioSecurity, "optionalSpec", authorizationPolicyShape),
 	info("MeshConfig", ["keepmesh.io/v1alpha1"], "optionalSpec", meshConfigShape),
 ];
 
 const byName: ReadonlyMap<string, KindInfo> = new Map(kinds.map((item) => [item.kind, item]));
 
 /** Groups in which a known kind with another version or group can only be a mistake. */
-const ownGroups = new Set(["", "apps", "extensions", "discovery.k8s.io", "networking.istio.io", "keepmesh.io"]);
+const ownGroups = new Set([
+	"",
+	"apps",
+	"extensions",
+	"discovery.k8s.io",
+	"networking.istio.io",
+	"security.istio.io",
+	"keepmesh.io",
+]);
 
 /** Kinds of the networking.istio.io group that exist and are not read. */
 const otherIstioKinds = new Set(["EnvoyFilter", "WorkloadGroup", "ProxyConfig"]);

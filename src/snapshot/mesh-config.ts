@@ -23,6 +23,8 @@ export function meshSettingsOf(config: MeshConfig | undefined, domainSuffix: str
 	return {
 		...defaults,
 		trustDomain: spec.trustDomain ?? defaults.trustDomain,
+		trustDomainAliases: spec.trustDomainAliases ?? defaults.trustDomainAliases,
+		autoMtls: spec.enableAutoMtls ?? defaults.autoMtls,
 		rootNamespace: rootNamespaceOf(config),
 		outboundTrafficPolicy: spec.outboundTrafficPolicy?.mode ?? defaults.outboundTrafficPolicy,
 		accessLogFile: spec.accessLogFile ?? defaults.accessLogFile,

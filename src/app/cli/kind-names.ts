@@ -19,6 +19,9 @@ const shortNames: Readonly<Record<Kind, readonly string[]>> = {
 	WorkloadEntry: ["we"],
 	Sidecar: [],
 	MeshConfig: [],
+	PeerAuthentication: ["pa"],
+	RequestAuthentication: ["ra"],
+	AuthorizationPolicy: ["ap"],
 };
 
 export const kindList = Object.keys(shortNames) as readonly Kind[];

@@ -20,6 +20,7 @@ import { tlsInspector } from "../listener/listener-filters.ts";
 import { socketAddress } from "../listener/socket-address.ts";
 import { tcpProxy } from "../listener/tcp-proxy.ts";
 import { blackHoleCluster, outboundListenerName } from "../names.ts";
+import { httpSecurityFilters, tcpSecurityFilters } from "../security/security-filters.ts";
 import { misdirectedReply } from "./misdirected.ts";
 import { terminateTls } from "./server-tls.ts";
 
@@ -63,6 +64,7 @@ function addPlain(chains: FilterChains, view: GatewayView, name: string, server:
 			direction: "gateway",
 			statPrefix: `outbound_${name}`,
 			routes: server.routeName,
+			securityFilters: httpSecurityFilters(view.security, view.mesh),
 		});
 		chains.add({}, { name: server.routeName, filters: [manager] });
 		return;
@@ -103,6 +105,7 @@ function addTls(
 		statPrefix: `outbound_${name}`,
 		routes: server.routeName,
 		clientCertificate: terminated.clientCertificate,
+		securityFilters: httpSecurityFilters(view.security, view.mesh),
 		...(localReply && { localReply }),
 	});
 	chains.add(match, { name: server.routeName, filters: [manager], ...options });
@@ -162,7 +165,10 @@ function proxyTo(
 	const services = servicesByHost(view.services, "gateway");
 	const found = weightedDestinations(services, routes, server.server.port.number);
 	const clusters = found.length > 0 ? found : [{ name: blackHoleCluster, weight: 1 }];
-	return [tcpProxy(view.mesh, { clusters, ...(clusters.length > 1 && { statPrefix: chainName(server, source) }) })];
+	return [
+		...tcpSecurityFilters(view.security, view.mesh),
+		tcpProxy(view.mesh, { clusters, ...(clusters.length > 1 && { statPrefix: chainName(server, source) }) }),
+	];
 }
 
 /** `PORT-NAME.VIRTUAL-SERVICE.NAMESPACE` */

@@ -32,6 +32,8 @@ export interface HttpConnectionManagerOptions {
 	readonly routes: string | MessageInitShape<typeof RouteConfigurationSchema>;
 	/** The connection is TLS with a client certificate: tell the application whose (x-forwarded-client-cert). */
 	readonly clientCertificate?: boolean;
+	/** In front of all other filters. */
+	readonly securityFilters?: readonly HttpFilter[];
 	readonly localReply?: MessageInitShape<typeof LocalReplyConfigSchema>;
 }
 
@@ -67,7 +69,7 @@ export function httpConnectionManager(mesh: MeshSettings, options: HttpConnectio
 						? { case: "rds", value: { configSource: adsSource, routeConfigName: routes } }
 						: { case: "routeConfig", value: routes },
 				// No route of an inbound table configures fault or cors, so inbound does not pay for them.
-				httpFilters: direction === "inbound" ? [router] : [...perRouteFilters, router],
+				httpFilters: [...(options.securityFilters ?? []), ...(direction === "inbound" ? [] : perRouteFilters), router],
 				accessLog: accessLogs(mesh),
 				useRemoteAddress: edge,
 				serverName: "istio-envoy",

@@ -8,6 +8,7 @@ import { TrafficDirection } from "../gen/envoy/config/core/v3/base_pb.ts";
 import type { Filter } from "../gen/envoy/config/listener/v3/listener_components_pb.ts";
 import { ListenerSchema } from "../gen/envoy/config/listener/v3/listener_pb.ts";
 import { blackHoleCluster, inboundClusterName, inboundPassthroughCluster, virtualInboundListener } from "../names.ts";
+import { httpSecurityFilters, tcpSecurityFilters } from "../security/security-filters.ts";
 import { listenerAccessLogs } from "./access-log.ts";
 import { FilterChains } from "./filter-chains.ts";
 import { httpConnectionManager } from "./http-connection-manager.ts";
@@ -42,7 +43,7 @@ export function generateInboundListeners(
 		{ name: "virtualInbound-blackhole", filters: proxyTo(blackHoleCluster) },
 	);
 	for (const port of view.ports) addPort(chains, view, port, tls);
-	const rest = proxyTo(inboundPassthroughCluster);
+	const rest = [...tcpSecurityFilters(view.security, mesh), ...proxyTo(inboundPassthroughCluster)];
 	if (tls) {
 		const mesh = { transport: "tls", applicationProtocols: [...meshTcpProtocols, ...meshHttpProtocols] } as const;
 		chains.add(mesh, { name: "virtualInbound", filters: rest, transportSocket: inboundMutualTls });
@@ -78,9 +79,11 @@ function addPort(
 			statPrefix: `inbound_${name}`,
 			routes: inboundRoute(port),
 			clientCertificate,
+			securityFilters: httpSecurityFilters(view.security, view.mesh),
 		}),
 	];
 	const proxy = [
+		...tcpSecurityFilters(view.security, view.mesh),
 		tcpProxy(view.mesh, { clusters: [{ name: inboundClusterName(destinationPort), weight: 1 }] }),
 	] as const;
 	if (tls) {

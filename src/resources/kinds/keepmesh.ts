@@ -9,6 +9,15 @@ export interface KeepmeshSpecs {
 /** Mesh-wide settings; the names and defaults are those of Istio's meshConfig. One object, in the root namespace. */
 export interface MeshConfigSpec {
 	readonly trustDomain?: string;
+	readonly trustDomainAliases?: readonly string[];
+	/** Default true. */
+	readonly enableAutoMtls?: boolean;
+	readonly meshMTLS?: { readonly minProtocolVersion?: "TLS_AUTO" | "TLSV1_2" | "TLSV1_3" };
+	/** Default BASE. */
+	readonly pathNormalization?: {
+		readonly normalization?: "DEFAULT" | "NONE" | "BASE" | "MERGE_SLASHES" | "DECODE_AND_MERGE_SLASHES";
+	};
+	readonly extensionProviders?: readonly ExtensionProvider[];
 	/** Namespace whose resources apply to the whole mesh. Default `istio-system`. */
 	readonly rootNamespace?: string;
 	/** Default ALLOW_ANY. */
@@ -31,4 +40,39 @@ export interface MeshConfigSpec {
 	readonly defaultDestinationRuleExportTo?: readonly string[];
 	/** `auto`: a sidecar gets only the services that its workload's rules and observed traffic can reach. Default `all`. */
 	readonly sidecarScope?: "all" | "auto";
+}
+
+/** External authorisation, for AuthorizationPolicies with action CUSTOM. Exactly one of the two is set. */
+export interface ExtensionProvider {
+	readonly name: string;
+	readonly envoyExtAuthzHttp?: ExtAuthzHttp;
+	readonly envoyExtAuthzGrpc?: ExtAuthzGrpc;
+}
+
+export interface ExtAuthzGrpc {
+	/** `HOST` or `NAMESPACE/HOST` of a service of the mesh. */
+	readonly service: string;
+	readonly port: number;
+	/** Duration text, default `600s`. */
+	readonly timeout?: string;
+	readonly failOpen?: boolean;
+	readonly clearRouteCache?: boolean;
+	/** Status as text, default `403`. */
+	readonly statusOnError?: string;
+	readonly includeRequestBodyInCheck?: {
+		readonly maxRequestBytes?: number;
+		readonly allowPartialMessage?: boolean;
+		readonly packAsBytes?: boolean;
+	};
+}
+
+export interface ExtAuthzHttp extends ExtAuthzGrpc {
+	readonly pathPrefix?: string;
+	/** Older name of includeRequestHeadersInCheck. */
+	readonly includeHeadersInCheck?: readonly string[];
+	readonly includeRequestHeadersInCheck?: readonly string[];
+	readonly includeAdditionalHeadersInCheck?: Readonly<Record<string, string>>;
+	readonly headersToUpstreamOnAllow?: readonly string[];
+	readonly headersToDownstreamOnDeny?: readonly string[];
+	readonly headersToDownstreamOnAllow?: readonly string[];
 }

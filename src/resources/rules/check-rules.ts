@@ -43,6 +43,9 @@ export function checkRules(object: AnyObject, findings: Findings): void {
 		case "Deployment":
 			checkDeployment(object, findings);
 			return;
+		case "PeerAuthentication":
+		case "RequestAuthentication":
+		case "AuthorizationPolicy":
 		case "Namespace":
 		case "ServiceAccount":
 		case "Pod":

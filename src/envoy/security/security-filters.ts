@@ -1,0 +1,25 @@
+// The policies of a workload -> the filters that hold them, in Istio's order: external authorisation, tokens, access control.
+
+import type { MeshSettings } from "../../model/mesh-settings.ts";
+import type { WorkloadSecurity } from "../../model/security.ts";
+import type { Filter } from "../gen/envoy/config/listener/v3/listener_components_pb.ts";
+import type { HttpFilter } from "../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { httpAccessFilters, tcpAccessFilters } from "./access-filters.ts";
+import { externalHttpFilters, externalTcpFilters } from "./external-authorization.ts";
+import { tokenFilters } from "./token-filters.ts";
+
+/** For an HTTP connection manager, in front of everything else. */
+export function httpSecurityFilters(security: WorkloadSecurity | undefined, mesh: MeshSettings): readonly HttpFilter[] {
+	if (!security) return [];
+	return [
+		...externalHttpFilters(security.authorization, mesh),
+		...tokenFilters(security.authentication, mesh),
+		...httpAccessFilters(security.authorization, mesh),
+	];
+}
+
+/** For a chain that proxies bytes, in front of the TCP proxy. */
+export function tcpSecurityFilters(security: WorkloadSecurity | undefined, mesh: MeshSettings): readonly Filter[] {
+	if (!security) return [];
+	return [...externalTcpFilters(security.authorization, mesh), ...tcpAccessFilters(security.authorization, mesh)];
+}
