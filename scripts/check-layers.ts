@@ -12,6 +12,7 @@ const pureFolders = [
 	"src/envoy",
 	"src/xds",
 	"src/identity",
+	"src/policy",
 	"src/vip",
 	"src/l4",
 	"src/hotswitch",
