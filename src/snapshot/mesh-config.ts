@@ -4,7 +4,9 @@ import type { MeshSettings } from "../model/mesh-settings.ts";
 import { defaultMeshSettings } from "../model/mesh-settings.ts";
 import type { ConfigObject } from "../resources/config-object.ts";
 import { byAge } from "../resources/config-object.ts";
+import type { MeshConfigSpec } from "../resources/kinds/keepmesh.ts";
 import { parseDurationMs } from "../resources/text/duration.ts";
+import { authorizationProvidersOf } from "./authorization-providers.ts";
 
 type MeshConfig = ConfigObject<"MeshConfig">;
 
@@ -25,6 +27,9 @@ export function meshSettingsOf(config: MeshConfig | undefined, domainSuffix: str
 		trustDomain: spec.trustDomain ?? defaults.trustDomain,
 		trustDomainAliases: spec.trustDomainAliases ?? defaults.trustDomainAliases,
 		autoMtls: spec.enableAutoMtls ?? defaults.autoMtls,
+		minTlsVersion: spec.meshMTLS?.minProtocolVersion === "TLSV1_3" ? "1.3" : "1.2",
+		authorizationProviders: authorizationProvidersOf(spec.extensionProviders),
+		pathNormalization: pathNormalizationOf(spec) ?? defaults.pathNormalization,
 		rootNamespace: rootNamespaceOf(config),
 		outboundTrafficPolicy: spec.outboundTrafficPolicy?.mode ?? defaults.outboundTrafficPolicy,
 		accessLogFile: spec.accessLogFile ?? defaults.accessLogFile,
@@ -47,6 +52,11 @@ export function meshSettingsOf(config: MeshConfig | undefined, domainSuffix: str
 
 function rootNamespaceOf(config: MeshConfig): string {
 	return config.spec.rootNamespace ?? defaultMeshSettings.rootNamespace;
+}
+
+function pathNormalizationOf(spec: MeshConfigSpec): MeshSettings["pathNormalization"] | undefined {
+	const normalization = spec.pathNormalization?.normalization;
+	return normalization === "DEFAULT" ? undefined : normalization;
 }
 
 function durationMs(text: string | undefined): number | undefined {
