@@ -3,6 +3,7 @@
 import type { AnyObject, ObjectMeta } from "./config-object.ts";
 import { type Findings, newFindings, type Path, renderValue } from "./findings.ts";
 import { type KindInfo, lookUpKind } from "./kind-table.ts";
+import { withCurrentNames } from "./older-names.ts";
 import type { Origin } from "./problem.ts";
 import { checkRules } from "./rules/check-rules.ts";
 import { checkNames } from "./rules/metadata-rules.ts";
@@ -152,7 +153,7 @@ function readFields(document: Mapping, info: KindInfo, findings: Findings): unkn
 	const clean = hasNulls ? withoutNulls(spec) : spec;
 	if (info.kind === "Namespace") return {};
 	if (info.kind === "Pod" && isMapping(clean)) return { ...clean, ...readPodStatus(document.status, findings) };
-	return clean;
+	return withCurrentNames(info.kind, clean);
 }
 
 function readPodStatus(status: unknown, findings: Findings): Mapping {

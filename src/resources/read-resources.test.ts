@@ -126,12 +126,12 @@ describe("readResourceFile", () => {
 
 	it("warns of kinds that it does not read, and skips them", () => {
 		const { names, problems } = read(
-			"apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\nspec: {}\n---\n" +
+			"apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: a}\nspec: {}\n---\n" +
 				"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a}\nspec: {}\n",
 		);
 		assert.deepEqual(names, []);
 		assert.deepEqual(problems, [
-			"2:1 warning PeerAuthentication default/a kind: Keepmesh does not read PeerAuthentication (security.istio.io/v1): it is skipped",
+			"2:1 warning Telemetry default/a kind: Keepmesh does not read Telemetry (telemetry.istio.io/v1): it is skipped",
 			"7:1 warning Gateway default/a kind: Keepmesh does not read Gateway (gateway.networking.k8s.io/v1): it is skipped",
 		]);
 	});

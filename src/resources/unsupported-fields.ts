@@ -3,6 +3,7 @@
 
 import type { AnyObject, Kind } from "./config-object.ts";
 import type { Findings } from "./findings.ts";
+import { otherProviders } from "./shapes/extension-provider-shape.ts";
 
 /** Kind -> paths; `[]` stands for every entry of a list. */
 const unsupportedFields: Readonly<Partial<Record<Kind, readonly string[]>>> = {
@@ -24,6 +25,11 @@ const unsupportedFields: Readonly<Partial<Record<Kind, readonly string[]>>> = {
 		"spec.egress[].captureMode",
 		"spec.ingress[].tls",
 		"spec.outboundTrafficPolicy.egressProxy",
+	],
+	MeshConfig: [
+		"spec.meshMTLS.cipherSuites",
+		"spec.meshMTLS.ecdhCurves",
+		...otherProviders.map((provider) => `spec.extensionProviders[].${provider}`),
 	],
 };
 

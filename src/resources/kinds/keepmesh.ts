@@ -12,7 +12,11 @@ export interface MeshConfigSpec {
 	readonly trustDomainAliases?: readonly string[];
 	/** Default true. */
 	readonly enableAutoMtls?: boolean;
-	readonly meshMTLS?: { readonly minProtocolVersion?: "TLS_AUTO" | "TLSV1_2" | "TLSV1_3" };
+	readonly meshMTLS?: {
+		readonly minProtocolVersion?: "TLS_AUTO" | "TLSV1_2" | "TLSV1_3";
+		readonly cipherSuites?: readonly string[];
+		readonly ecdhCurves?: readonly string[];
+	};
 	/** Default BASE. */
 	readonly pathNormalization?: {
 		readonly normalization?: "DEFAULT" | "NONE" | "BASE" | "MERGE_SLASHES" | "DECODE_AND_MERGE_SLASHES";
@@ -42,7 +46,10 @@ export interface MeshConfigSpec {
 	readonly sidecarScope?: "all" | "auto";
 }
 
-/** External authorisation, for AuthorizationPolicies with action CUSTOM. Exactly one of the two is set. */
+/**
+ * External authorisation, for AuthorizationPolicies with action CUSTOM: one of the two is set. Neither: a provider of
+ * traces, logs or metrics, which has no effect yet.
+ */
 export interface ExtensionProvider {
 	readonly name: string;
 	readonly envoyExtAuthzHttp?: ExtAuthzHttp;

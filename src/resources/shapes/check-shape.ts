@@ -71,7 +71,7 @@ function checkValue(check: Check, shape: Shape, value: unknown): void {
 			if (typeof value !== "string" || !isBase64(value)) wrong(check, "must be bytes in base64", value);
 			return;
 		case "map":
-			checkMap(check, shape.of, value);
+			checkMap(check, shape, value);
 			return;
 		case "struct":
 			checkStruct(check, shape, value);
@@ -131,11 +131,13 @@ function checkList(check: Check, { of, min, max }: Extract<Shape, { type: "list"
 	check.path.pop();
 }
 
-function checkMap(check: Check, of: Shape, value: unknown): void {
+function checkMap(check: Check, { of, min }: Extract<Shape, { type: "map" }>, value: unknown): void {
 	if (!isMapping(value)) {
 		wrong(check, "must be a mapping", value, "write one `name: value` for each entry");
 		return;
 	}
+	if (min > 0 && Object.keys(value).length < min)
+		check.findings.error(check.path, "is empty", "add at least one entry");
 	const depth = check.path.length;
 	check.path.push("");
 	for (const key in value) {

@@ -14,7 +14,7 @@ export type Shape =
 	| { readonly type: "list"; readonly of: Shape; readonly min: number; readonly max: number }
 	/** Bytes, written in base64. */
 	| { readonly type: "bytes" }
-	| { readonly type: "map"; readonly of: Shape }
+	| { readonly type: "map"; readonly of: Shape; readonly min: number }
 	| {
 			readonly type: "struct";
 			readonly fields: ReadonlyMap<string, Shape>;
@@ -47,7 +47,7 @@ export const choice = (...choices: readonly string[]): Shape => ({ type: "text",
 export const whole = (min: number, max: number, what: string): Shape => ({ type: "whole", min, max, what });
 export const number = (min: number, max: number): Shape => ({ type: "number", min, max });
 export const list = (of: Shape, min = 0, max = Number.MAX_SAFE_INTEGER): Shape => ({ type: "list", of, min, max });
-export const map = (of: Shape): Shape => ({ type: "map", of });
+export const map = (of: Shape, min = 0): Shape => ({ type: "map", of, min });
 
 export type StructShape = Extract<Shape, { type: "struct" }>;
 

@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as istio from "@kubernetes-models/istio/networking.istio.io/v1";
+import * as security from "@kubernetes-models/istio/security.istio.io/v1";
 import { newFindings } from "../findings.ts";
 import { lookUpKind } from "../kind-table.ts";
 import { checkShape } from "./check-shape.ts";
 import type { Shape, StructShape } from "./shape.ts";
 
 /** Fields that newer versions of Istio have and the package does not. */
-const newer = new Set(["zoneAwareLbSetting", "http2KeepAlive"]);
+const newer = new Set(["zoneAwareLbSetting", "http2KeepAlive", "trustDomains", "notTrustDomains"]);
 
 const models = {
 	VirtualService: istio.VirtualService,
@@ -18,6 +19,9 @@ const models = {
 	ServiceEntry: istio.ServiceEntry,
 	WorkloadEntry: istio.WorkloadEntry,
 	Sidecar: istio.Sidecar,
+	PeerAuthentication: security.PeerAuthentication,
+	RequestAuthentication: security.RequestAuthentication,
+	AuthorizationPolicy: security.AuthorizationPolicy,
 };
 
 type ModelKind = keyof typeof models;
@@ -40,7 +44,7 @@ function packageErrors(kind: ModelKind, spec: unknown): readonly string[] {
 }
 
 function shapeOf(kind: ModelKind): StructShape {
-	const found = lookUpKind("networking.istio.io/v1", kind);
+	const found = lookUpKind(kind in security ? "security.istio.io/v1" : "networking.istio.io/v1", kind);
 	assert.equal(found.type, "known");
 	return found.type === "known" ? found.info.shape : assert.fail();
 }
