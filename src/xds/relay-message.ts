@@ -3,7 +3,7 @@
 // envoy/service/discovery/v3/discovery.proto; https://protobuf.dev/programming-guides/encoding/#last-one-wins
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { readFields } from "./request.ts";
+import { type RequestError, readFields } from "./request.ts";
 import type { TypeUrl } from "./resource.ts";
 
 export interface ResponseSummary {
@@ -72,6 +72,8 @@ export interface DeltaRequestParts {
 	readonly unsubscribe?: Iterable<string>;
 	readonly initialVersions?: ReadonlyMap<string, string>;
 	readonly nonce?: string;
+	/** Makes it a refusal. */
+	readonly error?: RequestError;
 }
 
 export function encodeDeltaRequest(parts: DeltaRequestParts): Uint8Array {
@@ -87,5 +89,11 @@ export function encodeDeltaRequest(parts: DeltaRequestParts): Uint8Array {
 		writer.join();
 	}
 	if (parts.nonce !== undefined) writer.tag(6, WireType.LengthDelimited).string(parts.nonce);
+	if (parts.error) {
+		writer.tag(7, WireType.LengthDelimited).fork();
+		writer.tag(1, WireType.Varint).int32(parts.error.code);
+		writer.tag(2, WireType.LengthDelimited).string(parts.error.message);
+		writer.join();
+	}
 	return writer.finish();
 }

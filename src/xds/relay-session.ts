@@ -2,6 +2,7 @@
 // for and what it confirmed is remembered, and told to the next control plane, so that a change of it costs nearly nothing.
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds (initial_resource_versions)
 
+import { trustBundleName, trustBundleTypeUrl } from "../identity/trust-bundle.ts";
 import {
 	encodeDeltaRequest,
 	type ResponseSummary,
@@ -17,6 +18,15 @@ import { type Subscription, subscribeDelta } from "./subscription.ts";
 export interface RelayConfig {
 	/** Also ask for Istio's name table on behalf of the proxy. */
 	readonly nameTable: boolean;
+	/** Also ask for the trust bundle on behalf of the proxy; it is confirmed when the caller says so. */
+	readonly trustBundle: boolean;
+}
+
+interface RelayTrustBundle {
+	/** Version that the proxy uses, by resource name. */
+	readonly confirmed: ReadonlyMap<string, string>;
+	/** Delivered and neither confirmed nor refused yet. */
+	readonly pending?: { readonly epoch: number; readonly nonce: string; readonly version: string };
 }
 
 interface RelayType {
@@ -36,13 +46,17 @@ export interface RelayState {
 	readonly isUpstreamOpen: boolean;
 	/** Version of the name table by resource name. */
 	readonly nameTable: ReadonlyMap<string, string>;
+	readonly trustBundle: RelayTrustBundle;
 }
 
 export type RelayEvent =
 	| { readonly type: "downstreamMessage"; readonly bytes: Uint8Array }
 	| { readonly type: "upstreamOpened" }
 	| { readonly type: "upstreamMessage"; readonly bytes: Uint8Array }
-	| { readonly type: "upstreamClosed" };
+	| { readonly type: "upstreamClosed" }
+	/** The proxy uses this version of the trust bundle. */
+	| { readonly type: "trustBundleConfirmed"; readonly version: string }
+	| { readonly type: "trustBundleRefused"; readonly version: string; readonly because: string };
 
 export type RelayAction =
 	/** The first request came: find a control plane. */
@@ -53,7 +67,9 @@ export type RelayAction =
 	/** The control plane talks nonsense: try another. */
 	| { readonly type: "closeUpstream"; readonly because: string }
 	/** An encoded istio.networking.nds.v1.NameTable. */
-	| { readonly type: "reportNameTable"; readonly bytes: Uint8Array };
+	| { readonly type: "reportNameTable"; readonly bytes: Uint8Array }
+	/** An encoded TrustBundle, to be answered by `trustBundleConfirmed` or `trustBundleRefused`, however late. */
+	| { readonly type: "reportTrustBundle"; readonly version: string; readonly bytes: Uint8Array };
 
 export interface RelayStep {
 	readonly state: RelayState;
@@ -63,7 +79,13 @@ export interface RelayStep {
 export const unknownVersion = "?";
 
 export function openRelaySession(): RelayState {
-	return { types: new Map(), epoch: 0, isUpstreamOpen: false, nameTable: new Map() };
+	return {
+		types: new Map(),
+		epoch: 0,
+		isUpstreamOpen: false,
+		nameTable: new Map(),
+		trustBundle: { confirmed: new Map() },
+	};
 }
 
 export function stepRelay(config: RelayConfig, state: RelayState, event: RelayEvent): RelayStep {
@@ -76,6 +98,10 @@ export function stepRelay(config: RelayConfig, state: RelayState, event: RelayEv
 			return onResponse(config, state, event.bytes);
 		case "upstreamClosed":
 			return { state: { ...state, isUpstreamOpen: false }, actions: [] };
+		case "trustBundleConfirmed":
+			return onTrustBundleAnswer(state, event.version, undefined);
+		case "trustBundleRefused":
+			return onTrustBundleAnswer(state, event.version, event.because);
 		default:
 			return event satisfies never;
 	}
@@ -155,6 +181,8 @@ function onUpstreamOpened(config: RelayConfig, state: RelayState): RelayStep {
 	}
 	if (config.nameTable && !state.types.has(typeUrls.nameTable))
 		send({ typeUrl: typeUrls.nameTable, initialVersions: state.nameTable });
+	if (config.trustBundle && !state.types.has(trustBundleTypeUrl))
+		send({ typeUrl: trustBundleTypeUrl, initialVersions: state.trustBundle.confirmed });
 	return { state: next, actions };
 }
 
@@ -176,6 +204,7 @@ function onResponse(config: RelayConfig, state: RelayState, bytes: Uint8Array): 
 	}
 	const type = state.types.get(response.typeUrl);
 	if (config.nameTable && !type && response.typeUrl === typeUrls.nameTable) return onNameTable(state, response);
+	if (config.trustBundle && !type && response.typeUrl === trustBundleTypeUrl) return onTrustBundle(state, response);
 	// An answer to something the proxy never asked for would confuse it.
 	if (!type) return { state, actions: [] };
 	const nonce = joinNonce(state.epoch, response.nonce);
@@ -207,6 +236,37 @@ function onNameTable(state: RelayState, response: ResponseSummary): RelayStep {
 		],
 	};
 }
+
+function onTrustBundle(state: RelayState, response: ResponseSummary): RelayStep {
+	const bundle = response.resources.find(({ name }) => name === trustBundleName);
+	if (bundle) {
+		const pending = { epoch: state.epoch, nonce: response.nonce, version: bundle.version };
+		return {
+			state: { ...state, trustBundle: { ...state.trustBundle, pending } },
+			actions: [{ type: "reportTrustBundle", version: bundle.version, bytes: valueOfAny(bundle.any) }],
+		};
+	}
+	// There is none (any more): nothing to prove. What the proxy trusts it keeps.
+	const confirmed = response.removed.includes(trustBundleName) ? new Map<string, string>() : undefined;
+	const trustBundle = confirmed ? { confirmed } : state.trustBundle;
+	const ack = encodeDeltaRequest({ typeUrl: trustBundleTypeUrl, nonce: response.nonce });
+	return { state: { ...state, trustBundle }, actions: [{ type: "sendUpstream", pieces: [ack] }] };
+}
+
+function onTrustBundleAnswer(state: RelayState, version: string, refusal: string | undefined): RelayStep {
+	const { confirmed, pending } = state.trustBundle;
+	// An answer to what has been replaced since says nothing about what the proxy should have now.
+	if (pending?.version !== version) return { state, actions: [] };
+	const trustBundle = { confirmed: refusal === undefined ? new Map([[trustBundleName, version]]) : confirmed };
+	const next = { ...state, trustBundle };
+	// Its control plane is gone: the next one is told at once, or sends it again.
+	if (!state.isUpstreamOpen || pending.epoch !== state.epoch) return { state: next, actions: [] };
+	const error = refusal === undefined ? undefined : { code: invalidArgument, message: refusal };
+	const answer = { typeUrl: trustBundleTypeUrl, nonce: pending.nonce, ...(error && { error }) };
+	return { state: next, actions: [{ type: "sendUpstream", pieces: [encodeDeltaRequest(answer)] }] };
+}
+
+const invalidArgument = 3;
 
 /** `3.17`: the 17th nonce of the third upstream stream. */
 function joinNonce(epoch: number, nonce: string): string {

@@ -2,7 +2,7 @@
 
 import type { XdsNode } from "../node.ts";
 import type { ProxyConfig, TypeUrl } from "../resource.ts";
-import type { TypeStatus } from "../session-status.ts";
+import type { Application, TypeStatus } from "../session-status.ts";
 
 /** The other end of the connection, as far as it was proved. */
 export interface Peer {
@@ -49,5 +49,7 @@ export interface XdsServer {
 	publish(proxyIds?: Iterable<string>): void;
 	sessions(): readonly SessionStatus[];
 	appliedOn(name: string, typeUrl: TypeUrl, version: string): AppliedOn;
+	/** What became of one version of a resource on each open stream of one proxy. */
+	applications(proxyId: string, typeUrl: TypeUrl, name: string, version: string): readonly Application[];
 	close(): Promise<void>;
 }

@@ -9,13 +9,27 @@ import { openRelaySession, type RelayEvent, type RelayState, stepRelay } from ".
 import { FrameReader, frame } from "./grpc-frames.ts";
 import { type AdsClientOptions, type AdsStream, openAdsStream } from "./xds-client.ts";
 
+/** A trust bundle that a control plane sent for a proxy. */
+export interface TrustBundleDelivery {
+	readonly proxyId: string;
+	/** An encoded TrustBundle. */
+	readonly bytes: Uint8Array;
+	/** The root that its sender proved itself with, DER; undefined without TLS. */
+	readonly senderRoot: Uint8Array | undefined;
+	/** The proxy uses it: tells the control plane. May come at any later time; too late is harmless. */
+	readonly confirm: () => void;
+	readonly refuse: (because: string) => void;
+}
+
 export interface RelayStreamOptions {
 	/** Never empty. Tried in order, from `firstUpstream` on. */
 	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
 	readonly firstUpstream: number;
-	readonly tls?: () => NonNullable<AdsClientOptions["tls"]>;
+	/** Undefined as its result: no connection can be made now. */
+	readonly tls?: () => AdsClientOptions["tls"] | undefined;
 	readonly admit: (nodeId: string) => boolean;
 	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
+	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
 	readonly maxRequestBytes: number;
 	readonly backoffMs: { readonly first: number; readonly most: number };
 	readonly liveness: {
@@ -87,6 +101,14 @@ export class RelayStream {
 		this.#http.once("close", cancel);
 	}
 
+	/** Connects at once if it waits to try again: the reason why it could not may be gone. */
+	retryNow(): void {
+		if (this.#isOver || this.#nodeId === "" || this.#upstream) return;
+		this.#cancelRetry();
+		this.#failures = 0;
+		this.#connect();
+	}
+
 	status(): RelayStreamStatus {
 		const upstream = this.#isUpstreamGood ? this.#address() : undefined;
 		return {
@@ -106,7 +128,9 @@ export class RelayStream {
 
 	#run(event: RelayEvent): void {
 		if (this.#isOver) return;
-		const { state, actions } = stepRelay({ nameTable: this.#options.onNameTable !== undefined }, this.#state, event);
+		const { onNameTable, onTrustBundle } = this.#options;
+		const config = { nameTable: onNameTable !== undefined, trustBundle: onTrustBundle !== undefined };
+		const { state, actions } = stepRelay(config, this.#state, event);
 		this.#state = state;
 		for (const action of actions) {
 			switch (action.type) {
@@ -128,8 +152,19 @@ export class RelayStream {
 					this.#upstream?.close();
 					break;
 				case "reportNameTable":
-					this.#options.onNameTable?.(this.#nodeId, action.bytes);
+					onNameTable?.(this.#nodeId, action.bytes);
 					break;
+				case "reportTrustBundle": {
+					const { version, bytes } = action;
+					onTrustBundle?.({
+						proxyId: this.#nodeId,
+						bytes,
+						senderRoot: this.#upstream?.serverRoot(),
+						confirm: () => this.#run({ type: "trustBundleConfirmed", version }),
+						refuse: (because) => this.#run({ type: "trustBundleRefused", version, because }),
+					});
+					break;
+				}
 				default:
 					action satisfies never;
 			}
@@ -153,6 +188,10 @@ export class RelayStream {
 		this.#isUpstreamGood = false;
 		let isCurrent = true;
 		const tls = this.#options.tls?.();
+		if (this.#options.tls && !tls) {
+			this.#lost("this node has no certificate for its control planes yet");
+			return;
+		}
 		const liveness = { ...this.#options.liveness, clock: this.#deps.clock };
 		this.#upstream = openAdsStream(
 			{ to, liveness, ...(tls && { tls }) },

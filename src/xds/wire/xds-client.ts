@@ -3,6 +3,7 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type SecureClientSessionOptions } from "node:http2";
 import { connect as connectSocket } from "node:net";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import type { Clock } from "../../runtime/clock.ts";
 import { FrameReader, frame } from "./grpc-frames.ts";
 
@@ -40,6 +41,8 @@ export interface AdsStream {
 	/** Stops reading, so that the server's window fills. */
 	pause(): void;
 	resume(): void;
+	/** The root that the server's certificate was verified with, DER; undefined without TLS. */
+	serverRoot(): Uint8Array | undefined;
 }
 
 const service = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
@@ -115,10 +118,20 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 		},
 		pause: () => stream.pause(),
 		resume: () => stream.resume(),
+		serverRoot: () => (options.tls && !session.destroyed ? rootOf(session.socket as TLSSocket) : undefined),
 	};
 }
 
-function watchLiveness(
+function rootOf(socket: TLSSocket): Uint8Array | undefined {
+	let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+	// A self-signed certificate names itself as its issuer.
+	while (certificate?.issuerCertificate && certificate.issuerCertificate !== certificate)
+		certificate = certificate.issuerCertificate;
+	return certificate?.raw;
+}
+
+/** Gives a connection up that does not come about, or does not answer pings. */
+export function watchLiveness(
 	session: ClientHttp2Session,
 	{ clock, connectTimeoutMs, pingEveryMs, pingTimeoutMs }: NonNullable<AdsClientOptions["liveness"]>,
 	fail: (error: Error) => void,

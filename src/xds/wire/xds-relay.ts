@@ -5,7 +5,12 @@ import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import { RelayStream, type RelayStreamOptions, type RelayStreamStatus } from "./relay-stream.ts";
+import {
+	RelayStream,
+	type RelayStreamOptions,
+	type RelayStreamStatus,
+	type TrustBundleDelivery,
+} from "./relay-stream.ts";
 import type { AdsClientOptions } from "./xds-client.ts";
 
 export interface XdsRelayOptions {
@@ -15,12 +20,14 @@ export interface XdsRelayOptions {
 	readonly owner?: { readonly uid: number; readonly gid: number };
 	/** Control planes, tried in order from a random one on. At least one. */
 	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
-	/** Asked before each connection, so that renewed certificates are used. Absent: plaintext. */
-	readonly tls?: () => NonNullable<AdsClientOptions["tls"]>;
+	/** Asked before each connection, so that renewed certificates are used; undefined: not now. Absent: plaintext. */
+	readonly tls?: () => AdsClientOptions["tls"] | undefined;
 	/** Which node ids may connect. Default: all. */
 	readonly admit?: (nodeId: string) => boolean;
 	/** When given, the relay asks for each proxy's name table itself and hands it over: an encoded NameTable. */
 	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
+	/** When given, the relay asks for each proxy's trust bundle, and confirms it only when it is told to. */
+	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
 	/** Default 4 MiB. */
 	readonly maxRequestBytes?: number;
 	/** Wait after a loss, doubled each time that no control plane answers. Default 50 ms to 5,000 ms. */
@@ -31,6 +38,8 @@ export interface XdsRelayOptions {
 
 export interface XdsRelay {
 	status(): readonly RelayStreamStatus[];
+	/** Streams that wait before they try a control plane again try now. */
+	retryNow(): void;
 	close(): Promise<void>;
 }
 
@@ -50,6 +59,7 @@ export async function startXdsRelay(
 		liveness: options.liveness ?? { connectTimeoutMs: 2_000, pingEveryMs: 2_000, pingTimeoutMs: 2_000 },
 		...(options.tls && { tls: options.tls }),
 		...(options.onNameTable && { onNameTable: options.onNameTable }),
+		...(options.onTrustBundle && { onTrustBundle: options.onTrustBundle }),
 	};
 	const streams = new Set<RelayStream>();
 	const connections = new Set<ServerHttp2Session>();
@@ -84,6 +94,9 @@ export async function startXdsRelay(
 	if (options.owner) chownSync(options.socketPath, options.owner.uid, options.owner.gid);
 	return {
 		status: () => [...streams].map((stream) => stream.status()),
+		retryNow: () => {
+			for (const stream of streams) stream.retryNow();
+		},
 		async close() {
 			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
 			for (const stream of streams) stream.close(14, "the relay shuts down");

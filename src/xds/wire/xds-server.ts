@@ -49,6 +49,8 @@ export interface XdsServerDeps {
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly metrics: Metrics;
+	/** A proxy accepted or refused a response: `applications` says which. */
+	readonly onAnswered?: (proxyId: string, typeUrl: string) => void;
 	/** 0 to 1; spreads the ends of streams. Default Math.random. */
 	readonly random?: () => number;
 }
@@ -97,7 +99,12 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 			return { ok: true, proxyId, config: source.configFor(proxyId) };
 		},
 		report(stream, action) {
-			const type = shortType("typeUrl" in action ? action.typeUrl : "");
+			const type = shortType(action.typeUrl);
+			if (action.type !== "reportConverged" && stream.proxyId !== undefined && deps.onAnswered) {
+				const { proxyId } = stream;
+				// After the stream has taken its own step.
+				queueMicrotask(() => deps.onAnswered?.(proxyId, action.typeUrl));
+			}
 			switch (action.type) {
 				case "reportAcknowledged":
 					return metrics.acknowledged.add(1, { type });
@@ -204,6 +211,8 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 			}
 			return { wanted: applied + pending + rejected.length, applied, rejected };
 		},
+		applications: (proxyId, typeUrl, name, version) =>
+			[...(byProxy.get(proxyId) ?? [])].map((stream) => stream.application(typeUrl, name, version)),
 		async close() {
 			isClosing = true;
 			cancelTick();
