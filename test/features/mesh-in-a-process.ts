@@ -13,6 +13,7 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "n
 import { generateBootstrap } from "../../src/envoy/bootstrap/bootstrap.ts";
 import { findDanglingReferences } from "../../src/envoy/find-dangling-references.ts";
 import { generateProxyConfig } from "../../src/envoy/generate-proxy-config.ts";
+import { type WorkloadKeyPair, workloadSecrets } from "../../src/envoy/secret/workload-secrets.ts";
 import { planRedirect } from "../../src/hotswitch/redirect-plan.ts";
 import { renderRedirect } from "../../src/hotswitch/render-redirect.ts";
 import { applyRedirect } from "../../src/kernel/namespace-redirect.ts";
@@ -29,7 +30,7 @@ import type { Change } from "../../src/snapshot/change.ts";
 import { proxyFromNode } from "../../src/snapshot/proxy-from-node.ts";
 import { applyChanges, emptySnapshot, type Snapshot } from "../../src/snapshot/snapshot.ts";
 import { viewFor } from "../../src/snapshot/view-for.ts";
-import type { ProxyConfig } from "../../src/xds/resource.ts";
+import { type ProxyConfig, typeUrls } from "../../src/xds/resource.ts";
 import type { XdsServer } from "../../src/xds/wire/config-source.ts";
 import { startXdsServer } from "../../src/xds/wire/xds-server.ts";
 import { listenInNamespace } from "./in-namespace.ts";
@@ -53,6 +54,8 @@ export interface MeshOptions {
 	readonly type?: "sidecar" | "router";
 	readonly interception?: "REDIRECT" | "TPROXY";
 	readonly labels?: Readonly<Record<string, string>>;
+	/** The workload's certificate, served to its Envoy as its node would. Absent: it has none. */
+	readonly certificate?: WorkloadKeyPair;
 }
 
 /** A proxy `p` in namespace `default` at 10.77.0.2. */
@@ -98,7 +101,13 @@ export class MeshInAProcess {
 		const type = options.type ?? "sidecar";
 		const interception = options.interception ?? "REDIRECT";
 		const id = `${type}~10.77.0.2~p.default~default.svc.cluster.local`;
-		const metadata = { NAMESPACE: "default", LABELS: options.labels ?? { app: "p" }, INTERCEPTION_MODE: interception };
+		const metadata = {
+			NAMESPACE: "default",
+			LABELS: options.labels ?? { app: "p" },
+			INTERCEPTION_MODE: interception,
+			...(options.certificate && { KEEPMESH_SDS: "true" }),
+		};
+		const ownSecrets = options.certificate && workloadSecrets(options.certificate).get(typeUrls.secret);
 		const made = proxyFromNode({ id, metadata });
 		if (!made.ok) throw new Error(made.because);
 
@@ -116,6 +125,10 @@ export class MeshInAProcess {
 			config = generateProxyConfig(made.proxy, viewFor(snapshot, made.proxy));
 			const dangling = findDanglingReferences(config);
 			if (dangling.length > 0) throw new Error(dangling.join("\n"));
+			if (ownSecrets) {
+				const parts = [...(config.get(typeUrls.secret)?.parts ?? []), ...ownSecrets.parts];
+				config = new Map(config).set(typeUrls.secret, { typeUrl: typeUrls.secret, parts });
+			}
 		};
 		use(read(resources));
 
