@@ -12,6 +12,11 @@ import type {
 	VirtualServiceSpec,
 	WorkloadEntrySpec,
 } from "../resources/kinds/networking.ts";
+import type {
+	AuthorizationPolicySpec,
+	PeerAuthenticationSpec,
+	RequestAuthenticationSpec,
+} from "../resources/kinds/security.ts";
 import type { Change } from "../snapshot/change.ts";
 import type { Endpoint, ServiceEndpoints } from "./endpoint.ts";
 import { defaultMeshSettings } from "./mesh-settings.ts";
@@ -91,6 +96,18 @@ export function aWorkloadEntry(name: string, spec: WorkloadEntrySpec, meta: Meta
 
 export function aSidecar(name: string, spec: SidecarSpec, meta: MetaOptions = {}) {
 	return anObject("Sidecar", name, spec, meta);
+}
+
+export function aPeerAuthentication(name: string, spec: PeerAuthenticationSpec, meta: MetaOptions = {}) {
+	return anObject("PeerAuthentication", name, spec, meta);
+}
+
+export function anAuthorizationPolicy(name: string, spec: AuthorizationPolicySpec = {}, meta: MetaOptions = {}) {
+	return anObject("AuthorizationPolicy", name, spec, meta);
+}
+
+export function aRequestAuthentication(name: string, spec: RequestAuthenticationSpec, meta: MetaOptions = {}) {
+	return anObject("RequestAuthentication", name, spec, meta);
 }
 
 export function aSecret(name: string, data: Readonly<Record<string, string>>, meta: MetaOptions = {}) {

@@ -231,7 +231,7 @@ describe("secrets of a gateway", () => {
 		const start = snapshotOf(gateway("gw", [https("https", "*")]), aSecret("cert", data, { namespace: "infra" }));
 		const before = viewFor(start, edge);
 		const next = applyChanges(start, applied(aSecret("cert", { ...data, "tls.crt": "new" }, { namespace: "infra" })));
-		assert.deepEqual(next.changed, { routing: false, endpoints: new Set(), secrets: true });
+		assert.deepEqual(next.changed, { routing: false, endpoints: new Set(), secrets: true, policies: false });
 		const after = viewFor(next.snapshot, edge);
 		assert.equal(after.gateway, before.gateway);
 		assert.equal(after.secrets[0]?.certificateChain, "new");

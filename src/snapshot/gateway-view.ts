@@ -2,6 +2,7 @@
 // the VirtualServices bound to it.
 
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
+import type { WorkloadSecurity } from "../model/security.ts";
 import type { GatewayServerView, GatewayView, RoutingRule } from "../model/view.ts";
 import type { ConfigObject } from "../resources/config-object.ts";
 import { keyOf } from "../resources/config-object.ts";
@@ -17,9 +18,28 @@ import type { Client } from "./service-views.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { PreparedVirtualService } from "./virtual-service-index.ts";
 import { isVisibleTo } from "./visibility.ts";
+import { gatewaySecurityFor } from "./workload-security.ts";
 
 /** The same object for all replicas of a gateway, as long as what they serve stays the same. */
 export function gatewayViewFor(snapshot: Snapshot, proxy: MeshProxy): GatewayView {
+	const view = unguardedView(snapshot, proxy);
+	const security = gatewaySecurityFor(snapshot, proxy, gatewaysOf(view));
+	if (security === undefined) return view;
+	const { guardedGateways } = snapshot.memo;
+	const guarded = guardedGateways.get(view) ?? new WeakMap<WorkloadSecurity, GatewayView>();
+	guardedGateways.set(view, guarded);
+	const known = guarded.get(security) ?? { ...view, security };
+	guarded.set(security, known);
+	return known;
+}
+
+/** `namespace/name` of those with a server that is served. */
+function gatewaysOf(view: GatewayView): ReadonlySet<string> {
+	const servers = view.listeners.flatMap((listener) => listener.servers);
+	return new Set(servers.map(({ gateway }) => gateway.slice(gateway.indexOf("/") + 1)));
+}
+
+function unguardedView(snapshot: Snapshot, proxy: MeshProxy): GatewayView {
 	const { routing, memo } = snapshot;
 	const targetPorts = targetPortsOf(snapshot, proxy);
 	const labels = Object.entries(proxy.labels).sort();

@@ -14,6 +14,7 @@ import { protocolNamed } from "./protocol-selection.ts";
 import { keepIdentity } from "./same-value.ts";
 import { sidecarFor } from "./sidecar-selection.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { inboundSecurityFor } from "./workload-security.ts";
 
 /** A service port that leads to the workload, and the port of the workload that it leads to. */
 export interface ServiceTarget {
@@ -28,12 +29,14 @@ export function inboundViewFor(snapshot: Snapshot, proxy: MeshProxy): InboundVie
 	const spec = sidecarFor(routing, proxy)?.spec;
 	const targets = serviceTargetsOf(snapshot, proxy);
 	const ports = (spec?.ingress ?? []).length > 0 ? ingressPorts(spec, targets) : servicePorts(spec, targets);
+	const security = inboundSecurityFor(snapshot, proxy);
 	const view = keepIdentity(memo.inbound.get(proxy), {
 		mesh: routing.mesh,
 		namespace: proxy.namespace,
 		interceptionMode: proxy.interceptionMode,
 		addresses: proxy.ipAddresses,
 		ports,
+		...(security === undefined ? {} : { security }),
 	});
 	memo.inbound.set(proxy, view);
 	return view;

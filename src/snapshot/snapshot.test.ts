@@ -84,7 +84,7 @@ describe("a change that says nothing new", () => {
 		const moved = { ...aService("reviews"), origin: { file: "test.yaml", line: 99, column: 1 } };
 		const next = applyChanges(snapshot, applied(moved));
 		assert.equal(next.snapshot, snapshot);
-		assert.deepEqual(next.changed, { routing: false, endpoints: new Set(), secrets: false });
+		assert.deepEqual(next.changed, { routing: false, endpoints: new Set(), secrets: false, policies: false });
 	});
 
 	it("ignores the removal of what is not there", () => {

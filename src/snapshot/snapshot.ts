@@ -10,6 +10,7 @@ import type { Workload } from "./endpoint-sources.ts";
 import { fullHostname } from "./hostname.ts";
 import { applyToStore, type ObjectEdit, type ObjectStore, objectsOf } from "./object-store.ts";
 import { PersistentMap } from "./persistent-map.ts";
+import { emptyPolicyIndex, type PolicyIndex, updatePolicies } from "./policy-index.ts";
 import { currentMesh, emptyRouting, type Routing, updateRouting } from "./routing.ts";
 import { buildRegistry, type ServiceRegistry } from "./service-registry.ts";
 import { type ServiceShare, sharesOf } from "./service-share.ts";
@@ -33,6 +34,7 @@ export interface Snapshot {
 	readonly shares: PersistentMap<readonly ServiceShare[]>;
 	readonly routing: Routing;
 	readonly endpoints: EndpointIndex;
+	readonly policies: PolicyIndex;
 	/** Views given out before, so that equal ones are the same object; not part of the value. */
 	readonly memo: ViewMemo;
 }
@@ -41,15 +43,18 @@ export interface Changed {
 	readonly routing: boolean;
 	readonly endpoints: ReadonlySet<ServiceKey>;
 	readonly secrets: boolean;
+	readonly policies: boolean;
 }
 
 export function emptySnapshot(options: Partial<SnapshotOptions> = {}): Snapshot {
 	const all = { ...defaultSnapshotOptions, ...options };
+	const routing = emptyRouting(all.domainSuffix);
 	return {
 		options: all,
 		objects: {},
 		shares: PersistentMap.empty(),
-		routing: emptyRouting(all.domainSuffix),
+		routing,
+		policies: emptyPolicyIndex(routing.mesh.rootNamespace),
 		endpoints: emptyEndpointIndex,
 		memo: new ViewMemo(),
 	};
@@ -61,9 +66,11 @@ export function applyChanges(
 	changes: readonly Change[],
 ): { readonly snapshot: Snapshot; readonly changed: Changed } {
 	const { store: objects, edits } = applyToStore(snapshot.objects, changes);
-	if (edits.length === 0) return { snapshot, changed: { routing: false, endpoints: new Set(), secrets: false } };
+	if (edits.length === 0)
+		return { snapshot, changed: { routing: false, endpoints: new Set(), secrets: false, policies: false } };
 	const touched = new Set<string>(edits.map((edit) => (edit.after ?? edit.before)?.kind ?? ""));
 	const mesh = touched.has("MeshConfig") ? currentMesh(objects, snapshot.routing.mesh) : snapshot.routing.mesh;
+	const policies = updatePolicies(snapshot.policies, edits, mesh.rootNamespace);
 	const before = snapshot.routing.registry;
 	const { shares, registry } = updateServices(snapshot, objects, edits, mesh);
 	const { index: endpoints, changed: changedEndpoints } = updateEndpoints(snapshot.endpoints, {
@@ -77,11 +84,12 @@ export function applyChanges(
 	const dnsEndpoints = currentDnsEndpoints(snapshot.routing, registry, endpoints, changedEndpoints);
 	const routing = updateRouting(snapshot.routing, objects, touched, { mesh, registry, dnsEndpoints });
 	return {
-		snapshot: { ...snapshot, objects, shares, routing, endpoints },
+		snapshot: { ...snapshot, objects, shares, routing, endpoints, policies },
 		changed: {
 			routing: routing !== snapshot.routing,
 			endpoints: changedEndpoints,
 			secrets: touched.has("Secret"),
+			policies: policies !== snapshot.policies,
 		},
 	};
 }

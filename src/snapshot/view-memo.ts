@@ -2,6 +2,7 @@
 // with an empty one every view comes out equal.
 
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
+import type { WorkloadSecurity } from "../model/security.ts";
 import type { GatewayView, InboundView, OutboundView, ProxyView, SecretView, ServiceView } from "../model/view.ts";
 import { sameValue } from "./same-value.ts";
 
@@ -56,6 +57,10 @@ export class ViewMemo {
 	readonly services = new ScopedMemo<readonly ServiceView[]>();
 	readonly outbound = new ScopedMemo<OutboundView>();
 	readonly gateways = new ScopedMemo<GatewayView>();
+	/** By namespace of the workload. */
+	readonly security = new ScopedMemo<WorkloadSecurity>();
+	/** By the gateway view without policies, then by the policies. */
+	readonly guardedGateways = new WeakMap<GatewayView, WeakMap<WorkloadSecurity, GatewayView>>();
 	readonly inbound = new WeakMap<MeshProxy, InboundView>();
 	/** By the view that names the secrets. */
 	readonly secrets = new WeakMap<object, readonly SecretView[]>();
