@@ -86,10 +86,9 @@ describe("the configuration of a proxy", () => {
 	});
 
 	it("names nothing that it does not hold", () => {
-		assert.deepEqual(findDanglingReferences(generateProxyConfig(aProxy(), sidecarView(8080))), []);
-		for (const inboundTls of ["permissive", "strict"] as const) {
-			const options = { inboundTls, clusters: { autoMtls: true } };
-			assert.deepEqual(findDanglingReferences(generateProxyConfig(aProxy(), sidecarView(8080), options)), []);
+		for (const workloadCertificate of [false, true]) {
+			const proxy = aProxy("p", { workloadCertificate });
+			assert.deepEqual(findDanglingReferences(generateProxyConfig(proxy, sidecarView(8080))), []);
 		}
 	});
 

@@ -4,7 +4,7 @@
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
 import type { GatewayView, InboundView, OutboundView, ProxyView, SecretView } from "../model/view.ts";
 import { type EncodedResource, type ProxyConfig, type ResourcePart, type TypeUrl, typeUrls } from "../xds/resource.ts";
-import { type ClusterOptions, defaultClusterOptions } from "./cluster/cluster-options.ts";
+import { type ClusterOptions, withCertificate, withoutCertificate } from "./cluster/cluster-options.ts";
 import { generateGatewayClusters } from "./cluster/gateway-clusters.ts";
 import { generateInboundClusters } from "./cluster/inbound-clusters.ts";
 import { generateOutboundClusters } from "./cluster/outbound-clusters.ts";
@@ -15,7 +15,7 @@ import { endpointPart } from "./endpoint/endpoint-part.ts";
 import { secretsNamedIn } from "./find-dangling-references.ts";
 import { generateGatewayListeners } from "./gateway/gateway-listeners.ts";
 import { generateOutboundListeners } from "./listener/outbound-listeners.ts";
-import { generateInboundListeners, type InboundListenerOptions } from "./listener/virtual-inbound.ts";
+import { generateInboundListeners } from "./listener/virtual-inbound.ts";
 import { generateProxylessClusters } from "./proxyless/proxyless-clusters.ts";
 import { generateProxylessListeners, generateProxylessServerListeners } from "./proxyless/proxyless-listeners.ts";
 import { generateProxylessRoutes } from "./proxyless/proxyless-routes.ts";
@@ -24,27 +24,13 @@ import { generateOutboundRoutes } from "./route/outbound-routes.ts";
 import { generateFileSecrets } from "./secret/file-secrets.ts";
 import { gatewaySecretNames, generateGatewaySecrets } from "./secret/gateway-secrets.ts";
 
-/** Pass the same object each time: results are remembered by it. */
-export interface GenerateOptions extends InboundListenerOptions {
-	readonly clusters?: ClusterOptions;
-}
-
-const plainOptions: GenerateOptions = {};
-
-/** Istio's default for workloads with a certificate: the mesh's TLS is taken, plaintext as well. */
-const certifiedOptions: GenerateOptions = { inboundTls: "permissive" };
-
-export function generateProxyConfig(
-	proxy: MeshProxy,
-	view: ProxyView,
-	options: GenerateOptions = proxy.workloadCertificate ? certifiedOptions : plainOptions,
-): ProxyConfig {
-	const clusterOptions = options.clusters ?? defaultClusterOptions;
+export function generateProxyConfig(proxy: MeshProxy, view: ProxyView): ProxyConfig {
+	const options = proxy.workloadCertificate ? withCertificate : withoutCertificate;
 	if (proxy.proxyless) return proxylessConfig(view);
 	const groups = [
-		...(proxy.type === "sidecar" && view.outbound ? [outboundParts(view.outbound, clusterOptions)] : []),
+		...(proxy.type === "sidecar" && view.outbound ? [outboundParts(view.outbound, options)] : []),
 		...(proxy.type === "sidecar" && view.inbound ? [inboundParts(view.inbound, options)] : []),
-		...(proxy.type === "router" && view.gateway ? [gatewayParts(view.gateway, clusterOptions)] : []),
+		...(proxy.type === "router" && view.gateway ? [gatewayParts(view.gateway, options)] : []),
 	];
 	const config = new Map<TypeUrl, { typeUrl: TypeUrl; parts: ResourcePart[] }>();
 	const add = (typeUrl: TypeUrl, part: ResourcePart | undefined): void => {
@@ -52,8 +38,7 @@ export function generateProxyConfig(
 		if (part && part.resources.size > 0) set.parts.push(part);
 		config.set(typeUrl, set);
 	};
-	const certified = proxy.workloadCertificate || clusterOptions.autoMtls;
-	const served = (certified ? servedWithCertificate : servedWithout)(view.secrets);
+	const served = (proxy.workloadCertificate ? servedWithCertificate : servedWithout)(view.secrets);
 	for (const group of groups) add(typeUrls.cluster, servedClusters(group.clusters, served));
 	add(typeUrls.endpoints, endpointsOf(proxy, view));
 	for (const group of groups) add(typeUrls.listener, group.listeners);
@@ -107,8 +92,8 @@ const outboundParts = rememberedByView((view: OutboundView, options: ClusterOpti
 	partsOf(generateOutboundClusters(view, options), generateOutboundListeners(view), generateOutboundRoutes(view)),
 );
 
-const inboundParts = rememberedByView((view: InboundView, options: GenerateOptions) =>
-	partsOf(generateInboundClusters(view), generateInboundListeners(view, options), []),
+const inboundParts = rememberedByView((view: InboundView, { workloadCertificate }: ClusterOptions) =>
+	partsOf(generateInboundClusters(view), generateInboundListeners(view, workloadCertificate), []),
 );
 
 const gatewayParts = rememberedByView((view: GatewayView, options: ClusterOptions) =>

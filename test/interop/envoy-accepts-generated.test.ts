@@ -40,7 +40,7 @@ describe("the real Envoy", () => {
 	});
 
 	it("accepts every cluster of a gateway, with automatic mutual TLS", async () => {
-		await accepted(generateGatewayClusters(broadGateway, { autoMtls: true }), []);
+		await accepted(generateGatewayClusters(broadGateway, { workloadCertificate: true }), []);
 	});
 
 	it("accepts every route table", async () => {

@@ -2,7 +2,7 @@
 // ask it for configurations and are told whose changed.
 
 import { danglingReferences, renderDangling } from "../../envoy/find-dangling-references.ts";
-import { type GenerateOptions, generateProxyConfig } from "../../envoy/generate-proxy-config.ts";
+import { generateProxyConfig } from "../../envoy/generate-proxy-config.ts";
 import type { Proxy as MeshProxy } from "../../model/proxy.ts";
 import type { ProxyView } from "../../model/view.ts";
 import { keyOf, type ObjectKey } from "../../resources/config-object.ts";
@@ -27,7 +27,6 @@ import { defaultPushGuardConfig, type HeldPush, judgePush, type PushGuardConfig 
 export interface ControlPlaneOptions {
 	readonly publish?: PublishConfig;
 	readonly guard?: PushGuardConfig;
-	readonly generate?: GenerateOptions;
 	readonly snapshot?: Partial<SnapshotOptions>;
 }
 
@@ -252,7 +251,7 @@ export class ControlPlane {
 		try {
 			const names = this.#nameTables.partFor(this.#snapshot, entry.proxy, view);
 			config = new Map([
-				...generateProxyConfig(entry.proxy, view, this.#options.generate),
+				...generateProxyConfig(entry.proxy, view),
 				[typeUrls.nameTable, { typeUrl: typeUrls.nameTable, parts: names ? [names] : [] }],
 			]);
 		} catch (error) {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { defaultMeshSettings } from "../../model/mesh-settings.ts";
 import type { MeshService } from "../../model/service.ts";
+import type { ServiceView } from "../../model/view.ts";
 import type { ClientTls, TrafficPolicy } from "../../resources/kinds/networking.ts";
 import { type Cluster, ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { ProxyProtocolUpstreamTransportSchema } from "../gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts";
@@ -13,6 +15,7 @@ import {
 import { HttpProtocolOptionsSchema } from "../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
 import { decoded, gatewayView, named, outboundView, port, serviceView } from "../views.testing.ts";
 import { clientTlsSecrets } from "./client-tls.ts";
+import { withCertificate } from "./cluster-options.ts";
 import { generateGatewayClusters } from "./gateway-clusters.ts";
 import { generateOutboundClusters } from "./outbound-clusters.ts";
 
@@ -122,6 +125,44 @@ describe("DestinationRule tls", () => {
 		assert.deepEqual(secretsOf(context), ["default", "ROOTCA"]);
 		assert.equal(context?.sni, "outbound_.9080_._.reviews.default.svc.cluster.local");
 		assert.deepEqual(context?.commonTlsContext?.alpnProtocols, ["istio-http/1.1", "istio", "http/1.1"]);
+	});
+
+	describe("with the mesh's own TLS, explicit or automatic,", () => {
+		const accounts = ["default/reviews", "other/reviews-canary"];
+		const mesh = { ...defaultMeshSettings, trustDomain: "new.example", trustDomainAliases: ["old.example"] };
+		const uri = (name: string) => [SubjectAltNameMatcher_SanType.URI, name];
+		const checked = (view: ServiceView) => {
+			const clusters = generateOutboundClusters(outboundView([view], [], { mesh }), withCertificate);
+			const cluster = decoded(ClusterSchema, named(clusters, "outbound|9080||reviews.default.svc.cluster.local"));
+			const socket = cluster.transportSocket ?? cluster.transportSocketMatches[0]?.transportSocket;
+			const config = socket?.configType;
+			return namesOf(config?.case === "typedConfig" ? anyUnpack(config.value, UpstreamTlsContextSchema) : undefined);
+		};
+		const explicit = (tls: ClientTls) => ({ trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" as const, ...tls } } });
+
+		it("takes only the service accounts of the service, in every name of the trust domain", () => {
+			const expected = [
+				uri("spiffe://new.example/ns/default/sa/reviews"),
+				uri("spiffe://old.example/ns/default/sa/reviews"),
+				uri("spiffe://new.example/ns/other/sa/reviews-canary"),
+				uri("spiffe://old.example/ns/other/sa/reviews-canary"),
+			];
+			assert.deepEqual(checked({ ...serviceView("reviews"), accounts }), expected);
+			assert.deepEqual(checked({ ...serviceView("reviews", {}, explicit({})), accounts }), expected);
+		});
+
+		it("takes the names of the ServiceEntry, and those of the rule before them", () => {
+			const subjectAltNames = ["spiffe://elsewhere/ns/a/sa/b"];
+			assert.deepEqual(checked({ ...serviceView("reviews", { subjectAltNames }), accounts }), subjectAltNames.map(uri));
+			const ruled = explicit({ subjectAltNames: ["spiffe://ruled/x"] });
+			const view = { ...serviceView("reviews", { subjectAltNames }, ruled), accounts };
+			assert.deepEqual(checked(view), [uri("spiffe://ruled/x")]);
+		});
+
+		it("takes anybody of the mesh where the accounts are not known", () => {
+			assert.deepEqual(checked(serviceView("reviews")), []);
+			assert.deepEqual(checked({ ...serviceView("reviews"), accounts: [] }), []);
+		});
 	});
 
 	const alpn = [

@@ -36,8 +36,10 @@ type ValidationContext = MessageFields<typeof CertificateValidationContextSchema
 export interface ClientTlsContext {
 	/** SNI of mesh traffic to this cluster, where the rule gives none. */
 	readonly meshSni: string;
-	/** Names that the service's certificate may carry, where the rule gives none. */
+	/** Names that the service's own certificate may carry, where the rule gives none. */
 	readonly serviceNames: readonly string[];
+	/** The same for the mesh's TLS. Empty: whoever has a certificate of the mesh. */
+	readonly meshNames: readonly string[];
 	readonly protocol: UpstreamProtocol;
 	readonly speaksHttp: boolean;
 }
@@ -69,7 +71,7 @@ export function securedConnection(
 
 /** The mesh's mutual TLS: the workload's certificate, the mesh's roots, an ALPN that says so to the proxy at the other end. */
 export function meshTlsSocket(tls: ClientTls | undefined, context: ClientTlsContext): TransportSocketInit {
-	const names = tls?.subjectAltNames?.length ? tls.subjectAltNames : context.serviceNames;
+	const names = tls?.subjectAltNames?.length ? tls.subjectAltNames : context.meshNames;
 	return tlsSocket(tls?.sni || context.meshSni, {
 		...commonTls,
 		alpnProtocols: meshAlpn(context),

@@ -1,8 +1,9 @@
-// What a caller may choose about generated clusters.
+// What differs between proxies that share a view.
 
 export interface ClusterOptions {
-	/** Mutual TLS to endpoints whose workload has a proxy, where no DestinationRule says otherwise. Default false. */
-	readonly autoMtls: boolean;
+	/** The proxy has a certificate, so that it can speak the mesh's mutual TLS. */
+	readonly workloadCertificate: boolean;
 }
 
-export const defaultClusterOptions: ClusterOptions = { autoMtls: false };
+export const withoutCertificate: ClusterOptions = { workloadCertificate: false };
+export const withCertificate: ClusterOptions = { workloadCertificate: true };

@@ -19,8 +19,8 @@ export function clusterWith(trafficPolicy: TrafficPolicy, protocol: Protocol = "
 	return clusterOf(serviceView("reviews", { ports: [port(9080, protocol)] }, { trafficPolicy }));
 }
 
-export function clusterOf(view: ReturnType<typeof serviceView>, name = reviews, autoMtls = false): Cluster {
-	return decoded(ClusterSchema, named(generateOutboundClusters(outboundView([view]), { autoMtls }), name));
+export function clusterOf(view: ReturnType<typeof serviceView>, name = reviews, workloadCertificate = false): Cluster {
+	return decoded(ClusterSchema, named(generateOutboundClusters(outboundView([view]), { workloadCertificate }), name));
 }
 
 export function httpOptions(cluster: Cluster): HttpProtocolOptions | undefined {

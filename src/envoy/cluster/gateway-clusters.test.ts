@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { GatewayServerView } from "../../model/view.ts";
 import { ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { decoded, gatewayView, named, serviceView } from "../views.testing.ts";
+import { withCertificate } from "./cluster-options.ts";
 import { generateGatewayClusters } from "./gateway-clusters.ts";
 
 const reviews = serviceView(
@@ -25,7 +26,7 @@ const eastWest: GatewayServerView = {
 
 describe("gateway clusters", () => {
 	it("are under the names that clients send as SNI as well, where a server passes connections on by it", () => {
-		const clusters = generateGatewayClusters(gatewayView([eastWest], [external, reviews]), { autoMtls: true });
+		const clusters = generateGatewayClusters(gatewayView([eastWest], [external, reviews]), withCertificate);
 		assert.deepEqual(
 			clusters.map(({ name }) => name).filter((name) => name.startsWith("outbound_")),
 			["outbound_.9080_._.reviews.default.svc.cluster.local", "outbound_.9080_.v1_.reviews.default.svc.cluster.local"],
@@ -33,7 +34,7 @@ describe("gateway clusters", () => {
 	});
 
 	it("named by SNI leave the client's TLS alone and share the endpoints of the ordinary cluster", () => {
-		const clusters = generateGatewayClusters(gatewayView([eastWest], [reviews]), { autoMtls: true });
+		const clusters = generateGatewayClusters(gatewayView([eastWest], [reviews]), withCertificate);
 		const name = "outbound_.9080_.v1_.reviews.default.svc.cluster.local";
 		const cluster = decoded(ClusterSchema, named(clusters, name));
 		assert.equal(cluster.edsClusterConfig?.serviceName, "outbound|9080|v1|reviews.default.svc.cluster.local");

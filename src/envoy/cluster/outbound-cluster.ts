@@ -1,5 +1,6 @@
 // One ServiceCluster -> one Envoy Cluster.
 
+import { renderSpiffeId } from "../../identity/spiffe-id.ts";
 import type { MeshSettings } from "../../model/mesh-settings.ts";
 import type { Protocol } from "../../model/service.ts";
 import type { ServiceView } from "../../model/view.ts";
@@ -44,12 +45,12 @@ export function outboundCluster(
 	const tlsContext: ClientTlsContext = {
 		meshSni: meshSni(port.number, cluster.subset?.name ?? "", service.hostname),
 		serviceNames: service.subjectAltNames,
+		meshNames: meshNames(view, context.mesh),
 		protocol,
 		speaksHttp: isHttp(port.protocol),
 	};
 	const secured = securedConnection(tlsForRole(policy?.tls, context.role), tlsContext);
-	const auto =
-		context.options.autoMtls && policy?.tls === undefined && !service.meshExternal && knowsItsEndpoints(cluster);
+	const auto = speaksMeshTlsByItself(view, cluster, context);
 	const proxyProtocol = policy?.proxyProtocol && !auto ? (policy.proxyProtocol.version ?? "V1") : undefined;
 	const transportSocket = proxyProtocol ? withProxyProtocol(proxyProtocol, secured?.socket) : secured?.socket;
 	return encodeResource(ClusterSchema, cluster.name, {
@@ -83,6 +84,26 @@ function metadataOf(view: ServiceView, cluster: ServiceCluster): ClusterInit["me
 function tlsForRole(tls: ClientTls | undefined, role: ProxyRole): ClientTls | undefined {
 	const ofGateway = tls?.credentialName && (tls.mode === "SIMPLE" || tls.mode === "MUTUAL");
 	return ofGateway && role === "sidecar" ? undefined : tls;
+}
+
+/** Istio's automatic mutual TLS: where no rule says anything else of TLS, each endpoint gets what it can take. */
+function speaksMeshTlsByItself(
+	{ service }: ServiceView,
+	cluster: ServiceCluster,
+	{ mesh, options }: OutboundClusterContext,
+): boolean {
+	const possible = mesh.autoMtls && options.workloadCertificate && !service.meshExternal;
+	return possible && cluster.policy?.tls === undefined && knowsItsEndpoints(cluster);
+}
+
+/** Who may answer for the service: names that its ServiceEntry gives, else the service accounts of its workloads. */
+function meshNames({ service, accounts }: ServiceView, mesh: MeshSettings): readonly string[] {
+	if (service.subjectAltNames.length > 0) return service.subjectAltNames;
+	const trustDomains = [...new Set([mesh.trustDomain, ...mesh.trustDomainAliases])];
+	return (accounts ?? []).flatMap((account) => {
+		const [namespace = "", serviceAccount = ""] = account.split("/");
+		return trustDomains.map((trustDomain) => renderSpiffeId({ trustDomain, namespace, serviceAccount }));
+	});
 }
 
 /**

@@ -171,7 +171,7 @@ describe("outbound clusters", () => {
 		assert.ok(type?.typedConfig && anyUnpack(type.typedConfig, ClusterConfigSchema));
 	});
 
-	it("use automatic mutual TLS only when asked, by what each endpoint says", () => {
+	it("use automatic mutual TLS only for a client with a certificate, by what each endpoint says", () => {
 		assert.equal(clusterOf(serviceView("reviews")).transportSocketMatches.length, 0);
 		const matches = clusterOf(serviceView("reviews"), reviews, true).transportSocketMatches;
 		assert.deepEqual(

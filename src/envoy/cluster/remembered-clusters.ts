@@ -22,7 +22,7 @@ export function clustersOfServices(
 	role: ProxyRole | "eastWest",
 	options: ClusterOptions,
 ): EncodedResource[] {
-	const variant = `${role} ${options.autoMtls}`;
+	const variant = `${role} ${options.workloadCertificate}`;
 	let remembered = rememberedByVariant.get(variant);
 	if (remembered === undefined) {
 		remembered = new WeakMap();

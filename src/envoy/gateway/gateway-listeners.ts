@@ -92,7 +92,7 @@ function addTls(
 		return;
 	}
 	const http = server.routeName !== undefined;
-	const terminated = tls && terminateTls(tls, http ? ["h2", "http/1.1"] : []);
+	const terminated = tls && terminateTls(tls, http ? ["h2", "http/1.1"] : [], view.mesh);
 	if (!terminated?.secrets.every((secret) => isServed(secret, secrets))) return;
 	const options = { transportSocket: terminated.socket, handshakeTimeout };
 	if (!http) {

@@ -1,6 +1,7 @@
 // TLS settings of a gateway's server -> the transport socket that terminates it, and the secrets that it waits for.
 
 import { create } from "@bufbuild/protobuf";
+import type { MeshSettings } from "../../model/mesh-settings.ts";
 import type { ServerTls } from "../../resources/kinds/networking.ts";
 import {
 	credentialRootSecret,
@@ -17,7 +18,7 @@ import {
 	TlsParameters_TlsProtocol as Version,
 } from "../gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
 import { DownstreamTlsContextSchema } from "../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
-import { sdsSecret } from "../listener/inbound-tls.ts";
+import { meshPeerNames, sdsSecret } from "../listener/inbound-tls.ts";
 
 export interface TerminatedTls {
 	readonly socket: TransportSocket;
@@ -28,7 +29,11 @@ export interface TerminatedTls {
 }
 
 /** Undefined when the settings name no certificate at all. */
-export function terminateTls(tls: ServerTls, alpnProtocols: readonly string[]): TerminatedTls | undefined {
+export function terminateTls(
+	tls: ServerTls,
+	alpnProtocols: readonly string[],
+	mesh: MeshSettings,
+): TerminatedTls | undefined {
 	const certificates = certificateSecrets(tls);
 	if (certificates.length === 0) return undefined;
 	const mutual = tls.mode === "MUTUAL" || tls.mode === "ISTIO_MUTUAL" || tls.mode === "OPTIONAL_MUTUAL";
@@ -48,7 +53,7 @@ export function terminateTls(tls: ServerTls, alpnProtocols: readonly string[]): 
 					case: "combinedValidationContext",
 					value: {
 						defaultValidationContext: {
-							matchTypedSubjectAltNames: subjectAltNames(tls),
+							matchTypedSubjectAltNames: subjectAltNames(tls, mesh),
 							verifyCertificateSpki: [...(tls.verifyCertificateSpki ?? [])],
 							verifyCertificateHash: [...(tls.verifyCertificateHash ?? [])],
 						},
@@ -86,8 +91,9 @@ function rootSecret(tls: ServerTls): string | undefined {
 	return tls.caCertificates ? fileRootSecret(tls.caCertificates) : undefined;
 }
 
-/** Istio matches these as whole names, whatever kind of name they are. */
-function subjectAltNames(tls: ServerTls) {
+/** Istio matches these as whole names, whatever kind of name they are. With the mesh's own TLS the default is any of the mesh. */
+function subjectAltNames(tls: ServerTls, mesh: MeshSettings) {
+	if (tls.mode === "ISTIO_MUTUAL" && !tls.subjectAltNames?.length) return meshPeerNames(mesh);
 	return (tls.subjectAltNames ?? []).flatMap((exact) =>
 		[SubjectAltNameMatcher_SanType.DNS, SubjectAltNameMatcher_SanType.URI].map((sanType) => ({
 			sanType,

@@ -33,20 +33,30 @@ export const httpInspector: ListenerFilter = create(ListenerFilterSchema, {
 	configType: { case: "typedConfig", value: httpInspectorConfig },
 });
 
-/** The same filters, reading only connections to these ports, so that no other port ever waits for a client's bytes. */
+/** The same filter, reading only connections to these ports, so that no other port ever waits for a client's bytes. */
 export function onlyForPorts(filter: ListenerFilter, ports: readonly number[]): ListenerFilter {
-	const rules = ports.map(portPredicate);
-	const [first, ...rest] = rules;
-	if (!first) throw new Error("an inspector for no port");
-	const any: ListenerFilterChainMatchPredicate =
-		rest.length === 0
-			? first
-			: create(ListenerFilterChainMatchPredicateSchema, { rule: { case: "orMatch", value: { rules } } });
+	return disabledWhere(filter, { case: "notMatch", value: anyOf(ports) });
+}
+
+/** The same filter, reading connections to all other ports. */
+export function exceptForPorts(filter: ListenerFilter, ports: readonly number[]): ListenerFilter {
+	return disabledWhere(filter, anyOf(ports).rule);
+}
+
+function disabledWhere(filter: ListenerFilter, rule: ListenerFilterChainMatchPredicate["rule"]): ListenerFilter {
 	return create(ListenerFilterSchema, {
 		name: filter.name,
 		configType: filter.configType,
-		filterDisabled: { rule: { case: "notMatch", value: any } },
+		filterDisabled: create(ListenerFilterChainMatchPredicateSchema, { rule }),
 	});
+}
+
+function anyOf(ports: readonly number[]): ListenerFilterChainMatchPredicate {
+	const rules = ports.map(portPredicate);
+	const [first, ...rest] = rules;
+	if (!first) throw new Error("an inspector for no port");
+	if (rest.length === 0) return first;
+	return create(ListenerFilterChainMatchPredicateSchema, { rule: { case: "orMatch", value: { rules } } });
 }
 
 function portPredicate(port: number): ListenerFilterChainMatchPredicate {

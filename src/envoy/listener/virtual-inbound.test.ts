@@ -1,25 +1,36 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
-import { defaultMeshSettings } from "../../model/mesh-settings.ts";
+import { defaultMeshSettings, type MeshSettings } from "../../model/mesh-settings.ts";
 import { aMeshService, anInboundView, aServicePort } from "../../model/model.testing.ts";
+import type { InboundMtls, WorkloadSecurity } from "../../model/security.ts";
 import type { Protocol } from "../../model/service.ts";
 import type { InboundPort, InboundView } from "../../model/view.ts";
 import { decodeListener, envoyRefuses } from "../envoy-validates.testing.ts";
-import type { FilterChain } from "../gen/envoy/config/listener/v3/listener_components_pb.ts";
+import type {
+	FilterChain,
+	ListenerFilterChainMatchPredicate,
+} from "../gen/envoy/config/listener/v3/listener_components_pb.ts";
+import type { Listener } from "../gen/envoy/config/listener/v3/listener_pb.ts";
 import {
 	type HttpConnectionManager,
 	HttpConnectionManagerSchema,
 } from "../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
-import { generateInboundListeners, type InboundListenerOptions } from "./virtual-inbound.ts";
+import { TcpProxySchema } from "../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts";
+import {
+	SubjectAltNameMatcher_SanType,
+	TlsParameters_TlsProtocol,
+} from "../gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
+import { DownstreamTlsContextSchema } from "../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
+import { generateInboundListeners } from "./virtual-inbound.ts";
 
 function port(targetPort: number, protocol: Protocol): InboundPort {
 	const servicePort = aServicePort({ number: 80, targetPort, protocol });
 	return { targetPort, protocol, service: aMeshService("web", { ports: [servicePort] }), servicePort };
 }
 
-function inbound(view: Partial<InboundView>, options?: InboundListenerOptions) {
-	const [resource] = generateInboundListeners(anInboundView(view), options);
+function inbound(view: Partial<InboundView>, workloadCertificate = false) {
+	const [resource] = generateInboundListeners(anInboundView(view), workloadCertificate);
 	assert.ok(resource);
 	return decodeListener(resource);
 }
@@ -27,6 +38,31 @@ function inbound(view: Partial<InboundView>, options?: InboundListenerOptions) {
 function managerOf(chain: FilterChain | undefined): HttpConnectionManager | undefined {
 	const config = chain?.filters[0]?.configType;
 	return config?.case === "typedConfig" ? anyUnpack(config.value, HttpConnectionManagerSchema) : undefined;
+}
+
+function security(mode: InboundMtls, byPort: Readonly<Record<number, InboundMtls>> = {}): WorkloadSecurity {
+	const ports = Object.entries(byPort).map(([number, one]) => [Number(number), one] as const);
+	return { mtls: { mode, byPort: new Map(ports), sources: [] }, authorization: [], authentication: [] };
+}
+
+/** Is this inspector in the way of connections to the port? */
+function reads(listener: Listener, inspector: string, destinationPort: number): boolean {
+	const filter = listener.listenerFilters.find(({ name }) => name.endsWith(inspector));
+	return filter !== undefined && !matches(filter.filterDisabled, destinationPort);
+}
+
+function matches(predicate: ListenerFilterChainMatchPredicate | undefined, destinationPort: number): boolean {
+	const rule = predicate?.rule;
+	switch (rule?.case) {
+		case "notMatch":
+			return !matches(rule.value, destinationPort);
+		case "orMatch":
+			return rule.value.rules.some((one) => matches(one, destinationPort));
+		case "destinationPortRange":
+			return rule.value.start <= destinationPort && destinationPort < rule.value.end;
+		default:
+			return false;
+	}
 }
 
 /** `8080 tls istio-h2 mTLS http`: match, security, what it speaks. */
@@ -94,31 +130,150 @@ describe("the inbound listener", () => {
 	it("is transparent under TPROXY, and absent without interception", () => {
 		assert.equal(inbound({ interceptionMode: "TPROXY" }).transparent, true);
 		assert.equal(inbound({ interceptionMode: "REDIRECT" }).transparent, undefined);
-		assert.deepEqual(generateInboundListeners(anInboundView({ interceptionMode: "NONE" })), []);
+		assert.deepEqual(generateInboundListeners(anInboundView({ interceptionMode: "NONE" }), true), []);
 	});
 
-	it("takes mesh TLS, plaintext and the application's own TLS side by side when permissive", () => {
-		const listener = inbound({ ports: [port(8080, "HTTP"), port(9000, "AUTO")] }, { inboundTls: "permissive" });
-		assert.deepEqual(listener.filterChains.map(describeChain), [
+	const three = [port(3306, "MYSQL"), port(8080, "HTTP"), port(9000, "AUTO")];
+
+	it("takes mesh TLS, plaintext and, but for HTTP, the application's own TLS when permissive, which is the default", () => {
+		const expected = [
 			"15006 tcp",
+			"3306 tls istio-peer-exchange mTLS tcp",
+			"3306 tls tcp",
+			"3306 raw_buffer tcp",
 			"8080 tls istio-peer-exchange mTLS http",
-			"8080 tls tcp",
 			"8080 raw_buffer http",
 			"9000 tls istio-h2 mTLS http",
 			"9000 tls istio-peer-exchange mTLS tcp",
 			"9000 tls tcp",
 			"9000 raw_buffer h2c http",
 			"9000 raw_buffer tcp",
-			"any tls istio-h2 mTLS tcp",
+			"any tls istio-h2 mTLS http",
+			"any tls istio-peer-exchange mTLS tcp",
+			"any tls tcp",
+			"any raw_buffer h2c http",
+			"any raw_buffer tcp",
+		];
+		assert.deepEqual(inbound({ ports: three }, true).filterChains.map(describeChain), expected);
+		const declared = inbound({ ports: three, security: security("PERMISSIVE") }, true);
+		assert.deepEqual(declared.filterChains.map(describeChain), expected);
+	});
+
+	it("takes nothing but mesh TLS when strict, on any port", () => {
+		const listener = inbound({ ports: three, security: security("STRICT") }, true);
+		assert.deepEqual(listener.filterChains.map(describeChain), [
+			"15006 tcp",
+			"3306 tls mTLS tcp",
+			"8080 tls mTLS http",
+			"9000 tls istio-h2 mTLS http",
+			"9000 tls mTLS tcp",
+			"any tls istio-h2 mTLS http",
+			"any tls mTLS tcp",
+		]);
+	});
+
+	it("lets nothing in where it must be strict and has no certificate", () => {
+		const listener = inbound({ ports: three, security: security("STRICT", { 8080: "PERMISSIVE", 7000: "DISABLE" }) });
+		assert.deepEqual(
+			listener.filterChains.map((chain) => `${chain.name}: ${describeChain(chain)}`),
+			[
+				"virtualInbound-blackhole: 15006 tcp",
+				"0.0.0.0_3306-closed: 3306 tcp",
+				"0.0.0.0_8080: 8080 http",
+				"0.0.0.0_9000-closed: 9000 tcp",
+				"0.0.0.0_7000: 7000 tcp",
+				"virtualInbound-closed: any tcp",
+			],
+		);
+		const closed = listener.filterChains.filter((chain) => chain.name.endsWith("-closed"));
+		const clusters = closed.map((chain) => {
+			const config = chain.filters[0]?.configType;
+			return config?.case === "typedConfig"
+				? anyUnpack(config.value, TcpProxySchema)?.clusterSpecifier.value
+				: undefined;
+		});
+		assert.deepEqual(new Set(clusters), new Set(["BlackHoleCluster"]));
+	});
+
+	it("gives a port the mode that is its own, whether a service names the port or not", () => {
+		const ports = [port(3306, "MYSQL"), port(8080, "HTTP")];
+		const open = inbound({ ports, security: security("STRICT", { 8080: "DISABLE", 7000: "PERMISSIVE" }) }, true);
+		assert.deepEqual(open.filterChains.map(describeChain), [
+			"15006 tcp",
+			"3306 tls mTLS tcp",
+			"8080 http",
+			"7000 tls istio-h2 mTLS http",
+			"7000 tls istio-peer-exchange mTLS tcp",
+			"7000 tls tcp",
+			"7000 raw_buffer h2c http",
+			"7000 raw_buffer tcp",
+			"any tls istio-h2 mTLS http",
+			"any tls mTLS tcp",
+		]);
+		const guarded = inbound({ ports, security: security("DISABLE", { 8080: "STRICT", 7000: "STRICT" }) }, true);
+		assert.deepEqual(guarded.filterChains.map(describeChain), [
+			"15006 tcp",
+			"3306 tcp",
+			"8080 tls mTLS http",
+			"7000 tls istio-h2 mTLS http",
+			"7000 tls mTLS tcp",
 			"any tcp",
 		]);
 	});
 
-	it("takes nothing but mesh TLS when strict", () => {
-		const ports = [port(8080, "HTTP"), port(3306, "TCP"), port(9000, "AUTO")];
-		const listener = inbound({ ports }, { inboundTls: "strict" });
-		const open = listener.filterChains.filter((chain) => !chain.transportSocket).map(describeChain);
-		assert.deepEqual(open, ["15006 tcp"]);
+	it("reads the first bytes only where a mode or an undeclared protocol needs it", () => {
+		const modes = { 8080: "STRICT", 7000: "PERMISSIVE" } as const;
+		const mostlyOpen = inbound({ ports: three, security: security("DISABLE", modes) }, true);
+		const numbers = [3306, 7000, 8080, 9000, 9999];
+		assert.deepEqual(
+			numbers.filter((number) => reads(mostlyOpen, "tls_inspector", number)),
+			[7000, 8080],
+		);
+		assert.deepEqual(
+			numbers.filter((number) => reads(mostlyOpen, "http_inspector", number)),
+			[7000, 9000],
+		);
+		const permissive = inbound({ ports: three, security: security("PERMISSIVE", { 3306: "DISABLE" }) }, true);
+		assert.deepEqual(
+			numbers.filter((number) => reads(permissive, "tls_inspector", number)),
+			[7000, 8080, 9000, 9999],
+		);
+		assert.deepEqual(
+			numbers.filter((number) => reads(permissive, "http_inspector", number)),
+			[7000, 9000, 9999],
+		);
+	});
+
+	it("demands a client certificate of the trust domain or of an alias, with Istio's ciphers and versions", () => {
+		const contextWith = (settings: Partial<MeshSettings>) => {
+			const mesh = { ...defaultMeshSettings, ...settings };
+			const chain = inbound({ mesh, ports: [port(8080, "HTTP")], security: security("STRICT") }, true).filterChains[1];
+			const config = chain?.transportSocket?.configType;
+			const context = config?.case === "typedConfig" ? anyUnpack(config.value, DownstreamTlsContextSchema) : undefined;
+			assert.ok(context);
+			return context;
+		};
+		const context = contextWith({ trustDomain: "new.example", trustDomainAliases: ["old.example", "new.example"] });
+		assert.equal(context.requireClientCertificate, true);
+		const validation = context.commonTlsContext?.validationContextType;
+		assert.equal(validation?.case, "combinedValidationContext");
+		assert.deepEqual(
+			validation.value.defaultValidationContext?.matchTypedSubjectAltNames.map(({ sanType, matcher }) => [
+				sanType,
+				matcher?.matchPattern.case,
+				matcher?.matchPattern.value,
+			]),
+			[
+				[SubjectAltNameMatcher_SanType.URI, "prefix", "spiffe://new.example/"],
+				[SubjectAltNameMatcher_SanType.URI, "prefix", "spiffe://old.example/"],
+			],
+		);
+		const { tlsParams, alpnProtocols } = context.commonTlsContext ?? {};
+		assert.deepEqual(alpnProtocols, ["h2", "http/1.1"]);
+		assert.equal(tlsParams?.cipherSuites[0], "ECDHE-ECDSA-AES256-GCM-SHA384");
+		assert.equal(tlsParams?.tlsMinimumProtocolVersion, TlsParameters_TlsProtocol.TLSv1_2);
+		const newest = contextWith({ minTlsVersion: "1.3" }).commonTlsContext?.tlsParams;
+		assert.equal(newest?.tlsMinimumProtocolVersion, TlsParameters_TlsProtocol.TLSv1_3);
 	});
 
 	it("is accepted by Envoy in every form", () => {
@@ -131,10 +286,11 @@ describe("the inbound listener", () => {
 			{ ...defaultMeshSettings, ...logging, accessLogFormat: "%PROTOCOL% mine\n" },
 		];
 		for (const mesh of meshes) {
-			for (const inboundTls of [undefined, "permissive", "strict"] as const) {
-				const view = anInboundView({ mesh, ports, interceptionMode: inboundTls ? "TPROXY" : "REDIRECT" });
-				const listeners = generateInboundListeners(view, inboundTls ? { inboundTls } : {});
-				assert.equal(envoyRefuses({ listeners }), "");
+			for (const mode of ["DISABLE", "PERMISSIVE", "STRICT"] as const) {
+				const others = { 8080: "DISABLE", 9000: "STRICT", 7000: "PERMISSIVE" } as const;
+				const interceptionMode = mode === "STRICT" ? "TPROXY" : "REDIRECT";
+				const view = anInboundView({ mesh, ports, interceptionMode, security: security(mode, others) });
+				assert.equal(envoyRefuses({ listeners: generateInboundListeners(view, true) }), "", mode);
 			}
 		}
 	});

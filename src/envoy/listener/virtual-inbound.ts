@@ -1,61 +1,82 @@
 // InboundView -> virtualInbound, which takes all redirected inbound connections: chains for each port of the workload, and
-// one that passes the rest on to the application as they are. Istio: pilot's filter-chain table for each protocol and TLS mode.
+// some that pass the rest on to the application. Each port has the mode of mutual TLS that its PeerAuthentications say.
 
-import type { InboundPort, InboundView } from "../../model/view.ts";
+import type { InboundView } from "../../model/view.ts";
 import type { EncodedResource } from "../../xds/resource.ts";
 import { durationFromMs, encodeResource } from "../encode-resource.ts";
 import { TrafficDirection } from "../gen/envoy/config/core/v3/base_pb.ts";
-import type { Filter } from "../gen/envoy/config/listener/v3/listener_components_pb.ts";
+import type { Filter, ListenerFilter } from "../gen/envoy/config/listener/v3/listener_components_pb.ts";
 import { ListenerSchema } from "../gen/envoy/config/listener/v3/listener_pb.ts";
 import { blackHoleCluster, inboundClusterName, inboundPassthroughCluster, virtualInboundListener } from "../names.ts";
 import { httpSecurityFilters, tcpSecurityFilters } from "../security/security-filters.ts";
 import { listenerAccessLogs } from "./access-log.ts";
 import { FilterChains } from "./filter-chains.ts";
 import { httpConnectionManager } from "./http-connection-manager.ts";
-import { inboundRoute } from "./inbound-route.ts";
-import { inboundMutualTls, meshHttpProtocols, meshTcpProtocols } from "./inbound-tls.ts";
-import { httpInspector, onlyForPorts, originalDst, plainHttpProtocols, tlsInspector } from "./listener-filters.ts";
+import {
+	type InboundChain,
+	type InboundSpeech,
+	inboundChains,
+	readsHttp,
+	readsTls,
+	speechOf,
+} from "./inbound-chains.ts";
+import { type InboundMode, inboundModes } from "./inbound-mode.ts";
+import { inboundRoute, passthroughRoute } from "./inbound-route.ts";
+import { inboundMutualTls } from "./inbound-tls.ts";
+import { exceptForPorts, httpInspector, onlyForPorts, originalDst, tlsInspector } from "./listener-filters.ts";
 import { socketAddress } from "./socket-address.ts";
 import { tcpProxy } from "./tcp-proxy.ts";
 
 export const virtualInboundPort = 15006;
 
-export interface InboundListenerOptions {
-	/**
-	 * Mutual TLS from clients of the mesh. `permissive`: plaintext and the application's own TLS pass as well.
-	 * `strict`: nothing else passes. Default: off, mesh TLS is not expected.
-	 */
-	readonly inboundTls?: "permissive" | "strict";
+/** What connections to one port, or to all others, meet. */
+interface InboundTarget {
+	readonly name: string;
+	/** Absent: every port that no other target has. */
+	readonly destinationPort?: number;
+	readonly speech: InboundSpeech;
+	readonly mode: InboundMode;
+	readonly cluster: string;
+	readonly routes: () => ReturnType<typeof inboundRoute>;
 }
 
-/** Nothing for a workload without redirect: its application answers for itself. */
-export function generateInboundListeners(
-	view: InboundView,
-	options: InboundListenerOptions = {},
-): readonly EncodedResource[] {
+/**
+ * `workloadCertificate`: the proxy can offer mutual TLS. Nothing for a workload without redirect: its application answers
+ * for itself.
+ */
+export function generateInboundListeners(view: InboundView, workloadCertificate: boolean): readonly EncodedResource[] {
 	if (view.interceptionMode === "NONE") return [];
 	const { mesh } = view;
-	const tls = options.inboundTls;
-	const proxyTo = (name: string) => [tcpProxy(mesh, { clusters: [{ name, weight: 1 }] })];
+	const targets = inboundTargets(view, workloadCertificate);
 	const chains = new FilterChains();
 	chains.add(
 		{ destinationPort: virtualInboundPort },
-		{ name: "virtualInbound-blackhole", filters: proxyTo(blackHoleCluster) },
+		{ name: "virtualInbound-blackhole", filters: [proxyTo(view, blackHoleCluster)] },
 	);
-	for (const port of view.ports) addPort(chains, view, port, tls);
-	const rest = [...tcpSecurityFilters(view.security, mesh), ...proxyTo(inboundPassthroughCluster)];
-	if (tls) {
-		const mesh = { transport: "tls", applicationProtocols: [...meshTcpProtocols, ...meshHttpProtocols] } as const;
-		chains.add(mesh, { name: "virtualInbound", filters: rest, transportSocket: inboundMutualTls });
+	for (const target of targets) {
+		const { destinationPort } = target;
+		for (const chain of inboundChains(target.speech, target.mode)) {
+			chains.add(
+				{ ...chain.match, ...(destinationPort !== undefined && { destinationPort }) },
+				{
+					name: chain.as === "closed" ? `${target.name}-closed` : target.name,
+					filters: filtersOf(view, target, chain),
+					...(chain.mutualTls && { transportSocket: inboundMutualTls(mesh) }),
+				},
+			);
+		}
 	}
-	if (tls !== "strict") chains.add({}, { name: "virtualInbound", filters: rest });
 	return [
 		encodeResource(ListenerSchema, virtualInboundListener, {
 			name: virtualInboundListener,
 			address: socketAddress("0.0.0.0", virtualInboundPort),
 			trafficDirection: TrafficDirection.INBOUND,
 			...(view.interceptionMode === "TPROXY" && { transparent: true }),
-			listenerFilters: inspectors(view, tls),
+			listenerFilters: [
+				originalDst,
+				...inspector(tlsInspector, targets, ({ mode }) => readsTls(mode)),
+				...inspector(httpInspector, targets, ({ speech, mode }) => readsHttp(speech, mode)),
+			],
 			listenerFiltersTimeout: durationFromMs(mesh.protocolDetectionTimeoutMs),
 			continueOnListenerFiltersTimeout: true,
 			filterChains: chains.list(),
@@ -64,75 +85,71 @@ export function generateInboundListeners(
 	];
 }
 
-function addPort(
-	chains: FilterChains,
-	view: InboundView,
-	port: InboundPort,
-	tls: InboundListenerOptions["inboundTls"],
-): void {
-	const destinationPort = port.targetPort;
-	const name = `0.0.0.0_${destinationPort}`;
-	const http = speaks(port);
-	const manager = (clientCertificate: boolean): readonly Filter[] => [
-		httpConnectionManager(view.mesh, {
-			direction: "inbound",
-			statPrefix: `inbound_${name}`,
-			routes: inboundRoute(port),
-			clientCertificate,
-			securityFilters: httpSecurityFilters(view.security, view.mesh),
-		}),
-	];
-	const proxy = [
-		...tcpSecurityFilters(view.security, view.mesh),
-		tcpProxy(view.mesh, { clusters: [{ name: inboundClusterName(destinationPort), weight: 1 }] }),
-	] as const;
-	if (tls) {
-		const secure = { name, transportSocket: inboundMutualTls } as const;
-		const match = { destinationPort, transport: "tls" } as const;
-		if (http === "always") {
-			const applicationProtocols = [...meshHttpProtocols, ...meshTcpProtocols];
-			chains.add({ ...match, applicationProtocols }, { ...secure, filters: manager(true) });
-		} else if (http === "maybe") {
-			chains.add({ ...match, applicationProtocols: meshHttpProtocols }, { ...secure, filters: manager(true) });
-		}
-		if (http !== "always") {
-			chains.add({ ...match, applicationProtocols: meshTcpProtocols }, { ...secure, filters: proxy });
-		}
-		if (tls === "strict") return;
-		// The application's own TLS.
-		chains.add(match, { name, filters: proxy });
-	}
-	const plain = tls ? ({ destinationPort, transport: "raw_buffer" } as const) : { destinationPort };
-	if (http === "always") chains.add(plain, { name, filters: manager(false) });
-	else if (http === "maybe") {
-		chains.add({ ...plain, applicationProtocols: plainHttpProtocols }, { name, filters: manager(false) });
-		chains.add(plain, { name, filters: proxy });
-	} else chains.add(plain, { name, filters: proxy });
-}
-
-function speaks(port: InboundPort): "always" | "maybe" | "never" {
-	switch (port.protocol) {
-		case "HTTP":
-		case "HTTP2":
-		case "GRPC":
-		case "GRPC-WEB":
-			return "always";
-		case "AUTO":
-			return "maybe";
-		default:
-			return "never";
-	}
-}
-
-/**
- * Only sniffed ports wait for the first bytes. With mesh TLS the TLS inspector must read every port: in strict mode clients
- * speak first anyway; in permissive mode a server-first protocol without TLS waits for the detection timeout, as in Istio.
- */
-function inspectors(view: InboundView, tls: InboundListenerOptions["inboundTls"]) {
-	const sniffed = view.ports.filter((port) => speaks(port) === "maybe").map((port) => port.targetPort);
+/** The workload's ports, then ports that only a PeerAuthentication names, then the rest. */
+function inboundTargets(view: InboundView, workloadCertificate: boolean): readonly InboundTarget[] {
+	const modes = inboundModes(view, workloadCertificate);
+	const ports = view.ports.filter((port) => port.protocol !== "UDP");
+	const known = new Set(ports.map((port) => port.targetPort));
+	const passed = (mode: InboundMode) =>
+		({
+			mode,
+			// Under DISABLE nothing needs reading, so that a server may speak first.
+			speech: mode === "DISABLE" ? "tcp" : "sniffed",
+			cluster: inboundPassthroughCluster,
+			routes: passthroughRoute,
+		}) as const;
 	return [
-		originalDst,
-		...(tls ? [tlsInspector] : []),
-		...(sniffed.length > 0 ? [onlyForPorts(httpInspector, sniffed)] : []),
+		...ports.map((port) => ({
+			name: `0.0.0.0_${port.targetPort}`,
+			destinationPort: port.targetPort,
+			speech: speechOf(port),
+			mode: modes.onPort(port.targetPort),
+			cluster: inboundClusterName(port.targetPort),
+			routes: () => inboundRoute(port),
+		})),
+		...modes.ports
+			.filter((port) => !known.has(port) && port !== virtualInboundPort)
+			.map((port) => ({ name: `0.0.0.0_${port}`, destinationPort: port, ...passed(modes.onPort(port)) })),
+		{ name: "virtualInbound", ...passed(modes.onOthers) },
 	];
+}
+
+function filtersOf(view: InboundView, target: InboundTarget, chain: InboundChain): readonly Filter[] {
+	switch (chain.as) {
+		case "closed":
+			return [proxyTo(view, blackHoleCluster)];
+		case "tcp":
+			return [...tcpSecurityFilters(view.security, view.mesh), proxyTo(view, target.cluster)];
+		case "http":
+			return [
+				httpConnectionManager(view.mesh, {
+					direction: "inbound",
+					statPrefix: `inbound_${target.name}`,
+					routes: target.routes(),
+					clientCertificate: chain.mutualTls,
+					securityFilters: httpSecurityFilters(view.security, view.mesh),
+				}),
+			];
+		default:
+			return chain.as satisfies never;
+	}
+}
+
+function proxyTo(view: InboundView, name: string): Filter {
+	return tcpProxy(view.mesh, { clusters: [{ name, weight: 1 }] });
+}
+
+/** Reads only connections to the ports that need it: a server that speaks first would wait for its client otherwise. */
+function inspector(
+	filter: ListenerFilter,
+	targets: readonly InboundTarget[],
+	reads: (target: InboundTarget) => boolean,
+): readonly ListenerFilter[] {
+	const rest = targets.find((target) => target.destinationPort === undefined);
+	const readsRest = rest !== undefined && reads(rest);
+	const exceptions = targets.flatMap((target) =>
+		target.destinationPort !== undefined && reads(target) !== readsRest ? [target.destinationPort] : [],
+	);
+	if (readsRest) return [exceptions.length > 0 ? exceptForPorts(filter, exceptions) : filter];
+	return exceptions.length > 0 ? [onlyForPorts(filter, exceptions)] : [];
 }

@@ -15,6 +15,7 @@ import {
 	type HttpFilter,
 	HttpFilterSchema,
 } from "../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
+import { inboundModes } from "../listener/inbound-mode.ts";
 import { socketAddress } from "../listener/socket-address.ts";
 import { faultFilter } from "../route/http-routes.ts";
 import { hostDomains } from "../route/virtual-host-domains.ts";
@@ -60,9 +61,11 @@ function namesOf(service: MeshService, view: OutboundView): readonly string[] {
 /** Istio's `server_listener_resource_name_template`, with the address that the server was bound to. */
 const serverListenerPrefix = "xds.istio.io/grpc/lds/inbound/";
 
-/** Plaintext: every call is let in. */
+/** Plaintext: every call is let in. A port that demands mutual TLS gets no listener, so that the library does not serve it. */
 export function generateProxylessServerListeners(view: InboundView): readonly EncodedResource[] {
-	return view.ports.flatMap(({ targetPort }) =>
+	const modes = inboundModes(view, false);
+	const open = view.ports.filter(({ targetPort }) => modes.onPort(targetPort) !== "CLOSED");
+	return open.flatMap(({ targetPort }) =>
 		["0.0.0.0", "::", ...view.addresses].map((address) => {
 			const name = `${serverListenerPrefix}${address.includes(":") ? `[${address}]` : address}:${targetPort}`;
 			const manager = packAny(HttpConnectionManagerSchema, {

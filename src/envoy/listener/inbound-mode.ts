@@ -1,0 +1,30 @@
+// What a port of the workload takes: the mode of its PeerAuthentications, and whether the proxy has the certificate that
+// mutual TLS needs.
+
+import { type InboundMtls, mtlsOnPort, permissiveMtls } from "../../model/security.ts";
+import type { InboundView } from "../../model/view.ts";
+
+/** `CLOSED`: mutual TLS is demanded, but the proxy has no certificate to offer it with, so nothing is let in. */
+export type InboundMode = InboundMtls | "CLOSED";
+
+export interface InboundModes {
+	readonly onPort: (targetPort: number) => InboundMode;
+	/** Of ports that have no mode of their own. */
+	readonly onOthers: InboundMode;
+	/** Ports with a mode of their own. */
+	readonly ports: readonly number[];
+}
+
+/** A proxy without a certificate takes plaintext where it may, and nothing where it must not: never plaintext under STRICT. */
+export function inboundModes({ security }: InboundView, workloadCertificate: boolean): InboundModes {
+	const mtls = security?.mtls ?? permissiveMtls;
+	const possible = (mode: InboundMtls): InboundMode => {
+		if (workloadCertificate) return mode;
+		return mode === "STRICT" ? "CLOSED" : "DISABLE";
+	};
+	return {
+		onPort: (targetPort) => possible(mtlsOnPort(mtls, targetPort)),
+		onOthers: possible(mtls.mode),
+		ports: [...mtls.byPort.keys()],
+	};
+}
