@@ -16,6 +16,8 @@ export interface CertificateRequest {
 	/** The bytes that were signed. */
 	readonly signed: Uint8Array;
 	readonly signature: Uint8Array;
+	/** Object identifier of the signature's algorithm, its content bytes. */
+	readonly algorithm: Uint8Array;
 }
 
 export type ParsedCertificateRequest =
@@ -27,13 +29,18 @@ export function parseCertificateRequest(bytes: Uint8Array): ParsedCertificateReq
 	try {
 		const [outer, ...rest] = readDer(bytes);
 		if (outer?.tag !== derTags.sequence || rest.length > 0) return { ok: false, because: "not one DER sequence" };
-		const [info, , signature] = readDer(outer.content);
+		const [info, algorithm, signature] = readDer(outer.content);
 		const [, , publicKey] = readDer(info?.content ?? new Uint8Array());
 		if (!info || publicKey?.tag !== derTags.sequence || signature?.tag !== derTags.bitString)
 			return { ok: false, because: "not a PKCS #10 request" };
 		return {
 			ok: true,
-			request: { publicKey: publicKey.raw, signed: info.raw, signature: signature.content.subarray(1) },
+			request: {
+				publicKey: publicKey.raw,
+				signed: info.raw,
+				signature: signature.content.subarray(1),
+				algorithm: readDer(algorithm?.content ?? new Uint8Array())[0]?.content ?? new Uint8Array(),
+			},
 		};
 	} catch (error) {
 		return { ok: false, because: error instanceof RangeError ? error.message : String(error) };

@@ -40,3 +40,14 @@ export function parsePartId(text: string): PartId | undefined {
 	if (part !== "node" && part !== "control") return undefined;
 	return trustDomainPattern.test(trustDomain) && dnsLabelPattern.test(name) ? { trustDomain, part, name } : undefined;
 }
+
+/** Whom a certificate can be for: a workload, or a part of the mesh itself. */
+export type Identity = SpiffeId | PartId;
+
+export function renderIdentity(identity: Identity): string {
+	return "part" in identity ? renderPartId(identity) : renderSpiffeId(identity);
+}
+
+export function parseIdentity(text: string): Identity | undefined {
+	return parseSpiffeId(text) ?? parsePartId(text);
+}

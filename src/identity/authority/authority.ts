@@ -1,160 +1,328 @@
-// The certificate authority of a mesh: a self-signed root kept in the control plane's data directory, and the leaves it signs.
+// The certificate authority of a mesh: root -> issuer -> leaf, kept in a directory that replicas share, or plugged in by the
+// operator. In: certificate requests of proved callers, and changes of the directory. Out: leaves, and what the mesh is to
+// trust. Its interface, for rotation and all others:
+//   bundle()            what every proxy is to trust and which issuer its leaf should come from
+//   roots(), issuers()  what there is, as values for status and planning
+//   onChange(run)       after every change of these, whoever made it; within about a second for another replica's
+//   sign(...)           a leaf
+//   addRoot() addIssuer() signWith() dropRoot() dropIssuer()   one stage of a rotation each, durable and for all replicas
+// The five throw an AuthorityError with a sentence for the operator when the step makes no sense or the authority is plugged in.
 
-import {
-	createHash,
-	createPrivateKey,
-	createPublicKey,
-	generateKeyPairSync,
-	type KeyObject,
-	randomBytes,
-	verify,
-	X509Certificate,
-} from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { type Signer, signCertificate } from "../certificate.ts";
-import { derFromPem, parseCertificateRequest, pemFromDer } from "../certificate-request.ts";
-import { renderSpiffeId, type SpiffeId } from "../spiffe-id.ts";
-import { publicKeyDer, signerOf } from "./signing-key.ts";
+import type { Cancel, Clock } from "../../runtime/clock.ts";
+import { signCertificate } from "../certificate.ts";
+import { hexOf } from "../certificate-reader.ts";
+import { pemFromDer } from "../certificate-request.ts";
+import { type Identity, renderIdentity } from "../spiffe-id.ts";
+import type { TrustBundle } from "../trust-bundle.ts";
+import type { AuthorityCertificate, AuthorityState } from "./authority-state.ts";
+import { rootHashOf } from "./authority-state.ts";
+import { AuthorityStore } from "./authority-store.ts";
+import { checkRequest, type RequestRefusal } from "./check-request.ts";
+import { makePrivateDirectory } from "./durable-file.ts";
+import { followFiles } from "./follow-files.ts";
+import { backdateMs, dayMs, newSerial } from "./new-certificates.ts";
+import { hashOfFiles, loadPlugIn, plugInFiles } from "./plug-in-files.ts";
+import * as stages from "./rotation-stages.ts";
+import { type AuthorityKeyType, keyIdOf, signerOf } from "./signing-key.ts";
 
 export interface AuthorityOptions {
-	/** Holds ca-cert.pem and ca-key.pem (0600); made at the first start. Replicas that share it share the root. */
+	/** Everything that the authority keeps, join tokens included; made at the first start, shared by replicas. */
 	readonly directory: string;
+	/** Files of a plugged-in authority. Default: `directory`, where it has such files and nothing self-made. */
+	readonly plugInDirectory?: string;
 	readonly trustDomain: string;
-	/** Life of a leaf; default 24 h, Istio's. */
+	/** Life of a leaf when the caller wishes none; default 24 h, Istio's. */
 	readonly leafTtlMs?: number;
+	/** Wishes above it are refused; default 90 days, Istio's. */
+	readonly maxLeafTtlMs?: number;
+	/** Of self-made roots and issuers. Default ECDSA on P-256. */
+	readonly keyType?: AuthorityKeyType;
+	/** Opens and encrypts the private keys. */
+	readonly passphrase?: string;
 	readonly wallMs: () => number;
+	/** With it the authority follows changes of its files until `close`; without, only `refresh` does. */
+	readonly clock?: Clock;
+	/** A change of the files could not be taken over; the state before stays. Undefined: it is good again. */
+	readonly onProblem?: (because: string | undefined) => void;
+}
+
+export interface RootStatus {
+	/** SHA-256 of the certificate, lower-case hex. */
+	readonly fingerprint: string;
+	/** Subject key id, lower-case hex. */
+	readonly keyId: string;
+	readonly certificatePem: string;
+	readonly notBeforeMs: number;
+	readonly notAfterMs: number;
+	/** New issuers come from this root. */
+	readonly isActive: boolean;
+}
+
+export interface IssuerStatus {
+	readonly keyId: string;
+	/** Fingerprint of its root. */
+	readonly root: string;
+	readonly certificatePem: string;
+	readonly notBeforeMs: number;
+	readonly notAfterMs: number;
+	readonly isSigning: boolean;
+}
+
+export interface SignOptions {
+	/** Wanted life; 0 or absent leaves it to the authority. */
+	readonly validitySeconds?: number;
+	/** Beside the identity, for the mesh's own servers. */
+	readonly dnsNames?: readonly string[];
+	readonly ipAddresses?: readonly Uint8Array[];
+}
+
+export interface SignedLeaf {
+	readonly ok: true;
+	/** PEM: leaf, issuer, what stands between it and the root, the root last. */
+	readonly chain: readonly string[];
+	/** Lower-case hex. */
+	readonly serial: string;
+	readonly issuerKeyId: string;
+	readonly notBeforeMs: number;
+	readonly notAfterMs: number;
 }
 
 export type SignOutcome =
-	| { readonly ok: true; readonly chain: readonly string[]; readonly notAfterMs: number }
-	| { readonly ok: false; readonly because: string };
-
-const dayMs = 86_400_000;
-const rootTtlMs = 3650 * dayMs;
-/** Clocks differ: a leaf counts from a little before it was made. */
-const backdateMs = 120_000;
-const longestRequestBytes = 16_384;
+	| SignedLeaf
+	| {
+			readonly ok: false;
+			readonly reason: RequestRefusal | "validity_too_long" | "issuer_expired";
+			readonly because: string;
+	  };
 
 export class Authority {
-	readonly rootPem: string;
 	readonly #options: AuthorityOptions;
-	readonly #signer: Signer;
-	readonly #keyId: Uint8Array;
+	readonly #store: AuthorityStore;
+	readonly #listeners = new Set<() => void>();
+	readonly #plugIn: string | undefined;
+	#state: AuthorityState;
+	#problem: string | undefined;
+	#unfollow: Cancel = () => {};
 
-	constructor(options: AuthorityOptions, rootPem: string, key: KeyObject) {
-		this.rootPem = rootPem;
+	constructor(options: AuthorityOptions) {
 		this.#options = options;
-		this.#signer = signerOf(key);
-		this.#keyId = keyIdOf(publicKeyDer(key));
+		makePrivateDirectory(options.directory);
+		this.#store = new AuthorityStore(options.directory, options.passphrase);
+		const isSelfMade = this.#store.latestVersion() > 0;
+		const here = plugInFiles(options.directory) && !isSelfMade ? options.directory : undefined;
+		this.#plugIn = options.plugInDirectory ?? here;
+		if (this.#plugIn === undefined) {
+			this.#store.prepare();
+			if (!isSelfMade) stages.makeFirst(this.#store, this.#stageOptions());
+			this.#store.encryptKeys();
+		}
+		this.#state = this.#load();
+		if (this.#state.trustDomain !== options.trustDomain)
+			throw new Error(
+				`${options.directory} is the authority of ${this.#state.trustDomain}, not of ${options.trustDomain}: give --trust-domain ${this.#state.trustDomain}, or another --ca`,
+			);
+		const { clock } = options;
+		const watched = this.#plugIn === undefined ? `${options.directory}/versions` : this.#plugIn;
+		if (clock) this.#unfollow = followFiles([watched], clock, () => this.refresh());
+	}
+
+	get trustDomain(): string {
+		return this.#options.trustDomain;
+	}
+
+	get directory(): string {
+		return this.#options.directory;
+	}
+
+	get source(): AuthorityState["source"] {
+		return this.#state.source;
+	}
+
+	/** The root over the issuer that signs now, PEM. */
+	get rootPem(): string {
+		return this.#signingRoot().pem;
+	}
+
+	/** base64url SHA-256 of that root's SubjectPublicKeyInfo, as join tokens carry it. */
+	get rootHash(): string {
+		return rootHashOf(this.#signingRoot());
+	}
+
+	/** PEM of the plugged-in revocation lists. */
+	get crl(): string | undefined {
+		return this.#state.crl;
+	}
+
+	bundle(): TrustBundle {
+		const roots = this.#state.roots.map(({ pem }) => pem);
+		return { trustDomain: this.trustDomain, roots, issuerKeyId: this.#state.signing.keyId };
+	}
+
+	roots(): readonly RootStatus[] {
+		return this.#state.roots.map(({ fingerprint, keyId, pem, facts }) => ({
+			fingerprint,
+			keyId,
+			certificatePem: pem,
+			notBeforeMs: facts.notBeforeMs,
+			notAfterMs: facts.notAfterMs,
+			isActive: fingerprint === this.#state.activeRoot,
+		}));
+	}
+
+	issuers(): readonly IssuerStatus[] {
+		return this.#state.issuers.map(({ keyId, pem, facts, root }) => ({
+			keyId,
+			root,
+			certificatePem: pem,
+			notBeforeMs: facts.notBeforeMs,
+			notAfterMs: facts.notAfterMs,
+			isSigning: keyId === this.#state.signing.keyId,
+		}));
+	}
+
+	onChange(listener: () => void): Cancel {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
 	}
 
 	/** Signs the key of a PEM request for an identity that the caller has proved. Names inside the request are not looked at. */
-	sign(requestPem: string, identity: SpiffeId): SignOutcome {
-		if (requestPem.length > longestRequestBytes)
-			return { ok: false, because: `request longer than ${longestRequestBytes} bytes` };
-		const bytes = derFromPem("CERTIFICATE REQUEST", requestPem);
-		if (!bytes) return { ok: false, because: "no PEM certificate request" };
-		const parsed = parseCertificateRequest(bytes);
-		if (!parsed.ok) return parsed;
-		const key = importPublicKey(parsed.request.publicKey);
-		const weakness = key ? weaknessOf(key) : "its public key cannot be read";
-		if (!key || weakness) return { ok: false, because: weakness ?? "its public key cannot be read" };
-		if (!verify("sha256", parsed.request.signed, key, parsed.request.signature))
-			return { ok: false, because: "its signature does not fit its key" };
+	sign(requestPem: string, identity: Identity, options: SignOptions = {}): SignOutcome {
+		const checked = checkRequest(requestPem);
+		if (!checked.ok) return checked;
+		return this.signKey(checked.publicKey, identity, options);
+	}
+
+	/** The same for a public key (SubjectPublicKeyInfo, DER) whose holder is known. */
+	signKey(publicKey: Uint8Array, identity: Identity, options: SignOptions = {}): SignOutcome {
+		const { signing } = this.#state;
 		const nowMs = this.#options.wallMs();
-		const notAfterMs = nowMs + (this.#options.leafTtlMs ?? dayMs);
+		const maxTtlMs = this.#options.maxLeafTtlMs ?? 90 * dayMs;
+		const wantedMs = (options.validitySeconds ?? 0) * 1000;
+		if (wantedMs > maxTtlMs || wantedMs < 0) {
+			const because = `a validity of ${options.validitySeconds} s was asked for; at most ${maxTtlMs / 1000} s are given`;
+			return { ok: false, reason: "validity_too_long", because };
+		}
+		if (signing.facts.notAfterMs <= nowMs || this.#signingRoot().facts.notAfterMs <= nowMs) {
+			const because = `the authority's own certificate expired at ${new Date(signing.facts.notAfterMs).toISOString()}`;
+			return { ok: false, reason: "issuer_expired", because };
+		}
+		const ttlMs = wantedMs || Math.min(this.#options.leafTtlMs ?? dayMs, maxTtlMs);
+		const notBeforeMs = Math.max(nowMs - backdateMs, signing.facts.notBeforeMs);
+		const notAfterMs = Math.min(nowMs + ttlMs, signing.facts.notAfterMs);
+		const serial = newSerial();
 		const leaf = signCertificate(
 			{
-				serial: newSerial(),
-				issuerOrganisation: this.#options.trustDomain,
-				notBeforeMs: nowMs - backdateMs,
+				serial,
+				issuerName: signing.facts.subjectName,
+				notBeforeMs,
 				notAfterMs,
-				publicKey: parsed.request.publicKey,
-				subjectKeyId: keyIdOf(parsed.request.publicKey),
-				authorityKeyId: this.#keyId,
-				isAuthority: false,
-				uri: renderSpiffeId(identity),
+				publicKey,
+				subjectKeyId: keyIdOf(publicKey),
+				authorityKeyId: Buffer.from(signing.keyId, "hex"),
+				uri: renderIdentity(identity),
+				...(options.dnsNames ? { dnsNames: options.dnsNames } : {}),
+				...(options.ipAddresses ? { ipAddresses: options.ipAddresses } : {}),
 			},
-			this.#signer,
+			signerOf(signing.key),
 		);
-		return { ok: true, chain: [pemFromDer("CERTIFICATE", leaf), this.rootPem], notAfterMs };
+		const issuers = signing.fingerprint === signing.root ? [] : [signing.pem, ...signing.intermediates];
+		return {
+			ok: true,
+			chain: [pemFromDer("CERTIFICATE", leaf), ...issuers, this.rootPem],
+			serial: hexOf(serial),
+			issuerKeyId: signing.keyId,
+			notBeforeMs,
+			notAfterMs,
+		};
+	}
+
+	/** A new root with an issuer under it: trusted from now on, and active for new issuers, but not signing yet. */
+	addRoot(): { readonly fingerprint: string; readonly issuerKeyId: string } {
+		return this.#change((store, options) => stages.addRoot(store, options));
+	}
+
+	/** A new issuer under the active root, not signing yet. */
+	addIssuer(): { readonly issuerKeyId: string } {
+		return this.#change((store, options) => stages.addIssuer(store, options));
+	}
+
+	/** From now on leaves come from this issuer. */
+	signWith(issuerKeyId: string): void {
+		this.#change((store) => stages.signWith(store, issuerKeyId));
+	}
+
+	/** The mesh no longer trusts the root; its issuers go with it, and their keys are destroyed. Not while one of them signs. */
+	dropRoot(fingerprint: string): void {
+		this.#change((store) => stages.dropRoot(store, fingerprint));
+	}
+
+	/** The issuer's key is destroyed; what it signed stays valid until it expires. Not while it signs. */
+	dropIssuer(keyId: string): void {
+		this.#change((store) => stages.dropIssuer(store, keyId));
+	}
+
+	/** Takes over what is in the files now. */
+	refresh(): void {
+		let next: AuthorityState | undefined;
+		let problem: string | undefined;
+		try {
+			const revision = this.#revision();
+			if (revision !== this.#state.revision) next = this.#load();
+			else if (this.#problem !== undefined) problem = undefined;
+		} catch (error) {
+			problem = error instanceof Error ? error.message : String(error);
+		}
+		if (problem !== this.#problem) {
+			this.#problem = problem;
+			this.#options.onProblem?.(problem);
+		}
+		if (!next) return;
+		this.#state = next;
+		for (const listener of [...this.#listeners]) listener();
+	}
+
+	close(): void {
+		this.#unfollow();
+		this.#listeners.clear();
+	}
+
+	#change<Result>(stage: (store: AuthorityStore, options: stages.StageOptions) => Result): Result {
+		if (this.#plugIn !== undefined)
+			throw new stages.AuthorityError(
+				`the authority is plugged in: put the new files into ${this.#plugIn}, roots first (old and new together), then the new issuer`,
+			);
+		try {
+			return stage(this.#store, this.#stageOptions());
+		} finally {
+			this.refresh();
+		}
+	}
+
+	#stageOptions(): stages.StageOptions {
+		const { keyType, trustDomain, wallMs } = this.#options;
+		return { trustDomain, nowMs: wallMs(), keyType: keyType ?? "ecdsa" };
+	}
+
+	#revision(): string {
+		if (this.#plugIn === undefined) return String(this.#store.latestVersion());
+		return hashOfFiles(plugInFiles(this.#plugIn) ?? []);
+	}
+
+	#load(): AuthorityState {
+		const { passphrase, trustDomain, wallMs } = this.#options;
+		if (this.#plugIn === undefined) return this.#store.load(this.#store.latestVersion());
+		const options = { trustDomain, nowMs: wallMs(), ...(passphrase === undefined ? {} : { passphrase }) };
+		return loadPlugIn(this.#plugIn, options);
+	}
+
+	#signingRoot(): AuthorityCertificate {
+		const root = this.#state.roots.find(({ fingerprint }) => fingerprint === this.#state.signing.root);
+		if (!root) throw new Error("the signing issuer's root is not among the roots");
+		return root;
 	}
 }
 
-/** Opens the authority in the directory, or makes a new root there. Throws when the files do not fit each other. */
+/** Opens the authority in the directory, or makes a new one there. Throws, saying why, when the files are not right. */
 export function openAuthority(options: AuthorityOptions): Authority {
-	const certificatePath = join(options.directory, "ca-cert.pem");
-	const keyPath = join(options.directory, "ca-key.pem");
-	if (!existsSync(certificatePath)) createRoot(options);
-	const rootPem = readFileSync(certificatePath, "utf8");
-	const key = createPrivateKey(readFileSync(keyPath, "utf8"));
-	if (!new X509Certificate(rootPem).checkPrivateKey(key))
-		throw new Error(`${keyPath} is not the key of ${certificatePath}`);
-	return new Authority(options, rootPem, key);
-}
-
-/** Builds the root aside and moves it into place as one: of two replicas that start together, the first one's root stays. */
-function createRoot(options: AuthorityOptions): void {
-	const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-	const publicKey = publicKeyDer(privateKey);
-	const nowMs = options.wallMs();
-	const root = signCertificate(
-		{
-			serial: newSerial(),
-			issuerOrganisation: options.trustDomain,
-			subjectOrganisation: options.trustDomain,
-			notBeforeMs: nowMs - backdateMs,
-			notAfterMs: nowMs + rootTtlMs,
-			publicKey,
-			subjectKeyId: keyIdOf(publicKey),
-			authorityKeyId: keyIdOf(publicKey),
-			isAuthority: true,
-		},
-		signerOf(privateKey),
-	);
-	const aside = `${options.directory}.${randomBytes(4).toString("hex")}`;
-	mkdirSync(aside, { recursive: true, mode: 0o700 });
-	writeFileSync(join(aside, "ca-key.pem"), privateKey.export({ type: "pkcs8", format: "pem" }).toString(), {
-		mode: 0o600,
-	});
-	writeFileSync(join(aside, "ca-cert.pem"), pemFromDer("CERTIFICATE", root), { mode: 0o644 });
-	try {
-		renameSync(aside, options.directory);
-	} catch (error) {
-		rmSync(aside, { recursive: true });
-		if (!existsSync(join(options.directory, "ca-cert.pem"))) throw error;
-	}
-}
-
-function importPublicKey(spki: Uint8Array): KeyObject | undefined {
-	try {
-		return createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-	} catch {
-		return undefined;
-	}
-}
-
-/** Why a key is not fit to be certified. */
-function weaknessOf(key: KeyObject): string | undefined {
-	const { modulusLength = 0, namedCurve } = key.asymmetricKeyDetails ?? {};
-	if (key.asymmetricKeyType === "rsa") {
-		if (modulusLength < 2048) return `RSA key of ${modulusLength} bits is weaker than 2048`;
-		return modulusLength > 8192 ? `RSA key of ${modulusLength} bits is longer than 8192` : undefined;
-	}
-	if (key.asymmetricKeyType === "ec") {
-		return namedCurve === "prime256v1" || namedCurve === "secp384r1"
-			? undefined
-			: `curve ${namedCurve} is not P-256 or P-384`;
-	}
-	return `key type ${key.asymmetricKeyType} is not EC or RSA`;
-}
-
-const keyIdOf = (publicKey: Uint8Array): Uint8Array => createHash("sha1").update(publicKey).digest();
-
-/** 127 random bits, positive. */
-function newSerial(): Uint8Array {
-	const serial = randomBytes(16);
-	serial[0] = (serial[0] ?? 0) & 0x7f || 1;
-	return serial;
+	return new Authority(options);
 }
