@@ -5,11 +5,11 @@
 export interface KeySetLimits {
 	/** Keys after these are left out. */
 	readonly maxKeys: number;
-	/** Of one member, in characters. A 16384-bit RSA modulus has 2731. */
+	/** Of one member, in characters. The modulus of RSA with 16,384 bits has 2731; longer ones only take time. */
 	readonly maxMemberLength: number;
 }
 
-export const defaultKeySetLimits: KeySetLimits = { maxKeys: 100, maxMemberLength: 8192 };
+export const defaultKeySetLimits: KeySetLimits = { maxKeys: 100, maxMemberLength: 2800 };
 
 /**
  * A key that Envoy reads and that no signature fits: the 32 bytes `keepmesh has no key for tokens..` are no point of the
@@ -41,11 +41,11 @@ export type KeySetReading =
 	| { readonly ok: false; readonly because: string };
 
 /** Names of members that Envoy reads, by key type; every other member is dropped. */
-const publicMembers: Readonly<Record<string, readonly string[]>> = {
-	RSA: ["n", "e"],
-	EC: ["crv", "x", "y"],
-	OKP: ["crv", "x"],
-};
+const publicMembers: ReadonlyMap<unknown, readonly string[]> = new Map([
+	["RSA", ["n", "e"]],
+	["EC", ["crv", "x", "y"]],
+	["OKP", ["crv", "x"]],
+]);
 const commonMembers = ["kty", "kid", "alg", "use"];
 const privateMembers = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -83,12 +83,9 @@ function readKey(
 ): { readonly key?: Record<string, string>; readonly note?: string } {
 	if (!isRecord(entry)) return { note: "not an object" };
 	const { kty } = entry;
-	const members =
-		kty === "oct" && symmetric === "keep" ? ["k"] : typeof kty === "string" ? publicMembers[kty] : undefined;
-	if (kty === "oct" && !members) return { note: "symmetric: it would have to be kept secret" };
-	if (!members || typeof kty !== "string" || !Object.hasOwn({ ...publicMembers, oct: 1 }, kty)) {
-		return { note: "its kty is none of RSA, EC, OKP" };
-	}
+	if (kty === "oct" && symmetric === "leaveOut") return { note: "symmetric, and not ours to hand on" };
+	const members = kty === "oct" ? ["k"] : publicMembers.get(kty);
+	if (!members) return { note: "its kty is none of RSA, EC, OKP" };
 	if (entry.use !== undefined && entry.use !== "sig") return { note: "not for signatures" };
 	const key: Record<string, string> = {};
 	for (const name of [...commonMembers, ...members]) {
