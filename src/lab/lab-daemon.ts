@@ -66,7 +66,7 @@ export class LabDaemon {
 				agentStateOf: (node) => (record.mesh ? this.#agentState(node) : undefined),
 				hosts: this.#hosts,
 				env,
-				mutualTls: false,
+				mutualTls: true,
 			},
 			{
 				clock: realClock,

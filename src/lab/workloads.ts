@@ -12,7 +12,7 @@ import { type LabNetwork, nextPodAddress } from "./plan/lab-network.ts";
 import { type LabPod, renderStatus, type SelectingService } from "./plan/lab-pod.ts";
 import { type DeploymentStatus, planDeployment } from "./plan/plan-deployment.ts";
 import { hashName, stableText } from "./plan/text-hash.ts";
-import { PodRunner } from "./pod-runner.ts";
+import { isGateway, PodRunner } from "./pod-runner.ts";
 import type { StatusWriter } from "./status-writer.ts";
 
 export interface WorkloadsOptions {
@@ -30,7 +30,7 @@ export interface WorkloadsOptions {
 	readonly drainMs?: number;
 	/** Pods that may be starting at the same moment. Default 4. */
 	readonly startsAtOnce?: number;
-	/** Label `security.istio.io/tlsMode: istio` on pods with a proxy, as an injector sets it. */
+	/** Label `security.istio.io/tlsMode: istio` on pods with a sidecar, as an injector sets it: their proxy takes mutual TLS. */
 	readonly mutualTls: boolean;
 }
 
@@ -230,7 +230,9 @@ export class Workloads {
 		const pod: LabPod = {
 			...made,
 			labels:
-				agentState !== undefined && mutualTls ? { ...made.labels, "security.istio.io/tlsMode": "istio" } : made.labels,
+				agentState !== undefined && mutualTls && !isGateway(made)
+					? { ...made.labels, "security.istio.io/tlsMode": "istio" }
+					: made.labels,
 			uid: newId(),
 			node: node.name,
 			address,

@@ -35,6 +35,7 @@ describe("Bookinfo from the field", { skip: fieldLabCannotRun }, () => {
 		tried.add(file);
 		await field.whileApplied(file, check);
 	};
+	const inboundHandshakes = (pod: string): Promise<number> => field.counter(pod, "0.0.0.0_15006.*ssl.handshake");
 	before(async () => {
 		field = await FieldLab.up(name);
 	});
@@ -84,17 +85,30 @@ describe("Bookinfo from the field", { skip: fieldLabCannotRun }, () => {
 		});
 	});
 
-	it("destination-rule-all-mtls.yaml: sidecars speak mutual TLS; others still reach pods in plaintext", async () => {
-		const inboundHandshakes = (pod: string): Promise<number> => field.counter(pod, "0.0.0.0_15006.*ssl.handshake");
-		const servers = ["productpage", "details", "reviews-v3", "ratings"];
-		const handshakes = () => Promise.all(servers.map(inboundHandshakes));
-		assert.deepEqual(await handshakes(), [0, 0, 0, 0]);
+	it("sidecars speak mutual TLS without any rule, and others still reach pods in plaintext", async () => {
+		for (const server of ["productpage", "details", "reviews-v3", "ratings"]) {
+			const before = await inboundHandshakes(server);
+			assert.ok(before > 0, `${server}: ${before}`);
+		}
+		const { address } = await field.pod("details");
+		assert.equal((await field.get("client", `http://${address}:9080/details/0`)).status, 200);
+	});
+
+	it("destination-rule-all-mtls.yaml: mutual TLS by rule, whatever the endpoints say; others as before", async () => {
 		await during("destination-rule-all-mtls.yaml", async () => {
 			assertShares(await field.load(300), { v1: 1 / 3, v2: 1 / 3, v3: 1 / 3 });
-			for (const [index, count] of (await handshakes()).entries()) assert.ok(count > 0, `${servers[index]}: ${count}`);
+			const dump = "http://127.0.0.1:15000/config_dump?resource=dynamic_active_clusters&name_regex=.*ratings.*";
+			const { body } = await field.get("reviews-v3", dump);
+			const { configs } = JSON.parse(body) as {
+				configs: readonly { cluster: { transport_socket?: { name: string }; transport_socket_matches?: object } }[];
+			};
+			assert.ok(configs.length > 0);
+			for (const { cluster } of configs) {
+				assert.equal(cluster.transport_socket?.name, "envoy.transport_sockets.tls");
+				assert.equal(cluster.transport_socket_matches, undefined);
+			}
 			const { address } = await field.pod("details");
-			const plain = await field.get("client", `http://${address}:9080/details/0`);
-			assert.equal(plain.status, 200);
+			assert.equal((await field.get("client", `http://${address}:9080/details/0`)).status, 200);
 		});
 	});
 
