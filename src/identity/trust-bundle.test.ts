@@ -7,6 +7,7 @@ const bundle = { trustDomain: "cluster.local", roots: ["first\n".repeat(200), "s
 describe("the trust bundle on the wire", () => {
 	it("comes out as it went in", () => {
 		assert.deepEqual(decodeTrustBundle(encodeTrustBundle(bundle)), bundle);
+		assert.deepEqual(decodeTrustBundle(encodeTrustBundle({ ...bundle, epoch: 12 })), { ...bundle, epoch: 12 });
 	});
 	it("is refused when it is cut off anywhere that matters", () => {
 		const bytes = encodeTrustBundle(bundle);

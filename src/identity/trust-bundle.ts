@@ -8,24 +8,30 @@ export interface TrustBundle {
 	readonly roots: readonly string[];
 	/** Subject key id, lower-case hex, of the certificate that signs leaves now. Leaves of another issuer are to be renewed. */
 	readonly issuerKeyId: string;
+	/**
+	 * Stage of a rotation, growing; absent before the first one. It makes each stage's bundle another one, so that a
+	 * confirmation always belongs to one stage; for the proxy it means nothing.
+	 */
+	readonly epoch?: number;
 }
 
 export const trustBundleTypeUrl = "type.googleapis.com/keepmesh.identity.v1.TrustBundle";
 /** The one resource of that type. */
 export const trustBundleName = "mesh";
 
-/** Fields: 1 trust_domain, 2 roots (repeated), 3 issuer_key_id; all strings. */
+/** Fields: 1 trust_domain, 2 roots (repeated), 3 issuer_key_id, 4 epoch (decimal); all strings. */
 export function encodeTrustBundle(bundle: TrustBundle): Uint8Array {
 	return Uint8Array.from([
 		...textField(1, bundle.trustDomain),
 		...bundle.roots.flatMap((root) => [...textField(2, root)]),
 		...textField(3, bundle.issuerKeyId),
+		...(bundle.epoch === undefined ? [] : textField(4, String(bundle.epoch))),
 	]);
 }
 
 /** Undefined for bytes that are no trust bundle. Unknown fields of length-delimited type are passed over. */
 export function decodeTrustBundle(bytes: Uint8Array): TrustBundle | undefined {
-	const texts: Record<number, string[]> = { 1: [], 2: [], 3: [] };
+	const texts: Record<number, string[]> = { 1: [], 2: [], 3: [], 4: [] };
 	let at = 0;
 	while (at < bytes.length) {
 		const tag = varint(bytes, at);
@@ -37,7 +43,8 @@ export function decodeTrustBundle(bytes: Uint8Array): TrustBundle | undefined {
 	const trustDomain = texts[1]?.at(-1);
 	const issuerKeyId = texts[3]?.at(-1);
 	if (!trustDomain || !issuerKeyId || !texts[2]?.length) return undefined;
-	return { trustDomain, roots: texts[2], issuerKeyId };
+	const epoch = texts[4]?.at(-1);
+	return { trustDomain, roots: texts[2], issuerKeyId, ...(epoch === undefined ? {} : { epoch: Number(epoch) }) };
 }
 
 function textField(number: number, text: string): Uint8Array {
