@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { DescMessage } from "@bufbuild/protobuf";
+import { create, type DescMessage } from "@bufbuild/protobuf";
 import { type EncodedResource, type ProxyConfig, type TypeUrl, typeUrls } from "../xds/resource.ts";
 import { encodeResource, packAny, resourcePart } from "./encode-resource.ts";
 import { findDanglingReferences } from "./find-dangling-references.ts";
 import { Cluster_DiscoveryType, ClusterSchema } from "./gen/envoy/config/cluster/v3/cluster_pb.ts";
+import { type GrpcService, GrpcServiceSchema } from "./gen/envoy/config/core/v3/grpc_service_pb.ts";
 import { ListenerSchema } from "./gen/envoy/config/listener/v3/listener_pb.ts";
 import { RouteConfigurationSchema } from "./gen/envoy/config/route/v3/route_pb.ts";
+import { ExtAuthzSchema as HttpExtAuthzSchema } from "./gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts";
+import { ExtAuthzSchema as TcpExtAuthzSchema } from "./gen/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.ts";
 import { HttpConnectionManagerSchema } from "./gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { TcpProxySchema } from "./gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts";
 import {
@@ -30,6 +33,9 @@ function typed<Desc extends DescMessage>(schema: Desc, init: Parameters<typeof p
 
 const sds = (name: string) => ({ name });
 
+const grpcTo = (clusterName: string): GrpcService =>
+	create(GrpcServiceSchema, { targetSpecifier: { case: "envoyGrpc", value: { clusterName } } });
+
 const listener = encodeResource(ListenerSchema, "l", {
 	name: "l",
 	filterChains: [
@@ -37,6 +43,15 @@ const listener = encodeResource(ListenerSchema, "l", {
 			filters: [
 				typed(HttpConnectionManagerSchema, {
 					routeSpecifier: { case: "rds", value: { routeConfigName: "table" } },
+					httpFilters: [
+						typed(HttpExtAuthzSchema, {
+							services: {
+								case: "httpService",
+								value: { serverUri: { httpUpstreamType: { case: "cluster", value: "http-authorizer" } } },
+							},
+						}),
+						typed(HttpExtAuthzSchema, { services: { case: "grpcService", value: grpcTo("grpc-authorizer") } }),
+					],
 				}),
 			],
 			transportSocket: typed(DownstreamTlsContextSchema, {
@@ -51,6 +66,7 @@ const listener = encodeResource(ListenerSchema, "l", {
 		},
 		{
 			filters: [
+				typed(TcpExtAuthzSchema, { grpcService: grpcTo("tcp-authorizer") }),
 				typed(TcpProxySchema, {
 					clusterSpecifier: {
 						case: "weightedClusters",
@@ -135,6 +151,9 @@ describe("dangling references", () => {
 			[
 				"cluster c names endpoints endpoints, which does not exist",
 				"cluster c names secret upstream-roots, which does not exist",
+				"listener l names cluster grpc-authorizer, which does not exist",
+				"listener l names cluster http-authorizer, which does not exist",
+				"listener l names cluster tcp-authorizer, which does not exist",
 				"listener l names cluster default-tcp, which does not exist",
 				"listener l names cluster inline, which does not exist",
 				"listener l names cluster weighted-tcp, which does not exist",
@@ -148,7 +167,8 @@ describe("dangling references", () => {
 
 	it("are none once everything named is there", () => {
 		const named = (typeUrl: TypeUrl, name: string) => [typeUrl, encodeResource(ClusterSchema, name, { name })] as const;
-		const clusters = ["default-tcp", "inline", "weighted-tcp", "mirror", "weighted"];
+		const authorizers = ["grpc-authorizer", "http-authorizer", "tcp-authorizer"];
+		const clusters = ["default-tcp", "inline", "weighted-tcp", "mirror", "weighted", ...authorizers];
 		const config = configOf([
 			[typeUrls.listener, listener],
 			[typeUrls.route, table],

@@ -64,9 +64,21 @@ function ofFilter(any: Uint8Array): Reference[] {
 	const [config] = fieldsAt(any, [2]);
 	if (!config) return [];
 	if (type.endsWith(".TcpProxy")) return asClusters([...textsAt(config, [2]), ...textsAt(config, [10, 1, 1])]);
+	// grpc_service.envoy_grpc.cluster_name
+	if (type.endsWith(".network.ext_authz.v3.ExtAuthz")) return asClusters(textsAt(config, [2, 1, 1]));
 	if (!type.endsWith(".HttpConnectionManager")) return [];
 	const tables = textsAt(config, [3, 2]).map((name) => ({ typeUrl: typeUrls.route, name }));
-	return [...tables, ...fieldsAt(config, [4]).flatMap(ofRoutes)];
+	// http_filters.typed_config
+	const filters = fieldsAt(config, [5, 4]).flatMap(ofHttpFilter);
+	return [...tables, ...filters, ...fieldsAt(config, [4]).flatMap(ofRoutes)];
+}
+
+function ofHttpFilter(any: Uint8Array): Reference[] {
+	const [type = ""] = textsAt(any, [1]);
+	const [config] = fieldsAt(any, [2]);
+	if (!config || !type.endsWith(".http.ext_authz.v3.ExtAuthz")) return [];
+	// grpc_service.envoy_grpc.cluster_name, http_service.server_uri.cluster
+	return asClusters([...textsAt(config, [1, 1, 1]), ...textsAt(config, [3, 1, 2])]);
 }
 
 function ofTlsContext(any: Uint8Array): Reference[] {

@@ -21,6 +21,7 @@ import {
 } from "../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { corsFilter, faultFilter } from "../route/http-routes.ts";
 import { accessLogs } from "./access-log.ts";
+import { pathNormalization } from "./path-normalization.ts";
 
 /** `outbound` and `inbound` of a sidecar; `gateway`: the edge, which trusts no header that a client sends. */
 export type HttpDirection = "outbound" | "inbound" | "gateway";
@@ -80,8 +81,7 @@ export function httpConnectionManager(mesh: MeshSettings, options: HttpConnectio
 				}),
 				...(options.localReply && { localReplyConfig: options.localReply }),
 				upgradeConfigs: [webSocket],
-				// Istio's path normalisation BASE: dot segments and percent-encoding of unreserved characters.
-				normalizePath: true,
+				...pathNormalization(mesh.pathNormalization),
 				streamIdleTimeout: zeroDuration,
 				httpProtocolOptions: { acceptHttp10: true },
 			}),

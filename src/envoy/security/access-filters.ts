@@ -58,19 +58,19 @@ function rulesOfSteps(
 	});
 }
 
-export function httpRbac({ enforced, dryRun }: AccessRules, shadowRulesStatPrefix: string): HttpFilter {
+export function httpRbac({ enforced, shadow }: AccessRules, shadowRulesStatPrefix: string): HttpFilter {
 	const config = packAny(HttpRbacSchema, {
 		...(enforced && { rules: enforced }),
-		...(dryRun && { shadowRules: dryRun, shadowRulesStatPrefix }),
+		...(shadow && { shadowRules: shadow, shadowRulesStatPrefix }),
 	});
 	return create(HttpFilterSchema, { name: httpRbacFilter, configType: { case: "typedConfig", value: config } });
 }
 
-export function tcpRbac({ enforced, dryRun }: AccessRules, shadowRulesStatPrefix: string): Filter {
+export function tcpRbac({ enforced, shadow }: AccessRules, shadowRulesStatPrefix: string): Filter {
 	const config = packAny(TcpRbacSchema, {
 		statPrefix: tcpRbacStatPrefix,
 		...(enforced && { rules: enforced }),
-		...(dryRun && { shadowRules: dryRun, shadowRulesStatPrefix }),
+		...(shadow && { shadowRules: shadow, shadowRulesStatPrefix }),
 	});
 	return create(FilterSchema, { name: tcpRbacFilter, configType: { case: "typedConfig", value: config } });
 }

@@ -18,7 +18,8 @@ import { principals } from "./rule-principal.ts";
 export interface AccessRules {
 	/** Absent: no policy decides. Without policies inside: none matches, which for ALLOW denies everything. */
 	readonly enforced?: RBAC;
-	readonly dryRun?: RBAC;
+	/** Evaluated and counted, decides nothing. */
+	readonly shadow?: RBAC;
 }
 
 const matchesNothing: Policy = create(PolicySchema, {
@@ -43,7 +44,7 @@ export function accessRules(
 		});
 	return {
 		...(enforced.length > 0 && { enforced: rbac(enforced) }),
-		...(dryRun.length > 0 && { dryRun: rbac(dryRun) }),
+		...(dryRun.length > 0 && { shadow: rbac(dryRun) }),
 	};
 }
 
