@@ -57,7 +57,12 @@ function addServer(
 		return known;
 	};
 	for (const rule of rules) {
-		const routes = rememberedHttpRoutes(rule, { ...shared, port, tls: server.tls !== undefined && !redirects });
+		const routes = rememberedHttpRoutes(rule, {
+			...shared,
+			port,
+			tls: server.tls !== undefined && !redirects,
+			verifiesTokens: true,
+		});
 		if (routes.length === 0) continue;
 		for (const name of rule.hosts) {
 			const host = hostOf(name);

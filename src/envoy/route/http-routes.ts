@@ -36,7 +36,7 @@ export function httpRoutes(rule: RoutingRule, scope: RouteScope): readonly Encod
 	for (const route of rule.http) {
 		for (const match of route.match?.length ? route.match : [undefined]) {
 			if (match?.port && match.port !== scope.port) continue;
-			const matcher = routeMatch(match);
+			const matcher = routeMatch(match, scope.verifiesTokens);
 			if (matcher === undefined) continue;
 			const catchAll = isCatchAll(matcher);
 			routes.push({ bytes: encodeRoute(httpRoute(rule, route, match, matcher, scope)), catchAll });
@@ -121,12 +121,14 @@ export function rememberedHttpRoutes(rule: RoutingRule, scope: RouteScope): read
 	const known = (remembered.get(rule) ?? []).filter(
 		(one) => one.scope.mesh === scope.mesh && one.named.every(([host, view]) => scope.services.get(host) === view),
 	);
-	const same = known.find((one) => one.scope.port === scope.port && one.scope.tls === scope.tls);
+	const { mesh, port, tls, verifiesTokens = false } = scope;
+	const same = known.find(
+		(one) => one.scope.port === port && one.scope.tls === tls && one.scope.verifiesTokens === verifiesTokens,
+	);
 	if (same) return same.routes;
-	const { mesh, port, tls } = scope;
 	const named = [...namedHosts(rule)].map((host) => [host, scope.services.get(host)] as const);
 	const routes = httpRoutes(rule, scope);
-	remembered.set(rule, [...known, { scope: { mesh, port, tls }, named, routes }]);
+	remembered.set(rule, [...known, { scope: { mesh, port, tls, verifiesTokens }, named, routes }]);
 	return routes;
 }
 

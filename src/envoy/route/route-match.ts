@@ -3,6 +3,7 @@
 import type { HttpMatch, StringMatch } from "../../resources/kinds/networking.ts";
 import type { RouteMatchSchema } from "../gen/envoy/config/route/v3/route_components_pb.ts";
 import type { MessageFields } from "../message-fields.ts";
+import { claimMatcher, claimPath, isAboutTokens } from "./claim-match.ts";
 import { headerMatcher, queryParameterMatcher, sortedEntries, withoutHeaderMatcher } from "./string-match.ts";
 
 export type RouteMatchFields = MessageFields<typeof RouteMatchSchema>;
@@ -11,23 +12,42 @@ const everyPath = { case: "prefix", value: "/" } as const;
 
 export const matchEverything: RouteMatchFields = { pathSpecifier: everyPath };
 
-/** Undefined for a match on claims of a token: nothing verifies tokens here, so it never holds. */
-export function routeMatch(match: HttpMatch | undefined): RouteMatchFields | undefined {
+/** Undefined for a match that never holds: on claims of a token where nothing verifies tokens. */
+export function routeMatch(match: HttpMatch | undefined, verifiesTokens = false): RouteMatchFields | undefined {
 	if (match === undefined) return matchEverything;
-	const names = [...Object.keys(match.headers ?? {}), ...Object.keys(match.withoutHeaders ?? {})];
-	if (names.some((name) => name.startsWith("@request.auth."))) return undefined;
+	const positive = sortedEntries(match.headers);
+	const negative = sortedEntries(match.withoutHeaders);
+	const aboutTokens = [...positive, ...negative].filter(([name]) => isAboutTokens(name));
+	if (aboutTokens.some(([name]) => !verifiesTokens || claimPath(name) === undefined)) return undefined;
 	return {
 		pathSpecifier: pathSpecifier(match.uri),
 		caseSensitive: !match.ignoreUriCase,
 		headers: [
-			...sortedEntries(match.headers).map(([name, value]) => headerMatcher(name, value)),
-			...sortedEntries(match.withoutHeaders).map(([name, value]) => withoutHeaderMatcher(name, value)),
+			...positive.filter(isHeader).map(([name, value]) => headerMatcher(name, value)),
+			...negative.filter(isHeader).map(([name, value]) => withoutHeaderMatcher(name, value)),
 			...(match.method ? [headerMatcher(":method", match.method)] : []),
 			...(match.authority ? [headerMatcher(":authority", match.authority)] : []),
 			...(match.scheme ? [headerMatcher(":scheme", match.scheme)] : []),
 		],
 		queryParameters: sortedEntries(match.queryParams).map(([name, value]) => queryParameterMatcher(name, value)),
+		dynamicMetadata: [
+			...positive.flatMap(([name, value]) => claimMatchers(name, value, false)),
+			...negative.flatMap(([name, value]) => claimMatchers(name, value, true)),
+		],
 	};
+}
+
+function isHeader([name]: readonly [string, StringMatch]): boolean {
+	return !isAboutTokens(name);
+}
+
+function claimMatchers(
+	name: string,
+	match: StringMatch,
+	invert: boolean,
+): NonNullable<RouteMatchFields["dynamicMetadata"]> {
+	const path = claimPath(name);
+	return path ? [claimMatcher(path, match, invert)] : [];
 }
 
 /** A prefix is a plain text prefix: `/prod` matches `/products`. */
@@ -43,7 +63,8 @@ export function isCatchAll(match: RouteMatchFields): boolean {
 	const path = match.pathSpecifier;
 	const everything =
 		(path?.case === "prefix" && path.value === "/") || (path?.case === "safeRegex" && path.value.regex === ".*");
-	return everything && !match.headers?.length && !match.queryParameters?.length;
+	const conditions = [match.headers, match.queryParameters, match.dynamicMetadata];
+	return everything && conditions.every((list) => !list?.length);
 }
 
 /** The path as tools print it in a route's operation: `/api*`. */

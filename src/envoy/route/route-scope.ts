@@ -11,6 +11,8 @@ export interface RouteScope {
 	readonly port: number;
 	/** True behind a listener that terminates TLS. */
 	readonly tls: boolean;
+	/** Tokens are verified before routes are chosen: on gateways. Elsewhere no match on claims holds. */
+	readonly verifiesTokens?: boolean;
 	readonly services: ReadonlyMap<string, ServiceView>;
 }
 

@@ -230,14 +230,12 @@ describe("tokens through a real Envoy", () => {
 		const { received } = await ask("claims", { authorization: `Bearer ${text}`, ...forged });
 		assert.deepEqual([received["x-sub"], received["x-team"], received["x-age"]], ["alice", "sales", "7"]);
 		const preflight = { origin: "http://a.example", "access-control-request-method": "GET" };
-		for (const headers of [
-			{ "X-SUB": "root", "X-Team": "admins", "x-age": "1" },
-			{ ...forged, ...preflight },
-		]) {
-			const { status, received } = await envoy.ask("claims", {
-				headers,
-				method: "origin" in headers ? "OPTIONS" : "GET",
-			});
+		const asks: readonly { readonly headers: Record<string, string>; readonly method?: string }[] = [
+			{ headers: { "X-SUB": "root", "X-Team": "admins", "x-age": "1" } },
+			{ headers: { ...forged, ...preflight }, method: "OPTIONS" },
+		];
+		for (const one of asks) {
+			const { status, received } = await envoy.ask("claims", one);
 			assert.equal(status, 200);
 			assert.deepEqual([received["x-sub"], received["x-team"], received["x-age"]], [undefined, undefined, undefined]);
 		}
