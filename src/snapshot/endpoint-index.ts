@@ -7,7 +7,9 @@ import type { ConfigObject, ObjectKey } from "../resources/config-object.ts";
 import { compareText, keyOf } from "../resources/config-object.ts";
 import { type EndpointSources, labelsOfWorkload, type Workload } from "./endpoint-sources.ts";
 import { selectedBy } from "./label-selector.ts";
+import { type MtlsOff, mtlsOff, servicesWithOtherMtls } from "./mtls-off.ts";
 import { PersistentMap } from "./persistent-map.ts";
+import type { PolicyIndex } from "./policy-index.ts";
 import { sameValue } from "./same-value.ts";
 import { buildServiceEndpoints } from "./service-endpoints.ts";
 import type { RegisteredService, ServiceRegistry } from "./service-registry.ts";
@@ -41,6 +43,7 @@ export interface EndpointChanges {
 	readonly workloads: readonly Edit<Workload>[];
 	readonly slices: readonly Edit<ConfigObject<"EndpointSlice">>[];
 	readonly registry: { readonly before: ServiceRegistry; readonly after: ServiceRegistry };
+	readonly policies: { readonly before: PolicyIndex; readonly after: PolicyIndex };
 	/** Every workload as it is after the change; looked through only when selectors are new. */
 	readonly allWorkloads: () => Iterable<Workload>;
 	readonly where: Surroundings;
@@ -66,7 +69,11 @@ export function updateEndpoints(
 			if (pod?.kind === "Pod")
 				for (const address of addressesOfPod(pod))
 					for (const key of index.servicesAt.get(address) ?? []) affected.add(key);
+	const off: MtlsOff | undefined = mtlsOff(changes.policies.after);
+	for (const key of servicesWithOtherMtls(index.byService, changes.policies.before, changes.policies.after, off))
+		affected.add(key);
 	const sources: EndpointSources = {
+		...(off === undefined ? {} : { disablesMtls: off }),
 		where: changes.where,
 		slicesOf: (namespace, service) => slicesOf.get(`${namespace}/${service}`) ?? [],
 		membersOf: (key) => members.get(key) ?? [],

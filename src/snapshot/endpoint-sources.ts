@@ -12,6 +12,8 @@ export interface EndpointSources {
 	slicesOf(namespace: string, service: string): readonly ConfigObject<"EndpointSlice">[];
 	/** Workloads that the service's selector takes in. */
 	membersOf(service: ServiceKey): readonly Workload[];
+	/** Whether the workload's policies turn mutual TLS off on the port. Absent while no policy does so anywhere. */
+	readonly disablesMtls?: (namespace: string, labels: Readonly<Record<string, string>>, targetPort: number) => boolean;
 	/** More than one for pods on the host's network. */
 	podsAt(address: string): readonly ConfigObject<"Pod">[];
 }

@@ -11,6 +11,7 @@ export interface NeededKeySet {
 	readonly uri: string;
 	/** `discovery`: an OpenID configuration is there, whose `jwks_uri` leads to the key set. */
 	readonly kind: "keySet" | "discovery";
+	/** The first in order of those whose tokens it is for. */
 	readonly issuer: string;
 	/** For each fetch; the longest that a rule allows. */
 	readonly timeoutMs: number;

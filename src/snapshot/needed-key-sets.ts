@@ -14,7 +14,11 @@ export function neededKeySets(snapshot: Pick<Snapshot, "policies">): readonly Ne
 			const one = neededBy(rule);
 			if (one === undefined) continue;
 			const known = needed.get(one.uri);
-			if (known === undefined || known.timeoutMs < one.timeoutMs) needed.set(one.uri, one);
+			if (known === undefined) needed.set(one.uri, one);
+			else {
+				const [issuer = ""] = [known.issuer, one.issuer].sort();
+				needed.set(one.uri, { ...one, issuer, timeoutMs: Math.max(known.timeoutMs, one.timeoutMs) });
+			}
 		}
 	return [...needed.values()].sort((a, b) => compareText(a.uri, b.uri));
 }

@@ -8,11 +8,14 @@ import {
 	aGateway,
 	aMeshConfig,
 	aNamespace,
+	anAuthorizationPolicy,
 	anEndpointSlice,
 	anObject,
+	aPeerAuthentication,
 	aPod,
 	aProxy,
 	applied,
+	aRequestAuthentication,
 	aSecret,
 	aService,
 	aServiceEntry,
@@ -21,8 +24,11 @@ import {
 	aWorkloadEntry,
 } from "../model/model.testing.ts";
 import { type AnyObject, keyOf } from "../resources/config-object.ts";
+import type { AuthorizationPolicySpec, MtlsMode } from "../resources/kinds/security.ts";
 import type { Change } from "./change.ts";
+import type { KeySets } from "./key-sets.ts";
 import { nameTableFor } from "./name-table.ts";
+import { applyKeySets, neededKeySets } from "./needed-key-sets.ts";
 import { problemsOf } from "./resource-status.ts";
 import { applyChanges, emptySnapshot, type Snapshot } from "./snapshot.ts";
 import { viewFor } from "./view-for.ts";
@@ -35,7 +41,7 @@ for (const seed of seeds) {
 }
 
 const proxies = [
-	aProxy("a-1", { ipAddresses: ["10.0.0.1"], labels: { app: "a", version: "v1" } }),
+	aProxy("a-1", { ipAddresses: ["10.0.0.1"], workloadCertificate: true, labels: { app: "a", version: "v1" } }),
 	aProxy("b-1", { ipAddresses: ["10.0.0.3"], labels: { app: "b" }, namespace: "one" }),
 	aProxy("c-1", { ipAddresses: ["10.0.0.5"], labels: { app: "c", version: "v2" }, namespace: "two" }),
 	aProxy("edge-1", { type: "router", ipAddresses: ["10.0.0.9"], labels: { app: "edge" }, namespace: "one" }),
@@ -45,6 +51,7 @@ function walk(seed: number): void {
 	const dice = new Dice(seed);
 	const objects = new Map<string, AnyObject>();
 	let snapshot = emptySnapshot();
+	let keySets: KeySets = new Map();
 	for (let step = 0; step < steps; step++) {
 		const changes = Array.from({ length: dice.below(3) + 1 }, () => randomChange(dice, objects));
 		for (const change of changes) {
@@ -52,8 +59,11 @@ function walk(seed: number): void {
 			else objects.delete(change.key);
 		}
 		const before = new Map(proxies.map((proxy) => [proxy.id, viewFor(snapshot, proxy)]));
+		if (dice.chance(0.1)) keySets = new Map([["https://keys", dice.one(["1", "2"])]]);
+		snapshot = applyKeySets(snapshot, keySets);
 		const next = applyChanges(snapshot, changes);
-		const scratch = applyChanges(emptySnapshot(), dice.shuffled(applied(...objects.values()))).snapshot;
+		const shuffled = applyChanges(emptySnapshot(), dice.shuffled(applied(...objects.values()))).snapshot;
+		const scratch = applyKeySets(shuffled, keySets);
 		const where = `seed ${seed}, step ${step}: ${changes.map(described).join(", ")}`;
 		assert.deepEqual(shown(next.snapshot), shown(scratch), where);
 		checkChanged(snapshot, next, where);
@@ -66,6 +76,7 @@ function walk(seed: number): void {
 function shown(snapshot: Snapshot): unknown {
 	return {
 		problems: problemsOf(snapshot),
+		keySets: neededKeySets(snapshot),
 		proxies: proxies.map((proxy) => {
 			const { endpoints, ...view } = viewFor(snapshot, proxy);
 			const byService = [...endpoints.byService].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -76,6 +87,7 @@ function shown(snapshot: Snapshot): unknown {
 
 function checkChanged(before: Snapshot, next: ReturnType<typeof applyChanges>, where: string): void {
 	const after = next.snapshot;
+	if (!next.changed.policies) assert.equal(after.policies, before.policies, where);
 	if (!next.changed.routing) assert.equal(after.routing, before.routing, where);
 	const moved = [...new Set([...before.endpoints.byService.keys(), ...after.endpoints.byService.keys()])].filter(
 		(key) => before.endpoints.byService.get(key) !== after.endpoints.byService.get(key),
@@ -144,8 +156,9 @@ function randomObject(dice: Dice): AnyObject {
 	const meta = { namespace, createdMs: dice.below(3) };
 	const address = `10.0.0.${dice.below(8) + 1}`;
 	const labels = { app: dice.one(["a", "b", "c"]), version: dice.one(["v1", "v2"]) };
+	const anywhere = { ...meta, namespace: dice.one([namespace, "istio-system"]) };
 	const shared = exportTo === undefined ? {} : { exportTo };
-	switch (dice.below(14)) {
+	switch (dice.below(18)) {
 		case 0:
 		case 1: {
 			const clusterIP = dice.chance(0.4) ? { clusterIP: dice.one(["10.96.0.1", "None"]) } : {};
@@ -167,10 +180,12 @@ function randomObject(dice: Dice): AnyObject {
 			const status = { podIP: address, conditions: [{ type: "Ready", status: dice.one(["True", "False"]) }] };
 			const containers = [{ name: "x", ports: [{ name: "web", containerPort: 8080 }] }];
 			const annotations: Record<string, string> = dice.chance(0.2) ? { "keepmesh.io/egress": "one/*" } : {};
-			return aPod(`${name}-${dice.below(2)}`, address, { status, containers }, { namespace, labels, annotations });
+			const serviceAccountName = dice.one(["x", "y", ""]);
+			const spec = { status, containers, serviceAccountName };
+			return aPod(`${name}-${dice.below(2)}`, address, spec, { namespace, labels, annotations });
 		}
 		case 5:
-			return aWorkloadEntry(`${name}-vm`, { address, labels, weight: dice.below(3) }, meta);
+			return aWorkloadEntry(`${name}-vm`, { address, labels, weight: dice.below(3), serviceAccount: name }, meta);
 		case 6: {
 			const ports = [{ number: dice.one([80, 443]), name: "http", protocol: dice.one(["HTTP", "TLS"]) }];
 			const resolution = dice.one<"STATIC" | "DNS" | "NONE">(["STATIC", "DNS", "NONE"]);
@@ -216,6 +231,27 @@ function randomObject(dice: Dice): AnyObject {
 		}
 		case 12:
 			return aSecret("cert", { "tls.crt": dice.one(["x", "y"]), "tls.key": "k" }, { namespace });
+		case 13: {
+			const mode = () =>
+				dice.one<{ mode?: MtlsMode }>([{}, { mode: "UNSET" }, { mode: "DISABLE" }, { mode: "STRICT" }]);
+			const selector = dice.chance(0.5) ? {} : { selector: { matchLabels: { app: name } } };
+			const portLevelMtls = dice.chance(0.5) ? {} : { portLevelMtls: { 8080: mode(), 80: mode() } };
+			return aPeerAuthentication(name, { mtls: mode(), ...selector, ...portLevelMtls }, anywhere);
+		}
+		case 14: {
+			const action = dice.one<"ALLOW" | "DENY" | undefined>(["ALLOW", "DENY", undefined]);
+			const rules = [{ to: [{ operation: { methods: [dice.one(["GET", "PUT"])] } }] }];
+			return anAuthorizationPolicy(name, { ...(action && { action }), rules, ...randomTarget(dice) }, anywhere);
+		}
+		case 15: {
+			const rule = dice.one<{ jwksUri?: string; jwks?: string; timeout?: string }>([
+				{ jwksUri: "https://keys" },
+				{ jwks: "inline" },
+				{ timeout: "7s" },
+			]);
+			const jwtRules = [{ issuer: dice.one(["https://i", "https://j"]), ...rule }];
+			return aRequestAuthentication(name, { jwtRules, ...randomTarget(dice) }, anywhere);
+		}
 		default:
 			if (dice.chance(0.5))
 				return aNamespace(namespace, { annotations: { "keepmesh.io/egress": dice.one(["one/*", ""]) } });
@@ -224,12 +260,25 @@ function randomObject(dice: Dice): AnyObject {
 	}
 }
 
+function randomTarget(dice: Dice) {
+	const group = "networking.istio.io";
+	return dice.one<Pick<AuthorizationPolicySpec, "selector" | "targetRef" | "targetRefs">>([
+		{},
+		{ selector: { matchLabels: { app: dice.one(["a", "edge"]) } } },
+		{ targetRefs: [{ group, kind: "Gateway", name: "edge" }] },
+		{ targetRef: { kind: "Service", name: "a" } },
+	]);
+}
+
 function randomMeshConfig(dice: Dice, meta: { readonly namespace: string; readonly createdMs: number }): AnyObject {
+	const host = `${dice.one(["a", "b"])}.${dice.one(["one", "two"])}.svc.cluster.local`;
+	const authorizer = { service: dice.one([host, `two/${host}`]), port: 80 };
 	const exportTo = () => [dice.one(["*", "."])];
 	return aMeshConfig(
 		{
 			sidecarScope: dice.one(["all", "auto"]),
 			rootNamespace: dice.one(["one", "istio-system"]),
+			...(dice.chance(0.5) ? {} : { extensionProviders: [{ name: "x", envoyExtAuthzGrpc: authorizer }] }),
 			defaultServiceExportTo: exportTo(),
 			defaultDestinationRuleExportTo: exportTo(),
 			defaultVirtualServiceExportTo: exportTo(),

@@ -3,6 +3,7 @@
 
 import type { ServiceEndpoints } from "../model/endpoint.ts";
 import type { MeshSettings } from "../model/mesh-settings.ts";
+import type { AuthorizationProvider } from "../model/security.ts";
 import type { ServiceKey } from "../model/service.ts";
 import type { ConfigObject } from "../resources/config-object.ts";
 import { byAge } from "../resources/config-object.ts";
@@ -15,6 +16,7 @@ import { meshConfigInForce, meshSettingsOf } from "./mesh-config.ts";
 import { type ObjectStore, objectsOf } from "./object-store.ts";
 import { sourceSelectors } from "./routing-rule.ts";
 import { keepIdentity, sameItems } from "./same-value.ts";
+import { noAccounts, type ServiceAccounts } from "./service-accounts.ts";
 import { emptyRegistry, type ServiceRegistry } from "./service-registry.ts";
 import { emptyVirtualServiceIndex, indexVirtualServices, type VirtualServiceIndex } from "./virtual-service-index.ts";
 
@@ -33,25 +35,32 @@ export interface Routing {
 	readonly namespaceEgress: ReadonlyMap<string, string>;
 	/** Endpoints of services that Envoy resolves by DNS: they are part of the clusters. */
 	readonly dnsEndpoints: ReadonlyMap<ServiceKey, ServiceEndpoints>;
+	/** Who may answer for each service; the same object while no service has other accounts. */
+	readonly accounts: ServiceAccounts;
+	/** Their services are in every view. */
+	readonly providers: readonly AuthorizationProvider[];
 	/** Labels that VirtualServices ask of their clients: only these can tell two clients of a namespace apart. */
 	readonly clientSelectors: readonly Readonly<Record<string, string>>[];
 }
 
-export type ServiceParts = Pick<Routing, "registry" | "destinationRules" | "dnsEndpoints">;
+export type ServiceParts = Pick<Routing, "registry" | "destinationRules" | "dnsEndpoints" | "accounts" | "providers">;
 
 /** Annotation of a Namespace or Pod: hosts (`namespace/host`, separated by commas) that it calls, for automatic scopes. */
 export const egressAnnotation = "keepmesh.io/egress";
 
 export function emptyRouting(domainSuffix: string): Routing {
+	const mesh = meshSettingsOf(undefined, domainSuffix);
 	const serviceParts: ServiceParts = {
 		registry: emptyRegistry,
 		destinationRules: emptyDestinationRuleIndex,
 		dnsEndpoints: new Map(),
+		accounts: noAccounts,
+		providers: mesh.authorizationProviders,
 	};
 	return {
 		...serviceParts,
 		serviceParts,
-		mesh: meshSettingsOf(undefined, domainSuffix),
+		mesh,
 		virtualServices: emptyVirtualServiceIndex,
 		sidecars: new Map(),
 		gateways: [],
@@ -63,7 +72,9 @@ export function emptyRouting(domainSuffix: string): Routing {
 /** The mesh's settings after a change; the same object when they say the same. */
 export function currentMesh(objects: ObjectStore, previous: MeshSettings): MeshSettings {
 	const config = meshConfigInForce(objectsOf(objects, "MeshConfig").values());
-	return keepIdentity(previous, meshSettingsOf(config, previous.domainSuffix));
+	const next = meshSettingsOf(config, previous.domainSuffix);
+	const authorizationProviders = keepIdentity(previous.authorizationProviders, next.authorizationProviders);
+	return keepIdentity(previous, { ...next, authorizationProviders });
 }
 
 /** Rebuilds the parts of which a resource was touched. `previous` itself when nothing is different. */
@@ -71,7 +82,7 @@ export function updateRouting(
 	previous: Routing,
 	objects: ObjectStore,
 	touched: ReadonlySet<string>,
-	next: Pick<Routing, "mesh" | "registry" | "dnsEndpoints">,
+	next: Pick<Routing, "mesh" | "registry" | "dnsEndpoints" | "accounts">,
 ): Routing {
 	const meshChanged = next.mesh !== previous.mesh;
 	const virtualServices =
@@ -91,9 +102,11 @@ export function updateRouting(
 		virtualServices === previous.virtualServices
 			? previous.clientSelectors
 			: keepIdentity(previous.clientSelectors, clientSelectorsOf(virtualServices));
+	const providers = next.mesh.authorizationProviders;
 	const routing: Routing = {
 		...next,
-		serviceParts: currentServiceParts(previous, { ...next, destinationRules }),
+		serviceParts: currentServiceParts(previous, { ...next, destinationRules, providers }),
+		providers,
 		virtualServices,
 		destinationRules,
 		sidecars,
@@ -105,12 +118,14 @@ export function updateRouting(
 }
 
 function currentServiceParts(previous: Routing, next: ServiceParts): ServiceParts {
-	const { registry, destinationRules, dnsEndpoints } = next;
+	const { registry, destinationRules, dnsEndpoints, accounts, providers } = next;
 	const same =
 		registry === previous.registry &&
 		destinationRules === previous.destinationRules &&
-		dnsEndpoints === previous.dnsEndpoints;
-	return same ? previous.serviceParts : { registry, destinationRules, dnsEndpoints };
+		dnsEndpoints === previous.dnsEndpoints &&
+		accounts === previous.accounts &&
+		providers === previous.providers;
+	return same ? previous.serviceParts : { registry, destinationRules, dnsEndpoints, accounts, providers };
 }
 
 function partsOf(routing: Routing): readonly unknown[] {
@@ -123,6 +138,7 @@ function partsOf(routing: Routing): readonly unknown[] {
 		routing.gateways,
 		routing.namespaceEgress,
 		routing.dnsEndpoints,
+		routing.accounts,
 		routing.clientSelectors,
 	];
 }

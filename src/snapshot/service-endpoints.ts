@@ -20,7 +20,9 @@ export function buildServiceEndpoints(
 ): ServiceEndpoints {
 	const byPort = new Map<number, readonly Endpoint[]>();
 	for (const port of registered.service.ports) {
-		const found = registered.shares.flatMap((share) => endpointsOfShare(share, port, sources));
+		const found = registered.shares
+			.flatMap((share) => endpointsOfShare(share, port, sources))
+			.map((endpoint) => asPoliciesAllow(endpoint, sources));
 		byPort.set(port.number, keepEndpoints(previous?.byPort.get(port.number), sortedOnce(found)));
 	}
 	if (previous !== undefined && samePorts(previous.byPort, byPort)) return previous;
@@ -42,6 +44,13 @@ function endpointsOfShare(share: ServiceShare, port: ServicePort, sources: Endpo
 	return object.kind === "Service"
 		? endpointsOfKubernetesService(object, service, own, sources)
 		: endpointsOfServiceEntry(object, service, own, sources);
+}
+
+/** A workload that does not take mutual TLS on the port is called without it. */
+function asPoliciesAllow(endpoint: Endpoint, { disablesMtls }: EndpointSources): Endpoint {
+	if (disablesMtls === undefined || endpoint.tlsMode !== "istio") return endpoint;
+	const { namespace, labels, port } = endpoint;
+	return disablesMtls(namespace, labels, port) ? { ...endpoint, tlsMode: "disabled" } : endpoint;
 }
 
 /** By address, then port. During a rollout one address may be in two slices: the healthier mention counts. */

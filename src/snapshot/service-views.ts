@@ -1,6 +1,7 @@
 // The services that a client may call, one for each host name, each with the DestinationRules that apply to that client.
 
 import type { ServiceEndpoints } from "../model/endpoint.ts";
+import type { AuthorizationProvider } from "../model/security.ts";
 import type { MeshService } from "../model/service.ts";
 import type { DestinationPolicy, ServiceView } from "../model/view.ts";
 import { destinationFor } from "./destination-rule-index.ts";
@@ -22,14 +23,28 @@ export function serviceViewsFor(
 	alsoHosts: ReadonlySet<string> = new Set(),
 ): readonly ServiceView[] {
 	const views: ServiceView[] = [];
+	const providers = Map.groupBy(routing.providers, (provider) => provider.host);
 	for (const [host, candidates] of routing.registry.byHost) {
+		const asked = providers.get(host);
 		const visible = candidates.filter((service) => isVisibleTo(service.exportTo, client.namespace));
-		const service = scope === undefined ? visible[0] : scopedService(visible, scope, alsoHosts.has(host));
+		const isNeeded = asked !== undefined || alsoHosts.has(host);
+		const found = scope === undefined ? visible[0] : scopedService(visible, scope, isNeeded);
+		const service = found ?? (asked && serviceOfProvider(candidates, asked));
 		if (service === undefined) continue;
+		const { key } = service;
 		const destination = destinationFor(routing.destinationRules, service, client.namespace, client.labels);
-		views.push(serviceView(service, destination, routing.dnsEndpoints.get(service.key)));
+		views.push(serviceView(service, destination, routing.dnsEndpoints.get(key), routing.accounts.get(key)));
 	}
 	return views;
+}
+
+/** The proxy itself asks external authorisers, so no scope and no exportTo keeps them from it. */
+function serviceOfProvider(
+	candidates: readonly MeshService[],
+	providers: readonly AuthorizationProvider[],
+): MeshService | undefined {
+	const named = new Set(providers.map((provider) => provider.namespace));
+	return candidates.find((service) => named.has(undefined) || named.has(service.namespace));
 }
 
 function scopedService(
@@ -63,16 +78,19 @@ function serviceView(
 	service: MeshService,
 	destination: DestinationPolicy | undefined,
 	endpoints: ServiceEndpoints | undefined,
+	accounts: readonly string[] | undefined,
 ): ServiceView {
 	const known = rememberedViews.get(service) ?? [];
 	rememberedViews.set(service, known);
-	const at = known.findIndex((view) => view.destination === destination && view.endpoints === endpoints);
-	const same = known[at];
+	const same = known.find(
+		(view) => view.destination === destination && view.endpoints === endpoints && view.accounts === accounts,
+	);
 	if (same !== undefined) return same;
 	const view: ServiceView = {
 		service,
 		...(destination === undefined ? {} : { destination }),
 		...(endpoints === undefined ? {} : { endpoints }),
+		...(accounts === undefined ? {} : { accounts }),
 	};
 	// A service whose rules change often must not gather views for ever.
 	if (known.length >= 16) known.shift();

@@ -12,6 +12,7 @@ import { applyToStore, type ObjectEdit, type ObjectStore, objectsOf } from "./ob
 import { PersistentMap } from "./persistent-map.ts";
 import { emptyPolicyIndex, type PolicyIndex, updatePolicies } from "./policy-index.ts";
 import { currentMesh, emptyRouting, type Routing, updateRouting } from "./routing.ts";
+import { updateAccounts } from "./service-accounts.ts";
 import { buildRegistry, type ServiceRegistry } from "./service-registry.ts";
 import { type ServiceShare, sharesOf } from "./service-share.ts";
 import { ViewMemo } from "./view-memo.ts";
@@ -78,11 +79,17 @@ export function applyChanges(
 		slices: edits.flatMap(sliceEdit),
 		registry: { before, after: registry },
 		allWorkloads: () => [...objectsOf(objects, "Pod").values(), ...objectsOf(objects, "WorkloadEntry").values()],
+		policies: { before: snapshot.policies, after: policies },
 		where: snapshot.options,
 		serviceOfSlice: (slice) => serviceOfSlice(slice, mesh.domainSuffix),
 	});
 	const dnsEndpoints = currentDnsEndpoints(snapshot.routing, registry, endpoints, changedEndpoints);
-	const routing = updateRouting(snapshot.routing, objects, touched, { mesh, registry, dnsEndpoints });
+	const accounts = updateAccounts(snapshot.routing.accounts, {
+		registry: { before, after: registry },
+		byService: endpoints.byService,
+		changed: changedEndpoints,
+	});
+	const routing = updateRouting(snapshot.routing, objects, touched, { mesh, registry, dnsEndpoints, accounts });
 	return {
 		snapshot: { ...snapshot, objects, shares, routing, endpoints, policies },
 		changed: {

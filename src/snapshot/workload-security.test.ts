@@ -200,7 +200,7 @@ describe("whose tokens a workload takes", () => {
 			aRequestAuthentication("c", { jwtRules: [{ issuer: "https://b/" }, { issuer: "k", jwks: "{}" }] }),
 		);
 		assert.deepEqual(neededKeySets(snapshot), [
-			{ uri: "https://a/keys", kind: "keySet", issuer: "j", timeoutMs: 9000 },
+			{ uri: "https://a/keys", kind: "keySet", issuer: "i", timeoutMs: 9000 },
 			{
 				uri: "https://b/.well-known/openid-configuration",
 				kind: "discovery",
