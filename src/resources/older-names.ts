@@ -12,7 +12,8 @@ export function withCurrentNames(kind: Kind, spec: unknown): unknown {
 }
 
 function withJwksUri(rule: unknown): unknown {
-	if (!isMapping(rule)) return rule;
-	const { jwks_uri: olderName, ...rest } = rule;
-	return olderName === undefined ? rule : { jwksUri: olderName, ...rest };
+	// With both, it stays as it is: request-authentication-rules.ts refuses that.
+	if (!isMapping(rule) || rule.jwks_uri === undefined || rule.jwksUri !== undefined) return rule;
+	const { jwks_uri: jwksUri, ...rest } = rule;
+	return { ...rest, jwksUri };
 }

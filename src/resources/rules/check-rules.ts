@@ -2,10 +2,13 @@
 
 import type { AnyObject } from "../config-object.ts";
 import type { Findings } from "../findings.ts";
+import { checkAuthorizationPolicy } from "./authorization-policy-rules.ts";
 import { checkDeployment, checkEndpointSlice, checkService } from "./core-rules.ts";
 import { checkDestinationRule } from "./destination-rule-rules.ts";
 import { checkGateway } from "./gateway-rules.ts";
 import { checkMeshConfig } from "./mesh-config-rules.ts";
+import { checkPeerAuthentication } from "./peer-authentication-rules.ts";
+import { checkRequestAuthentication } from "./request-authentication-rules.ts";
 import { checkServiceEntry, checkWorkloadEntry } from "./service-entry-rules.ts";
 import { checkSidecar } from "./sidecar-rules.ts";
 import { checkVirtualService } from "./virtual-service-rules.ts";
@@ -31,6 +34,15 @@ export function checkRules(object: AnyObject, findings: Findings): void {
 		case "Sidecar":
 			checkSidecar(object, findings);
 			return;
+		case "PeerAuthentication":
+			checkPeerAuthentication(object, findings);
+			return;
+		case "RequestAuthentication":
+			checkRequestAuthentication(object, findings);
+			return;
+		case "AuthorizationPolicy":
+			checkAuthorizationPolicy(object, findings);
+			return;
 		case "MeshConfig":
 			checkMeshConfig(object, findings);
 			return;
@@ -43,9 +55,6 @@ export function checkRules(object: AnyObject, findings: Findings): void {
 		case "Deployment":
 			checkDeployment(object, findings);
 			return;
-		case "PeerAuthentication":
-		case "RequestAuthentication":
-		case "AuthorizationPolicy":
 		case "Namespace":
 		case "ServiceAccount":
 		case "Pod":

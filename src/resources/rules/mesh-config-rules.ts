@@ -4,6 +4,7 @@ import type { ConfigObject } from "../config-object.ts";
 import type { Findings } from "../findings.ts";
 import { parseDurationMs } from "../text/duration.ts";
 import { checkHostname } from "./check-host.ts";
+import { checkExtensionProviders } from "./extension-provider-rules.ts";
 import { isKubernetesLabel } from "./host-rules.ts";
 import { checkRetries } from "./http-route-rules.ts";
 import { checkLocality } from "./locality-rules.ts";
@@ -11,6 +12,9 @@ import { checkLocality } from "./locality-rules.ts";
 export function checkMeshConfig(object: ConfigObject<"MeshConfig">, findings: Findings): void {
 	const { spec } = object;
 	if (spec.trustDomain !== undefined) checkHostname(spec.trustDomain, ["spec", "trustDomain"], findings);
+	for (const [index, alias] of (spec.trustDomainAliases ?? []).entries())
+		checkHostname(alias, ["spec", "trustDomainAliases", index], findings);
+	checkExtensionProviders(spec.extensionProviders, findings);
 	if (spec.rootNamespace !== undefined && !isKubernetesLabel(spec.rootNamespace))
 		findings.error(["spec", "rootNamespace"], `${JSON.stringify(spec.rootNamespace)} is not a namespace`, "");
 	const connectMs = parseDurationMs(spec.connectTimeout ?? "10s") ?? 0;
