@@ -28,9 +28,16 @@ export function attaches(policy: AccessPolicy, workload: PolicyWorkload): boolea
 }
 
 /** Only a gateway of the policy's own namespace can be one. */
+export function canBeTarget(target: PolicyTargetReference, namespace: string): boolean {
+	const { kind, group = "" } = target;
+	return kind === "Gateway" && gatewayGroups.has(group) && (target.namespace || namespace) === namespace;
+}
+
+const istioGroup = "networking.istio.io";
+const gatewayGroups: ReadonlySet<string> = new Set([istioGroup, "gateway.networking.k8s.io"]);
+
 function isTarget(target: PolicyTargetReference, namespace: string, workload: PolicyWorkload): boolean {
-	if (target.kind !== "Gateway" || (target.namespace !== undefined && target.namespace !== namespace)) return false;
-	if (target.group === "networking.istio.io") return workload.gateways.has(`${namespace}/${target.name}`);
-	if (target.group !== "gateway.networking.k8s.io") return false;
+	if (!canBeTarget(target, namespace)) return false;
+	if (target.group === istioGroup) return workload.gateways.has(`${namespace}/${target.name}`);
 	return workload.namespace === namespace && workload.labels[gatewayNameLabel] === target.name;
 }

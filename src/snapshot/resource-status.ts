@@ -7,6 +7,7 @@ import type { BuildProblem } from "./build-problem.ts";
 import { mergeGatewayServers } from "./gateway-servers.ts";
 import { meshConfigInForce } from "./mesh-config.ts";
 import { objectsOf } from "./object-store.ts";
+import { policyProblems } from "./policy-problems.ts";
 import type { Routing } from "./routing.ts";
 import { selectorOf } from "./sidecar-selection.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -16,9 +17,12 @@ import { visibilitiesMeet } from "./visibility.ts";
 /** Sorted by object. */
 export function problemsOf(snapshot: Snapshot): readonly BuildProblem[] {
 	const configs = [...objectsOf(snapshot.objects, "MeshConfig").values()];
-	return [...routingProblems(snapshot.routing), ...idleMeshConfigs(configs)].sort(
-		(a, b) => compareText(a.object, b.object) || compareText(a.because, b.because),
-	);
+	const problems = [
+		...routingProblems(snapshot.routing),
+		...policyProblems(snapshot.policies),
+		...idleMeshConfigs(configs),
+	];
+	return problems.sort((a, b) => compareText(a.object, b.object) || compareText(a.because, b.because));
 }
 
 const remembered = new WeakMap<Routing, readonly BuildProblem[]>();

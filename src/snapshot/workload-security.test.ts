@@ -13,6 +13,7 @@ import {
 import type { AnyObject } from "../resources/config-object.ts";
 import type { MtlsMode } from "../resources/kinds/security.ts";
 import { applyKeySets, neededKeySets } from "./needed-key-sets.ts";
+import { problemsOf } from "./resource-status.ts";
 import { applyChanges, emptySnapshot } from "./snapshot.ts";
 import { viewFor } from "./view-for.ts";
 
@@ -230,6 +231,39 @@ describe("whose tokens a workload takes", () => {
 			["z", "A"],
 		]);
 		assert.equal(applyKeySets(snapshot, new Map(fetched)), snapshot, "nothing new, nothing changes");
+	});
+});
+
+describe("a policy without effect is named:", () => {
+	const problems = (...objects: readonly AnyObject[]) =>
+		problemsOf(snapshotOf(...objects)).map(({ object, because, winner }) => `${object}: ${because} (${winner ?? ""})`);
+
+	it("one that an older PeerAuthentication outdoes", () => {
+		const old = { createdMs: 1 };
+		const found = problems(
+			aPeerAuthentication("a", mtls("STRICT"), { createdMs: 2 }),
+			aPeerAuthentication("b", mtls("STRICT"), old),
+			aPeerAuthentication("c", { ...forWeb, ...mtls("STRICT") }, { createdMs: 2 }),
+			aPeerAuthentication("d", { ...forWeb, ...mtls("STRICT") }, old),
+			aPeerAuthentication("e", { ...forWeb, ...mtls("STRICT") }, root),
+		);
+		assert.deepEqual(found, [
+			"PeerAuthentication/default/a: an older PeerAuthentication is for the whole namespace, and the oldest counts (PeerAuthentication/default/b)",
+			"PeerAuthentication/default/c: an older PeerAuthentication is for the same workloads, and the oldest counts (PeerAuthentication/default/d)",
+			"PeerAuthentication/istio-system/e: it has a selector, and in the root namespace only a PeerAuthentication without one counts ()",
+		]);
+	});
+
+	it("one whose target no sidecar and no gateway of its namespace is", () => {
+		const gateway = { group: "networking.istio.io", kind: "Gateway", name: "front" };
+		const found = problems(
+			anAuthorizationPolicy("a", { targetRefs: [{ kind: "Service", name: "web" }, gateway] }),
+			aRequestAuthentication("b", { targetRef: { ...gateway, namespace: "other" } }),
+		);
+		assert.deepEqual(found, [
+			"AuthorizationPolicy/default/a: it does nothing for Service web: only waypoint proxies obey such a policy ()",
+			"RequestAuthentication/default/b: it does nothing for Gateway front of namespace other: only gateways of its own namespace obey it ()",
+		]);
 	});
 });
 

@@ -20,6 +20,9 @@ const countedKinds: ReadonlySet<string> = new Set([
 	"VirtualService",
 	"DestinationRule",
 	"Gateway",
+	"PeerAuthentication",
+	"AuthorizationPolicy",
+	"RequestAuthentication",
 ]);
 
 export class ResourceStatuses {
@@ -151,6 +154,9 @@ function objectsInPart(part: ViewPart): ReadonlySet<ObjectKey> {
 			for (const source of destination?.sources ?? []) keys.add(source);
 		}
 	};
+	const { mtls, authorization = [], authentication = [] } = ("security" in part && part.security) || {};
+	for (const source of mtls?.sources ?? []) keys.add(source);
+	for (const { source } of [...authorization, ...authentication]) keys.add(source);
 	if ("rules" in part) {
 		addServices(part.services);
 		for (const rule of part.rules) keys.add(rule.source);
