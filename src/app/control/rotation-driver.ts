@@ -1,0 +1,273 @@
+// One replica's part in rotations: it says in a heartbeat which bundle its proxies have confirmed, and looks whether the
+// stage under way can end. Every replica does; the lock in the authority's directory keeps their looks apart, so it does not
+// matter which of them dies, or when.
+
+import { randomUUID } from "node:crypto";
+import type { Authority } from "../../identity/authority/authority.ts";
+import type { RotationStore } from "../../identity/authority/rotation-store.ts";
+import { findBlockers, type ReplicaReport } from "../../identity/rotation/find-blockers.ts";
+import { renderBlockers } from "../../identity/rotation/render-rotation.ts";
+import type { AuthorityFacts, Blocker, RotationKind, RotationState } from "../../identity/rotation/rotation-state.ts";
+import {
+	defaultRotationConfig,
+	type RotationAction,
+	type RotationConfig,
+	type RotationEvent,
+	stepRotation,
+} from "../../identity/rotation/step-rotation.ts";
+import type { Cancel, Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { type TrustBundleResource, trustBundleResource } from "./trust-bundle-part.ts";
+
+export interface RotationDriverOptions {
+	readonly replica: string;
+	readonly rotation?: RotationConfig;
+	/** Between looks while a rotation runs. Default 500 ms. */
+	readonly busyMs?: number;
+	/** Between looks for a rotation that another replica began. Default 1,000 ms. */
+	readonly idleMs?: number;
+	/** A replica without a heartbeat for this time blocks. Default 5,000 ms. */
+	readonly staleMs?: number;
+}
+
+export interface RotationDriverParts {
+	readonly authority: Authority;
+	readonly store: RotationStore;
+	readonly clock: Clock;
+	readonly log: Log;
+	/** Its proxies now, with what they have confirmed: the version that is asked for, or another one. */
+	readonly connected: (bundleVersion: string) => ReplicaReport["connected"];
+	readonly expected: () => readonly string[];
+	/** The bundle that proxies are to have from now on. */
+	readonly onBundle: (bundle: TrustBundleResource) => void;
+	/** After each look. */
+	readonly onLook?: (state: RotationState) => void;
+}
+
+export type RequestOutcome =
+	| { readonly ok: true; readonly state: RotationState }
+	| { readonly ok: false; readonly because: string };
+
+const idleHeartbeatMs = 15_000;
+const mostTurns = 10;
+
+export class RotationDriver {
+	readonly #options: RotationDriverOptions;
+	readonly #parts: RotationDriverParts;
+	#bundle: TrustBundleResource;
+	#state: RotationState;
+	#lastHeartbeatMs = Number.NEGATIVE_INFINITY;
+	#lastProblem = "";
+	#lastStage = "";
+	#cancelTick: Cancel = () => {};
+	#unsubscribe: Cancel = () => {};
+
+	/** Throws when the directory's `rotation.json` cannot be read. */
+	constructor(options: RotationDriverOptions, parts: RotationDriverParts) {
+		this.#options = options;
+		this.#parts = parts;
+		this.#state = parts.store.readState();
+		this.#bundle = trustBundleResource(parts.authority.bundle(), this.#state.epoch);
+	}
+
+	start(): void {
+		this.#parts.onBundle(this.#bundle);
+		this.#unsubscribe = this.#parts.authority.onChange(() => this.#refreshBundle());
+		this.#tick();
+	}
+
+	get bundle(): TrustBundleResource {
+		return this.#bundle;
+	}
+
+	state(): RotationState {
+		return this.#state;
+	}
+
+	/** Who would block a stage that began now. */
+	blockers(): readonly Blocker[] {
+		this.#beat();
+		return findBlockers(this.#fleet(), this.#bundle.version);
+	}
+
+	request(kind: RotationKind): Promise<RequestOutcome> {
+		return this.#ask((authority, nowMs) => ({ type: "requested", kind, authority, nowMs }));
+	}
+
+	abort(): Promise<RequestOutcome> {
+		return this.#ask((_, nowMs) => ({ type: "abortRequested", nowMs }));
+	}
+
+	forgetReplica(replica: string): boolean {
+		return this.#parts.store.forgetReplica(replica);
+	}
+
+	/** In good order: the others need not wait for it. */
+	close(): void {
+		this.#cancelTick();
+		this.#unsubscribe();
+		this.#parts.store.forgetReplica(this.#options.replica);
+	}
+
+	async #ask(event: (authority: AuthorityFacts, nowMs: number) => RotationEvent): Promise<RequestOutcome> {
+		const { authority, clock, store } = this.#parts;
+		for (let attempt = 0; attempt < 50; attempt++) {
+			const locked = store.withLock((): RequestOutcome => {
+				authority.refresh();
+				const before = store.readState();
+				const step = stepRotation(this.#config, before, event(this.#facts(before.epoch), clock.wallMs()));
+				const refusal = step.actions.find((action) => action.type === "refuse");
+				if (refusal) return { ok: false, because: refusal.because };
+				store.writeState(step.state);
+				return { ok: true, state: step.state };
+			});
+			if (locked) {
+				this.#wake();
+				return locked.result;
+			}
+			await new Promise<void>((resolve) => clock.after(20, resolve));
+		}
+		return { ok: false, because: "the other control planes hold the lock all the time; try again" };
+	}
+
+	#wake(): void {
+		this.#cancelTick();
+		this.#cancelTick = this.#parts.clock.after(0, () => this.#tick());
+	}
+
+	#tick(): void {
+		const { clock, log, onLook } = this.#parts;
+		try {
+			this.#look();
+			this.#lastProblem = "";
+		} catch (error) {
+			const problem = error instanceof Error ? error.message : String(error);
+			if (problem !== this.#lastProblem) log.error({ problem }, "rotation cannot be looked at");
+			this.#lastProblem = problem;
+		}
+		onLook?.(this.#state);
+		const { busyMs = 500, idleMs = 1_000 } = this.#options;
+		this.#cancelTick = clock.after(this.#state.phase === "running" ? busyMs : idleMs, () => this.#tick());
+	}
+
+	#look(): void {
+		this.#adopt(this.#parts.store.readState());
+		const isRunning = this.#state.phase === "running";
+		if (isRunning || this.#parts.clock.monotonicMs() - this.#lastHeartbeatMs >= idleHeartbeatMs) this.#beat();
+		if (isRunning) this.#parts.store.withLock(() => this.#drive());
+	}
+
+	#beat(): void {
+		const { clock, connected, expected, store } = this.#parts;
+		this.#lastHeartbeatMs = clock.monotonicMs();
+		const { version } = this.#bundle;
+		store.writeHeartbeat({
+			replica: this.#options.replica,
+			beat: randomUUID(),
+			bundleVersion: version,
+			connected: connected(version),
+			expected: expected(),
+		});
+	}
+
+	/** With the lock: notes down, acts, and looks again until there is nothing more to do now. */
+	#drive(): void {
+		const { authority, clock, store } = this.#parts;
+		authority.refresh();
+		const fleet = this.#fleet();
+		let state = store.readState();
+		for (let turn = 0; turn < mostTurns; turn++) {
+			const before = state;
+			const observed = { authority: this.#facts(state.epoch), fleet, nowMs: clock.wallMs() };
+			const step = stepRotation(this.#config, state, { type: "observed", ...observed });
+			state = this.#note(before, step.state);
+			const failure = step.actions.map((action) => this.#act(action)).find((because) => because !== undefined);
+			if (failure) {
+				state = this.#note(state, stepRotation(this.#config, state, { ...failure, nowMs: clock.wallMs() }).state);
+				break;
+			}
+			if (step.actions.length === 0 && state.epoch === before.epoch && state.phase === before.phase) break;
+		}
+		this.#adopt(state);
+	}
+
+	/** On disk before anything is done: whoever goes on finds at least as much noted down as was done. */
+	#note(before: RotationState, state: RotationState): RotationState {
+		if (JSON.stringify(state) !== JSON.stringify(before)) this.#parts.store.writeState(state);
+		this.#state = state;
+		return state;
+	}
+
+	#act(action: RotationAction) {
+		const { authority, log } = this.#parts;
+		try {
+			run(authority, action);
+			log.info({ ...action }, "rotation acted");
+			return undefined;
+		} catch (error) {
+			const because = error instanceof Error ? error.message : String(error);
+			log.error({ ...action, because }, "rotation could not act");
+			return { type: "actionFailed", action, because } as const;
+		}
+	}
+
+	#fleet(): readonly ReplicaReport[] {
+		return this.#parts.store.readFleet(this.#parts.clock.monotonicMs(), this.#options.staleMs ?? 5_000);
+	}
+
+	#facts(epoch: number): AuthorityFacts {
+		const { authority } = this.#parts;
+		const bundle = authority.bundle();
+		return {
+			roots: authority.roots().map(({ fingerprint }) => fingerprint),
+			issuers: authority.issuers().map(({ keyId, root }) => ({ keyId, rootFingerprint: root })),
+			signing: bundle.issuerKeyId,
+			bundleVersion: trustBundleResource(bundle, epoch).version,
+		};
+	}
+
+	#adopt(state: RotationState): void {
+		this.#state = state;
+		this.#refreshBundle();
+		const stage = state.phase === "running" ? `${state.kind} ${state.stage}` : (state.last?.outcome ?? "");
+		if (stage === this.#lastStage) return;
+		this.#lastStage = stage;
+		const waitsFor = state.phase === "running" ? renderBlockers(state.blockers) : [];
+		this.#parts.log.info({ stage, epoch: state.epoch, waitsFor }, "rotation stage");
+	}
+
+	#refreshBundle(): void {
+		const bundle = trustBundleResource(this.#parts.authority.bundle(), this.#state.epoch);
+		if (bundle.version === this.#bundle.version) return;
+		this.#bundle = bundle;
+		this.#parts.onBundle(bundle);
+	}
+
+	get #config(): RotationConfig {
+		return this.#options.rotation ?? defaultRotationConfig;
+	}
+}
+
+function run(authority: Authority, action: RotationAction): void {
+	switch (action.type) {
+		case "addRoot":
+			authority.addRoot();
+			return;
+		case "addIssuer":
+			authority.addIssuer();
+			return;
+		case "signWith":
+			authority.signWith(action.issuerKeyId);
+			return;
+		case "dropRoot":
+			authority.dropRoot(action.fingerprint);
+			return;
+		case "dropIssuer":
+			authority.dropIssuer(action.issuerKeyId);
+			return;
+		case "refuse":
+			return;
+		default:
+			action satisfies never;
+	}
+}
