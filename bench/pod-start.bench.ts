@@ -24,7 +24,13 @@ try {
 	const port = await control.listen();
 	const state = join(rig.directory, "s");
 	const node = await startNode(
-		{ name: "bench", state, control: [{ host: "127.0.0.1", port }], envoy: envoyBinary },
+		{
+			name: "bench",
+			state,
+			control: [{ host: "127.0.0.1", port }],
+			envoy: envoyBinary,
+			security: { mode: "plaintext" },
+		},
 		{ log: silentLog },
 	);
 	const hosts = Array.from({ length: parallel }, (_, i) => rig.addHost(`p${i}`, `10.77.0.${i + 10}`));

@@ -1,14 +1,10 @@
 // The node agent put together: pods with their Envoys, the local API, merged metrics, the relay to the control planes and the
 // DNS process. In: options of the command line. Out: a running node whose end leaves Envoys, redirects and DNS running.
 
-import { accessSync, constants, mkdirSync, readFileSync, realpathSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { proxyUid } from "../hotswitch/render-redirect.ts";
-import type { SpiffeId } from "../identity/spiffe-id.ts";
 import { blockedDirectories } from "../node/blocked-directories.ts";
-import { requestCertificate } from "../node/identity/certificate-client.ts";
-import { startSecretServer } from "../node/identity/secret-server.ts";
-import { WorkloadCertificates } from "../node/identity/workload-certificates.ts";
 import { KeptProcess, type KeptProcessOptions } from "../node/kept-process.ts";
 import { createMetricsServer } from "../node/metrics-server.ts";
 import { NameTables } from "../node/name-tables.ts";
@@ -21,8 +17,8 @@ import type { PodSpec } from "../node/plan/pod-spec.ts";
 import { listenOnSocket, secureSocket } from "../node/unix-server.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { noMetrics } from "../runtime/metrics.ts";
-import { startXdsRelay } from "../xds/wire/xds-relay.ts";
+import { startXdsRelay, type XdsRelay } from "../xds/wire/xds-relay.ts";
+import { type IdentityStatus, NodeCertificates, type NodeSecurity } from "./node-certificates.ts";
 
 export interface NodeOptions {
 	readonly name: string;
@@ -39,8 +35,8 @@ export interface NodeOptions {
 	readonly upstreamDns?: readonly IpPort[];
 	/** The machine's own proxy; its namespace is the agent's. */
 	readonly machine?: PodSpec;
-	/** Have each workload certified by the control planes and serve the certificates over SDS. Absent: no certificates. */
-	readonly certificates?: { readonly trustDomain: string };
+	/** How this node and its control planes prove themselves to each other. */
+	readonly security: NodeSecurity;
 }
 
 /** Something must be put right on the machine first; the message says what, a line each. */
@@ -48,6 +44,7 @@ export class NodeCannotStart extends Error {}
 
 export interface RunningNode {
 	readonly agent: NodeAgent;
+	identity(): IdentityStatus;
 	/** Stops the agent; Envoys, redirects and DNS go on unless `stopProxies`. */
 	close(options?: { readonly stopProxies?: boolean; readonly graceMs?: number }): Promise<void>;
 }
@@ -65,16 +62,19 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const domainSuffix = options.domainSuffix ?? "cluster.local";
 	const names = new NameTables(paths.nameTable, { clock, log });
 	const dns = options.dnsListen ? new KeptProcess(dnsProcess(options, options.dnsListen), { clock, log }) : undefined;
-	const upstreams = options.control.map(({ host, port }) => `${host}:${port}`);
-	const certificates = new WorkloadCertificates({
-		requestCertificate: (request, identity) => requestCertificate(upstreams, request, identity),
-		onRenewed: (proxyId) => secrets?.publish(proxyId),
-		clock,
-		random: Math.random,
-		log,
-	});
-	const proxyIds = new Set<string>();
-	const agent = new NodeAgent(
+	let relay: XdsRelay | undefined;
+	/** By proxy id: the uid of its pod. */
+	const pods = new Map<string, string>();
+	const certificates = new NodeCertificates(
+		{ name: options.name, security: options.security, directory: paths.identity, upstreams: options.control },
+		{
+			adminOf: (proxyId) => agent.supervisorOf(pods.get(proxyId) ?? "")?.admin,
+			onJoined: () => relay?.retryNow(),
+			clock,
+			log,
+		},
+	);
+	const agent: NodeAgent = new NodeAgent(
 		{
 			state: options.state,
 			envoy: options.envoy,
@@ -84,18 +84,18 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 					paths,
 					domainSuffix,
 					...(options.upstreamDns ? { resolvers: options.upstreamDns } : {}),
-					certificates: options.certificates !== undefined,
+					certificates: certificates.isOn,
 				}),
 			...(options.dnsListen && isReachable(options.dnsListen) ? { dns: options.dnsListen } : {}),
 			onPodAdded: (pod) => {
 				const proxyId = proxyIdOf(pod, domainSuffix);
-				proxyIds.add(proxyId);
+				pods.set(proxyId, pod.uid);
 				names.expect(proxyId);
-				if (options.certificates) certificates.add(proxyId, identityOf(pod, options.certificates.trustDomain));
+				certificates.add(proxyId, pod);
 			},
 			onPodRemoved: (pod) => {
 				const proxyId = proxyIdOf(pod, domainSuffix);
-				proxyIds.delete(proxyId);
+				pods.delete(proxyId);
 				names.forget(proxyId);
 				certificates.remove(proxyId);
 			},
@@ -103,33 +103,28 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{ clock, log },
 	);
 	const started = Promise.withResolvers<void>();
-	const api = createNodeApi(agent, started.promise);
-	const metrics = createMetricsServer(agent);
+	const api = createNodeApi(agent, certificates, started.promise);
+	const metrics = createMetricsServer(agent, (pod) => certificates.metrics(proxyIdOf(pod, domainSuffix)));
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
 	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 }).catch((error: Error) => {
 		throw new NodeCannotStart(`${error.message}; one agent runs on each state directory`);
 	});
 	const forEnvoys = { mode: 0o660, gid: proxyUid };
 	await listenOnSocket(metrics, paths.metricsSocket, forEnvoys);
-	const secrets = options.certificates
-		? await startSecretServer(paths.secretSocket, {
-				certificateOf: (proxyId) => certificates.certificateOf(proxyId),
-				clock,
-				log,
-				metrics: noMetrics,
-			})
-		: undefined;
-	if (secrets) await secureSocket(paths.secretSocket, forEnvoys);
 	names.open();
 	await dns?.start();
 	// Pods first: the relay admits only Envoys of known pods.
+	certificates.open();
 	await agent.start();
-	const relay = await startXdsRelay(
+	await certificates.listen(paths.secretSocket);
+	if (certificates.isOn) await secureSocket(paths.secretSocket, forEnvoys);
+	relay = await startXdsRelay(
 		{
 			socketPath: paths.xdsSocket,
 			upstreams: options.control,
-			admit: (nodeId) => proxyIds.has(nodeId),
+			admit: (nodeId) => pods.has(nodeId),
 			onNameTable: (proxyId, bytes) => names.receive(proxyId, bytes),
+			...certificates.relayOptions(),
 		},
 		{ clock, log },
 	);
@@ -142,6 +137,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	log.info({ node: options.name, state: options.state, api: paths.apiSocket }, "node agent runs");
 	return {
 		agent,
+		identity: () => certificates.status(),
 		close: async (closing = {}) => {
 			if (closing.stopProxies) {
 				await agent.removeAll(closing.graceMs ?? 30_000);
@@ -150,12 +146,11 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			agent.close();
 			dns?.release();
 			names.close();
-			certificates.close();
 			for (const server of [api, metrics]) {
 				server.close();
 				server.closeAllConnections();
 			}
-			await Promise.all([relay.close(), secrets?.close()]);
+			await Promise.all([relay?.close(), certificates.close()]);
 		},
 	};
 }
@@ -163,10 +158,6 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 /** Whether pods, in their own namespaces, can send to it: not to loopback, and not to "any address". */
 function isReachable({ address }: IpPort): boolean {
 	return !/^(?:127\.|0\.0\.0\.0$|::1?$)/.test(address);
-}
-
-function identityOf(pod: PodSpec, trustDomain: string): SpiffeId {
-	return { trustDomain, namespace: pod.namespace, serviceAccount: pod.serviceAccount };
 }
 
 /** DNS has its own process, so that names are answered while the agent restarts. */
@@ -207,6 +198,12 @@ function problemsOf(options: NodeOptions): readonly string[] {
 	} catch {
 		problems.push(`${options.envoy} is not an executable Envoy; run sh scripts/setup.sh, or set KEEPMESH_ENVOY`);
 	}
+	const { security, name } = options;
+	const { identity } = nodePaths(options.state);
+	if (security.mode === "mutualTls" && !existsSync(join(identity, "node.pem")) && security.readToken() === undefined)
+		problems.push(
+			`this machine has not joined the mesh, and there is no join token in ${security.tokenPlace}; run keepmesh token create --node ${name} where the control plane's CA directory is, and give its output with --join-token-file`,
+		);
 	for (const directory of blockedDirectories(realpathSync(options.state)))
 		problems.push(
 			`Envoy's user ${proxyUid} cannot pass through ${directory}; chmod o+x ${directory}, or use another --state`,

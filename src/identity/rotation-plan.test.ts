@@ -15,10 +15,10 @@ describe("the rotation of a 24 h certificate", () => {
 		assert.equal(planRotation(0, 100, 0.5).alarmAtMs, 80);
 	});
 
-	it("is tried again after 1 s, doubling up to a minute", () => {
+	it("is tried again after 50 ms, doubling up to a minute", () => {
 		assert.deepEqual(
-			[1, 2, 3, 10].map((failures) => retryDelayMs(failures, 0)),
-			[1000, 2000, 4000, 60_000],
+			[1, 2, 3, 12].map((failures) => retryDelayMs(failures, 0)),
+			[50, 100, 200, 60_000],
 		);
 	});
 });

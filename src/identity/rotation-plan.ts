@@ -19,7 +19,7 @@ export function planRotation(notBeforeMs: number, notAfterMs: number, random: nu
 	};
 }
 
-/** Wait before the next attempt after `failures` in a row: 1 s, 2 s, 4 s ... 60 s, each up to a quarter longer. */
+/** Wait before the next attempt after `failures` in a row: 50 ms, 100 ms, 200 ms ... 60 s, each up to a quarter longer. */
 export function retryDelayMs(failures: number, random: number): number {
-	return Math.min(60_000, 1000 * 2 ** Math.max(0, failures - 1)) * (1 + random / 4);
+	return Math.min(60_000, 50 * 2 ** Math.max(0, failures - 1)) * (1 + random / 4);
 }

@@ -65,7 +65,8 @@ export function useAgent(): AgentFixture {
 			outgoing.on("error", reject).end(body === undefined ? undefined : JSON.stringify(body));
 		});
 	const startAgent = async (...flags: readonly string[]): Promise<void> => {
-		const all = ["--node", "n1", "--state", state, "--control", `127.0.0.1:${controlPort}`, "--envoy", envoyBinary];
+		const control = ["--control", `127.0.0.1:${controlPort}`, "--insecure-control"];
+		const all = ["--node", "n1", "--state", state, ...control, "--envoy", envoyBinary];
 		const started = spawn(process.execPath, ["--no-warnings", program, "node", ...all, ...flags], {
 			stdio: ["ignore", "ignore", "pipe"],
 		});

@@ -1,8 +1,8 @@
 // Takes away all that an agent left on a machine: after a kill, or as the stop hook of a supervisor. In: the state directory.
 // Out: what was done. Only what carries its mark goes: processes with a file of this directory on their command line, tables
-// in the namespaces of recorded pods, and its own files.
+// in the namespaces of recorded pods, and its own files. The node's own certificate stays: another costs a new join token.
 
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { removeRedirect } from "../kernel/namespace-redirect.ts";
 import { nodePaths } from "./plan/pod-paths.ts";
 import { podStore } from "./pod-store.ts";
@@ -27,6 +27,8 @@ export async function cleanUpNode(state: string): Promise<CleanUpOutcome> {
 	await endAll(ours);
 	for (const name of await readdir(state).catch(() => []))
 		if (ownFiles.some((own) => own.test(name))) await rm(`${state}/${name}`, { recursive: true, force: true });
+	await rm(`${paths.identity}/workloads`, { recursive: true, force: true });
+	await rmdir(paths.identity).catch(() => {});
 	return { ok: true, processes: ours.length, redirects };
 }
 

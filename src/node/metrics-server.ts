@@ -1,15 +1,17 @@
 // Merged metrics of a pod. In: GET /pods/UID/stats/prometheus, which the pod's Envoy forwards from its port 15020. Out:
-// Envoy's own statistics, then the application's, streamed one after the other; an application that does not answer is left out
+// what the agent knows of the pod's certificate, Envoy's own statistics, then the application's, streamed one after the other; an application that does not answer is left out
 // and told in a comment.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { envoyAdmin } from "./envoy-admin.ts";
 import type { NodeAgent } from "./node-agent.ts";
 import { appMetricsOf } from "./plan/pod-bootstrap.ts";
+import type { PodSpec } from "./plan/pod-spec.ts";
 
 const textFormat = "text/plain; version=0.0.4";
 
-export function createMetricsServer(agent: NodeAgent): Server {
+/** `ownMetrics`: what the agent itself counts for a pod, Prometheus' text format. */
+export function createMetricsServer(agent: NodeAgent, ownMetrics: (pod: PodSpec) => string): Server {
 	return createServer((request, response) => {
 		const uid = request.url?.match(/^\/pods\/([^/?]+)\/stats\/prometheus(?:\?.*)?$/)?.[1];
 		const supervisor = uid === undefined ? undefined : agent.supervisorOf(decodeURIComponent(uid));
@@ -19,6 +21,7 @@ export function createMetricsServer(agent: NodeAgent): Server {
 		}
 		const app = appMetricsOf(supervisor.pod);
 		response.writeHead(200, { "content-type": textFormat });
+		response.write(ownMetrics(supervisor.pod));
 		const parts = [() => supervisor.admin.stream("/stats/prometheus")];
 		if (app) {
 			const throughEnvoy = envoyAdmin(supervisor.paths.appMetricsSocket);

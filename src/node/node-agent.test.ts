@@ -80,7 +80,8 @@ describe("the node agent", { skip: cannotRun }, () => {
 		const machine = a.rig.addHost("vm", "10.77.0.4");
 		await machine.run({ op: "serveHttp", port: 8080, name: "legacy" });
 		await machine.run({ op: "serveControl", port: 15_010 });
-		const flags = ["--node", "vm1", "--state", `${a.state}-vm`, "--control", "127.0.0.1:15010", "--envoy", envoyBinary];
+		const control = ["--control", "127.0.0.1:15010", "--insecure-control"];
+		const flags = ["--node", "vm1", "--state", `${a.state}-vm`, ...control, "--envoy", envoyBinary];
 		const own = ["--proxy", "sidecar", "--ip", machine.ip, "--labels", "app=legacy,version=v1", "--stop-proxies"];
 		const command = [process.execPath, "--no-warnings", program, "node", ...flags, ...own];
 		const running = spawn("nsenter", [`--net=${machine.netns}`, "--", ...command], { stdio: "ignore" });
@@ -137,6 +138,7 @@ describe("the node agent", { skip: cannotRun }, () => {
 				a.state,
 				"--control",
 				`127.0.0.1:${a.controlPort}`,
+				"--insecure-control",
 				"--envoy",
 				envoyBinary,
 			],

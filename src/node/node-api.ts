@@ -15,14 +15,27 @@ const maxBodyBytes = 1024 * 1024;
 const defaultWaitSeconds = 60;
 const defaultGraceSeconds = 30;
 
+/** What the API tells of this node's certificates. */
+export interface IdentityView {
+	status(): object;
+	/** Prometheus' text format. */
+	metrics(): string;
+}
+
 /** Requests wait for `started`: before that, the pods of an earlier agent are not known yet. */
-export function createNodeApi(agent: NodeAgent, started: Promise<void>): Server {
+export function createNodeApi(agent: NodeAgent, identity: IdentityView, started: Promise<void>): Server {
 	return createServer({ requestTimeout: 0 }, (request, response) => {
 		started
-			.then(() => route(agent, request))
+			.then(() => ownAnswer(identity, request) ?? route(agent, request))
 			.catch((error: unknown): Answer => ({ status: 500, body: { because: String(error) } }))
 			.then((answer) => send(response, answer));
 	});
+}
+
+function ownAnswer(identity: IdentityView, { method, url }: IncomingMessage): Answer | undefined {
+	if (method !== "GET") return undefined;
+	if (url === "/v1/identity") return { status: 200, body: identity.status() };
+	return url === "/metrics" ? { status: 200, body: identity.metrics() } : undefined;
 }
 
 async function route(agent: NodeAgent, request: IncomingMessage): Promise<Answer> {
@@ -30,7 +43,10 @@ async function route(agent: NodeAgent, request: IncomingMessage): Promise<Answer
 	const [version, collection, uid, verb, ...rest] = url.pathname.split("/").slice(1).map(decodeURIComponent);
 	const method = request.method ?? "GET";
 	if (version !== "v1" || collection !== "pods" || rest.length > 0)
-		return { status: 404, body: { because: `no such path: ${url.pathname}`, hint: "try GET /v1/pods" } };
+		return {
+			status: 404,
+			body: { because: `no such path: ${url.pathname}`, hint: "try GET /v1/pods, /v1/identity or /metrics" },
+		};
 	if (uid === undefined || uid === "") {
 		if (method === "GET") return { status: 200, body: { pods: agent.pods() } };
 		if (method === "POST") return addPod(agent, request, url.searchParams);
@@ -109,8 +125,10 @@ async function readJson(request: IncomingMessage): Promise<ReadJson> {
 }
 
 function send(response: ServerResponse, answer: Answer): void {
-	const text = `${JSON.stringify(answer.body)}\n`;
-	response.writeHead(answer.status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+	const isText = typeof answer.body === "string";
+	const text = isText ? (answer.body as string) : `${JSON.stringify(answer.body)}\n`;
+	const type = isText ? "text/plain; version=0.0.4" : "application/json";
+	response.writeHead(answer.status, { "content-type": type, "content-length": Buffer.byteLength(text) });
 	response.end(text);
 }
 

@@ -98,6 +98,7 @@ describe("a rolling restart", { skip: cannotRun }, () => {
 				state: join(rig.directory, "s"),
 				control: [{ host: "127.0.0.1", port: xds }],
 				envoy: envoyBinary,
+				security: { mode: "plaintext" },
 			},
 			{ log: silentLog },
 		);

@@ -1,5 +1,6 @@
-// `keepmesh node`: the agent of one machine. Reads the environment (KEEPMESH_ENVOY) and signals; startNode does the rest.
+// `keepmesh node`: the agent of one machine. Reads the environment (KEEPMESH_ENVOY, KEEPMESH_JOIN_TOKEN) and signals; startNode does the rest.
 
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
@@ -9,6 +10,7 @@ import { machineProxyRequest } from "../../node/plan/machine-proxy.ts";
 import { type PodSpec, parsePodSpec } from "../../node/plan/pod-spec.ts";
 import { startLog } from "../../runtime/log.ts";
 import { NodeCannotStart, startNode } from "../node.ts";
+import type { NodeSecurity } from "../node-certificates.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 
 interface HostPort {
@@ -31,6 +33,8 @@ interface NodeFlags {
 	readonly namespace: string;
 	readonly labels: Readonly<Record<string, string>>;
 	readonly serviceAccount: string;
+	readonly joinTokenFile?: string;
+	readonly insecureControl?: boolean;
 	readonly certificates?: string;
 	readonly graceSeconds: number;
 	readonly stopProxies?: boolean;
@@ -54,7 +58,15 @@ export function nodeCommand(): Command {
 		.option("--namespace <name>", "with --proxy", "default")
 		.option("--labels <name=value,...>", "with --proxy", labels, {})
 		.option("--service-account <name>", "with --proxy", "default")
-		.option("--certificates <trust-domain>", "have workloads certified by the control planes, and serve SDS")
+		.option(
+			"--join-token-file <file>",
+			"token of keepmesh token create, read when this node has no certificate (default: KEEPMESH_JOIN_TOKEN)",
+		)
+		.option(
+			"--insecure-control",
+			"talk to the control planes in plaintext, and prove nothing: closed labs and tests only",
+		)
+		.option("--certificates <trust-domain>", "with --insecure-control: have workloads certified all the same")
 		.option("--stop-proxies", "on SIGTERM also drain and stop the Envoys and remove the redirects")
 		.option("--grace-seconds <n>", "how long --stop-proxies waits for open connections", Number, 30)
 		.option("--clean-up", "do not run: end what a killed agent left behind (Envoys, DNS, redirects), then exit")
@@ -78,7 +90,7 @@ export function nodeCommand(): Command {
 						flags.envoy ?? process.env.KEEPMESH_ENVOY ?? `${import.meta.dirname}/../../../.keepmesh/envoy`,
 					),
 					domainSuffix: flags.domain,
-					...(flags.certificates ? { certificates: { trustDomain: flags.certificates } } : {}),
+					security: securityOf(flags),
 					...(machine ? { machine } : {}),
 					...(flags.dnsListen ? { dnsListen: flags.dnsListen } : {}),
 					...(flags.upstreamDns ? { upstreamDns: flags.upstreamDns } : {}),
@@ -93,6 +105,33 @@ export function nodeCommand(): Command {
 			await node.close({ stopProxies: flags.stopProxies === true, graceMs: flags.graceSeconds * 1000 });
 			process.exit(0);
 		});
+}
+
+/** Never a token itself on the command line: every user of the machine can read that. */
+function securityOf(flags: NodeFlags): NodeSecurity {
+	const { joinTokenFile: file, insecureControl, certificates } = flags;
+	if (insecureControl) {
+		if (file !== undefined)
+			throw new CliError(exitCodes.usage, "--insecure-control joins nothing", "leave --join-token-file out");
+		return { mode: "plaintext", ...(certificates ? { trustDomain: certificates } : {}) };
+	}
+	if (certificates)
+		throw new CliError(
+			exitCodes.usage,
+			"--certificates is for --insecure-control: the trust domain comes with the node's certificate",
+			"leave --certificates out",
+		);
+	if (file !== undefined) return { mode: "mutualTls", readToken: () => textIn(file), tokenPlace: resolve(file) };
+	const token = process.env.KEEPMESH_JOIN_TOKEN;
+	return { mode: "mutualTls", readToken: () => token, tokenPlace: "the environment, KEEPMESH_JOIN_TOKEN" };
+}
+
+function textIn(file: string): string | undefined {
+	try {
+		return readFileSync(file, "utf8");
+	} catch {
+		return undefined;
+	}
 }
 
 async function cleanUp(state: string): Promise<void> {

@@ -60,6 +60,7 @@ export function nodeCommand(input: LabCommandInput, node: LabNode, state: string
 		// The client is the world outside: what it answers on port 53 exists; without a server names fail at once.
 		"--upstream-dns",
 		`${input.network.client.address}:53`,
+		"--insecure-control",
 		"--certificates",
 		"cluster.local",
 		"--envoy",

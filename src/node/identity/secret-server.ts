@@ -1,44 +1,83 @@
 // SDS beside the pods: serves each local Envoy its own workload certificate, over a Unix socket. Keys stay on this machine.
+// Says which of them an Envoy uses: that is what an acknowledgement of a trust bundle rests on.
 
 import { type WorkloadKeyPair, workloadSecrets } from "../../envoy/secret/workload-secrets.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
-import type { ProxyConfig } from "../../xds/resource.ts";
+import { noMetrics } from "../../runtime/metrics.ts";
+import { findResource } from "../../xds/held.ts";
+import { type ProxyConfig, typeUrls } from "../../xds/resource.ts";
 import { startXdsServer } from "../../xds/wire/xds-server.ts";
 
 export interface SecretServer {
-	/** To be called when a proxy has a new certificate. */
+	/** To be called when a proxy has a new certificate or other roots. */
 	publish(proxyId: string): void;
+	/** What the proxy's Envoy has of the secrets that it should have now. */
+	useOf(proxyId: string): SecretUse;
 	close(): Promise<void>;
 }
 
+/** `unasked`: no open stream asks for one or both of them. */
+export type SecretUse = "confirmed" | "waiting" | "refused" | "unasked";
+
 export interface SecretServerDeps {
+	/** Whether a node id is one of this machine's proxies. */
+	readonly admit: (proxyId: string) => boolean;
 	/** Undefined while the proxy has no certificate yet: its Envoy waits. */
-	readonly certificateOf: (proxyId: string) => WorkloadKeyPair | undefined;
+	readonly keyPairOf: (proxyId: string) => WorkloadKeyPair | undefined;
+	/** A proxy has accepted or refused a secret. */
+	readonly onAnswered: (proxyId: string) => void;
 	readonly clock: Clock;
 	readonly log: Log;
-	readonly metrics: Metrics;
 }
 
 export async function startSecretServer(socketPath: string, deps: SecretServerDeps): Promise<SecretServer> {
-	const remembered = new WeakMap<WorkloadKeyPair, ProxyConfig>();
+	const made = new Map<string, { readonly pair: WorkloadKeyPair; readonly config: ProxyConfig }>();
+	const configFor = (proxyId: string): ProxyConfig | undefined => {
+		const pair = deps.keyPairOf(proxyId);
+		if (!pair) return undefined;
+		const known = made.get(proxyId);
+		if (known && isSamePair(known.pair, pair)) return known.config;
+		const config = workloadSecrets(pair);
+		made.set(proxyId, { pair, config });
+		return config;
+	};
 	const server = await startXdsServer(
 		{ listen: { socketPath }, maxStreamAgeMs: 0 },
 		{
-			...deps,
+			clock: deps.clock,
+			log: deps.log,
+			metrics: noMetrics,
+			onAnswered: (proxyId) => deps.onAnswered(proxyId),
 			source: {
-				connect: (node) => ({ ok: true, proxyId: node.id }),
-				configFor(proxyId) {
-					const certificate = deps.certificateOf(proxyId);
-					if (!certificate) return undefined;
-					const config = remembered.get(certificate) ?? workloadSecrets(certificate);
-					remembered.set(certificate, config);
-					return config;
-				},
-				disconnected() {},
+				connect: (node) =>
+					deps.admit(node.id)
+						? { ok: true, proxyId: node.id }
+						: { ok: false, grpcStatus: 7, because: `${node.id} is none of this machine's proxies` },
+				configFor,
+				disconnected: (proxyId) => made.delete(proxyId),
 			},
 		},
 	);
-	return { publish: (proxyId) => server.publish([proxyId]), close: () => server.close() };
+	return {
+		publish: (proxyId) => server.publish([proxyId]),
+		useOf(proxyId) {
+			if (server.applications(proxyId, typeUrls.secret, "default", "").length === 0) return "unasked";
+			const secrets = configFor(proxyId)?.get(typeUrls.secret);
+			const uses = ["default", "ROOTCA"].map((name): SecretUse => {
+				const version = findResource(secrets, name)?.version;
+				if (version === undefined) return "waiting";
+				const states = server.applications(proxyId, typeUrls.secret, name, version).map(({ state }) => state);
+				if (states.includes("rejected")) return "refused";
+				if (states.includes("pending")) return "waiting";
+				return states.includes("applied") ? "confirmed" : "unasked";
+			});
+			return (["refused", "waiting", "unasked"] as const).find((use) => uses.includes(use)) ?? "confirmed";
+		},
+		close: () => server.close(),
+	};
+}
+
+function isSamePair(a: WorkloadKeyPair, b: WorkloadKeyPair): boolean {
+	return a.chainPem === b.chainPem && a.keyPem === b.keyPem && a.rootPem === b.rootPem;
 }

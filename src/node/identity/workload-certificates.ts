@@ -1,107 +1,114 @@
 // The certificates of the workloads on this machine. Keys are made here and never leave; the control plane only ever sees
-// requests. In: which workloads there are. Out: for each proxy the SDS secrets `default` and `ROOTCA`, renewed at half life.
+// requests. In: which workloads there are. Out: for each proxy a key and a chain, fresh, and kept on disk for a restart.
 
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
-import { publicKeyDer, signerOf } from "../../identity/authority/signing-key.ts";
-import { pemFromDer, signCertificateRequest } from "../../identity/certificate-request.ts";
-import { planRotation, retryDelayMs } from "../../identity/rotation-plan.ts";
-import { renderSpiffeId, type SpiffeId } from "../../identity/spiffe-id.ts";
-import type { Cancel, Clock } from "../../runtime/clock.ts";
+import {
+	decodeCreateCertificateResponse,
+	encodeCreateCertificateRequest,
+} from "../../identity/certificate-service-codec.ts";
+import { renderSpiffeId } from "../../identity/spiffe-id.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import { type CertifiedKey, certifiedKey, newKey, requestFor } from "./certified-key.ts";
+import type { IdentityStore } from "./identity-store.ts";
+import { type CertificateStatus, KeptCertificate } from "./kept-certificate.ts";
 
-export interface WorkloadCertificate {
-	readonly identity: SpiffeId;
-	/** PEM, leaf first, without the root. */
-	readonly chainPem: string;
-	readonly keyPem: string;
-	readonly rootPem: string;
-	readonly notAfterMs: number;
+export interface Workload {
+	readonly namespace: string;
+	readonly serviceAccount: string;
 }
 
 export interface WorkloadCertificatesDeps {
-	/** Has a request signed by a control plane; rejects when none answers. */
-	readonly requestCertificate: (requestPem: string, identity: SpiffeId) => Promise<readonly string[]>;
-	/** Called after each new certificate of a proxy. */
+	/** Of the mesh; undefined while the node has not joined it. */
+	readonly trustDomain: () => string | undefined;
+	/** One CreateCertificate on behalf of a workload; rejects when no control plane does it. */
+	readonly createCertificate: (message: Uint8Array, uri: string) => Promise<Uint8Array>;
+	readonly store: IdentityStore;
+	/** After each new certificate of a proxy. */
 	readonly onRenewed: (proxyId: string) => void;
 	readonly clock: Clock;
 	readonly random: () => number;
 	readonly log: Log;
 }
 
-interface Workload {
-	readonly identity: SpiffeId;
-	certificate?: WorkloadCertificate;
-	failures: number;
-	cancel: Cancel;
-}
-
 export class WorkloadCertificates {
-	readonly #workloads = new Map<string, Workload>();
+	readonly #kept = new Map<string, KeptCertificate>();
 	readonly #deps: WorkloadCertificatesDeps;
 
 	constructor(deps: WorkloadCertificatesDeps) {
 		this.#deps = deps;
 	}
 
-	/** Starts to keep a certificate for a proxy. Idempotent; asks at once. */
-	add(proxyId: string, identity: SpiffeId): void {
-		if (this.#workloads.has(proxyId)) return;
-		const workload: Workload = { identity, failures: 0, cancel: () => {} };
-		this.#workloads.set(proxyId, workload);
-		void this.#renew(proxyId, workload);
+	/** Starts to keep a certificate for a proxy: what is stored serves at once, else it asks at once. Idempotent. */
+	add(proxyId: string, workload: Workload): void {
+		if (this.#kept.has(proxyId)) return;
+		const { store, clock, random, log, onRenewed } = this.#deps;
+		const kept: KeptCertificate = new KeptCertificate({
+			ask: () => this.#ask(workload),
+			onRenewed: (key) => {
+				if (this.#kept.get(proxyId) !== kept) return;
+				onRenewed(proxyId);
+				try {
+					store.saveWorkload(proxyId, key);
+				} catch (error) {
+					log.error({ proxyId, because: String(error) }, "a certificate could not be stored");
+				}
+			},
+			clock,
+			random,
+			log,
+			facts: { certificate: proxyId },
+		});
+		this.#kept.set(proxyId, kept);
+		const stored = store.loadWorkload(proxyId);
+		kept.open(stored && this.#isOf(stored, workload) ? stored : undefined);
 	}
 
 	remove(proxyId: string): void {
-		this.#workloads.get(proxyId)?.cancel();
-		this.#workloads.delete(proxyId);
+		if (!this.#kept.has(proxyId)) return;
+		this.#kept.get(proxyId)?.close();
+		this.#kept.delete(proxyId);
+		this.#deps.store.removeWorkload(proxyId);
 	}
 
-	certificateOf(proxyId: string): WorkloadCertificate | undefined {
-		return this.#workloads.get(proxyId)?.certificate;
+	keyOf(proxyId: string): CertifiedKey | undefined {
+		return this.#kept.get(proxyId)?.key;
 	}
 
+	/** Renews at once what comes from another issuer. */
+	wantIssuer(proxyId: string, issuerKeyId: string): void {
+		this.#kept.get(proxyId)?.wantIssuer(issuerKeyId);
+	}
+
+	/** The reason why no control plane signed may be gone. */
+	nudge(): void {
+		for (const kept of this.#kept.values()) kept.nudge();
+	}
+
+	statuses(): ReadonlyMap<string, CertificateStatus> {
+		return new Map([...this.#kept].map(([proxyId, kept]) => [proxyId, kept.status()]));
+	}
+
+	/** What is stored stays. */
 	close(): void {
-		for (const proxyId of [...this.#workloads.keys()]) this.remove(proxyId);
+		for (const kept of this.#kept.values()) kept.close();
+		this.#kept.clear();
 	}
 
-	async #renew(proxyId: string, workload: Workload): Promise<void> {
-		const { clock, log, random } = this.#deps;
-		const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-		const request = signCertificateRequest(publicKeyDer(privateKey), signerOf(privateKey));
-		const keyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-		try {
-			const chain = await this.#deps.requestCertificate(pemFromDer("CERTIFICATE REQUEST", request), workload.identity);
-			if (this.#workloads.get(proxyId) !== workload) return;
-			workload.certificate = acceptChain(chain, keyPem, workload.identity);
-			workload.failures = 0;
-			const leaf = new X509Certificate(chain[0] ?? "");
-			const plan = planRotation(Date.parse(leaf.validFrom), Date.parse(leaf.validTo), random());
-			workload.cancel = clock.after(
-				Math.max(1000, plan.renewAtMs - clock.wallMs()),
-				() => void this.#renew(proxyId, workload),
-			);
-			this.#deps.onRenewed(proxyId);
-		} catch (error) {
-			if (this.#workloads.get(proxyId) !== workload) return;
-			workload.failures++;
-			const delayMs = retryDelayMs(workload.failures, random());
-			log.warn(
-				{ proxyId, failures: workload.failures, retryInMs: Math.round(delayMs), because: String(error) },
-				"no certificate yet",
-			);
-			workload.cancel = clock.after(delayMs, () => void this.#renew(proxyId, workload));
-		}
+	#isOf(key: CertifiedKey, { namespace, serviceAccount }: Workload): boolean {
+		const trustDomain = this.#deps.trustDomain();
+		if (trustDomain === undefined) return key.uri.endsWith(`/ns/${namespace}/sa/${serviceAccount}`);
+		return key.uri === renderSpiffeId({ trustDomain, namespace, serviceAccount });
 	}
-}
 
-/** Checks that what came back is for our key and our name before it replaces anything. */
-function acceptChain(chain: readonly string[], keyPem: string, identity: SpiffeId): WorkloadCertificate {
-	const rootPem = chain.at(-1);
-	const leafPem = chain[0];
-	if (!rootPem || !leafPem || chain.length < 2) throw new Error("the authority answered without a chain");
-	const leaf = new X509Certificate(leafPem);
-	if (leaf.subjectAltName !== `URI:${renderSpiffeId(identity)}`)
-		throw new Error(`the authority answered for ${leaf.subjectAltName}`);
-	if (!leaf.checkPrivateKey(createPrivateKey(keyPem))) throw new Error("the authority answered for another key");
-	return { identity, chainPem: chain.slice(0, -1).join(""), keyPem, rootPem, notAfterMs: Date.parse(leaf.validTo) };
+	async #ask(workload: Workload): Promise<CertifiedKey> {
+		const trustDomain = this.#deps.trustDomain();
+		if (trustDomain === undefined) throw new Error("this node has not joined the mesh");
+		const uri = renderSpiffeId({ trustDomain, ...workload });
+		const keyPem = newKey();
+		const message = encodeCreateCertificateRequest({ csr: requestFor(keyPem), validitySeconds: 0 });
+		const chain = decodeCreateCertificateResponse(await this.#deps.createCertificate(message, uri));
+		const key = certifiedKey(keyPem, chain);
+		if (key.uri !== uri) throw new Error(`the authority answered for ${key.uri}`);
+		return key;
+	}
 }

@@ -10,6 +10,8 @@ export interface NodePaths {
 	readonly metricsSocket: string;
 	/** Workload certificates over SDS. */
 	readonly secretSocket: string;
+	/** Directory of keys and certificates, root only. */
+	readonly identity: string;
 	readonly nameTable: string;
 	readonly dnsRecord: string;
 	readonly dnsLog: string;
@@ -37,6 +39,7 @@ export function nodePaths(state: string): NodePaths {
 		xdsSocket: `${state}/xds.sock`,
 		metricsSocket: `${state}/metrics.sock`,
 		secretSocket: `${state}/sds.sock`,
+		identity: `${state}/identity`,
 		nameTable: `${state}/name-table.json`,
 		dnsRecord: `${state}/dns.json`,
 		dnsLog: `${state}/dns.log`,

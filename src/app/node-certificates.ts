@@ -1,0 +1,230 @@
+// The node's part in identity, put together: its own certificate, those of its workloads, the roots, and the SDS server that
+// hands them to the Envoys. In: pods as they come and go, trust bundles from the relay. Out: TLS for the relay, secrets.
+
+import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
+import { createCertificatePath } from "../identity/certificate-service-codec.ts";
+import type { TrustBundle } from "../identity/trust-bundle.ts";
+import type { EnvoyAdmin } from "../node/envoy-admin.ts";
+import { ControlCaller, type ControlSecurity } from "../node/identity/control-caller.ts";
+import type { HostPort } from "../node/identity/control-trust.ts";
+import { renderIdentityMetrics } from "../node/identity/identity-metrics.ts";
+import { IdentityStore } from "../node/identity/identity-store.ts";
+import type { CertificateStatus } from "../node/identity/kept-certificate.ts";
+import { NodeIdentity, type NodeIdentityStatus } from "../node/identity/node-identity.ts";
+import { type SecretServer, startSecretServer } from "../node/identity/secret-server.ts";
+import { TrustBundles } from "../node/identity/trust-bundles.ts";
+import { type Workload, WorkloadCertificates } from "../node/identity/workload-certificates.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { XdsRelayOptions } from "../xds/wire/xds-relay.ts";
+
+export type NodeSecurity =
+	/** The node proves itself to its control planes, and they to it. */
+	| {
+			readonly mode: "mutualTls";
+			/** The join token as it is at this moment; undefined: none. */
+			readonly readToken: () => string | undefined;
+			/** Where it is looked for, in words. */
+			readonly tokenPlace: string;
+	  }
+	/** For tests and closed labs: nothing is proved. Without a trust domain workloads get no certificates. */
+	| { readonly mode: "plaintext"; readonly trustDomain?: string };
+
+export interface NodeCertificatesOptions {
+	readonly name: string;
+	readonly security: NodeSecurity;
+	/** Of the identities' files. */
+	readonly directory: string;
+	readonly upstreams: readonly HostPort[];
+}
+
+export interface IdentityStatus {
+	readonly trustDomain?: string;
+	/** Absent with plaintext. */
+	readonly node?: NodeIdentityStatus;
+	readonly workloads: Readonly<Record<string, CertificateStatus>>;
+	/** Proxies whose trust bundle is not in force yet, and why. */
+	readonly pendingTrust: Readonly<Record<string, string>>;
+}
+
+export interface NodeCertificatesDeps {
+	/** Admin interface of a proxy's Envoy. */
+	readonly adminOf: (proxyId: string) => EnvoyAdmin | undefined;
+	/** A connection to the control planes that was not possible before may be now. */
+	readonly onJoined: () => void;
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+export class NodeCertificates {
+	readonly #options: NodeCertificatesOptions;
+	readonly #deps: NodeCertificatesDeps;
+	readonly #proxyIds = new Set<string>();
+	readonly #store: IdentityStore;
+	readonly #caller: ControlCaller;
+	readonly #node: NodeIdentity | undefined;
+	readonly #workloads: WorkloadCertificates;
+	readonly #bundles: TrustBundles;
+	#secrets: SecretServer | undefined;
+
+	constructor(options: NodeCertificatesOptions, deps: NodeCertificatesDeps) {
+		this.#options = options;
+		this.#deps = deps;
+		const { clock, log } = deps;
+		const { security, upstreams } = options;
+		const common = { clock, log, random: Math.random };
+		this.#store = new IdentityStore(options.directory, log);
+		this.#caller = new ControlCaller({ upstreams, clock });
+		if (security.mode === "mutualTls")
+			this.#node = new NodeIdentity({
+				...common,
+				...security,
+				name: options.name,
+				upstreams,
+				store: this.#store,
+				caller: this.#caller,
+				onRenewed: () => this.#onNodeRenewed(),
+			});
+		const trustDomain = (): string | undefined =>
+			security.mode === "plaintext" ? security.trustDomain : this.#node?.trustDomain;
+		this.#workloads = new WorkloadCertificates({
+			...common,
+			trustDomain,
+			createCertificate: (message, uri) => this.#certify(message, uri),
+			store: this.#store,
+			onRenewed: (proxyId) => {
+				this.#secrets?.publish(proxyId);
+				this.#bundles.check(proxyId);
+			},
+		});
+		this.#bundles = new TrustBundles({
+			clock,
+			log,
+			trustDomain,
+			onChanged: (proxyId) => this.#onBundle(proxyId),
+			lackOf: (proxyId, bundle) => this.#lackOf(proxyId, bundle),
+		});
+	}
+
+	/** Before any pod: takes what is stored, or begins to join. */
+	open(): void {
+		this.#node?.open();
+	}
+
+	/** Whether workloads get certificates at all. */
+	get isOn(): boolean {
+		return this.#options.security.mode === "mutualTls" || this.#options.security.trustDomain !== undefined;
+	}
+
+	add(proxyId: string, workload: Workload): void {
+		if (!this.isOn) return;
+		this.#proxyIds.add(proxyId);
+		this.#workloads.add(proxyId, workload);
+	}
+
+	remove(proxyId: string): void {
+		this.#proxyIds.delete(proxyId);
+		this.#workloads.remove(proxyId);
+		this.#bundles.forget(proxyId);
+	}
+
+	/** When the pods of an earlier agent are known: what belongs to none of them goes, the rest is served. */
+	async listen(socketPath: string): Promise<void> {
+		if (!this.isOn) return;
+		this.#store.keepWorkloads(this.#proxyIds);
+		this.#secrets = await startSecretServer(socketPath, {
+			admit: (proxyId) => this.#proxyIds.has(proxyId),
+			keyPairOf: (proxyId) => {
+				const key = this.#workloads.keyOf(proxyId);
+				return key && { chainPem: key.chainPem, keyPem: key.keyPem, rootPem: this.#rootsOf(proxyId, key.rootPem) };
+			},
+			onAnswered: (proxyId) => this.#bundles.check(proxyId),
+			clock: this.#deps.clock,
+			log: this.#deps.log,
+		});
+	}
+
+	relayOptions(): Pick<XdsRelayOptions, "tls" | "onTrustBundle"> {
+		const node = this.#node;
+		return {
+			...(node && { tls: () => node.security() }),
+			...(this.isOn && { onTrustBundle: (delivery) => this.#bundles.receive(delivery) }),
+		};
+	}
+
+	status(): IdentityStatus {
+		const trustDomain = this.#node?.trustDomain;
+		return {
+			...(trustDomain !== undefined && { trustDomain }),
+			...(this.#node && { node: this.#node.status() }),
+			workloads: Object.fromEntries(this.#workloads.statuses()),
+			pendingTrust: Object.fromEntries(this.#bundles.pending()),
+		};
+	}
+
+	/** Of all certificates, or of one proxy's alone. */
+	metrics(proxyId?: string): string {
+		const workloads = [...this.#workloads.statuses()].filter(([id]) => proxyId === undefined || id === proxyId);
+		const node = this.#node && proxyId === undefined ? [["node", this.#node.status()] as const] : [];
+		const pending = [...this.#bundles.pending().keys()].filter((id) => proxyId === undefined || id === proxyId);
+		return renderIdentityMetrics(new Map([...node, ...workloads]), pending.length, this.#deps.clock.wallMs());
+	}
+
+	async close(): Promise<void> {
+		this.#node?.close();
+		this.#workloads.close();
+		this.#bundles.close();
+		this.#caller.close();
+		await this.#secrets?.close();
+	}
+
+	#rootsOf(proxyId: string, own: string): string {
+		const roots = this.#node?.roots ?? [];
+		return this.#bundles.rootsOf(proxyId) ?? (roots.length > 0 ? roots.join("") : own);
+	}
+
+	#onNodeRenewed(): void {
+		this.#workloads.nudge();
+		this.#bundles.check();
+		this.#deps.onJoined();
+	}
+
+	#onBundle(proxyId: string): void {
+		this.#node?.trust(this.#bundles.allRoots());
+		const issuerKeyId = this.#bundles.issuerOf(proxyId);
+		if (issuerKeyId !== undefined) {
+			this.#workloads.wantIssuer(proxyId, issuerKeyId);
+			this.#node?.wantIssuer(issuerKeyId);
+		}
+		this.#secrets?.publish(proxyId);
+	}
+
+	#certify(message: Uint8Array, uri: string): Promise<Uint8Array> {
+		const security: ControlSecurity | undefined = this.#node ? this.#node.security() : "plaintext";
+		if (!security) return Promise.reject(new Error("this node has not joined the mesh"));
+		const headers = { [workloadIdentityHeader]: uri };
+		return this.#caller.call(security, { path: createCertificatePath, message, headers });
+	}
+
+	async #lackOf(proxyId: string, bundle: TrustBundle): Promise<string | undefined> {
+		if (this.#node && this.#node.issuerKeyId !== bundle.issuerKeyId)
+			return "the node's own certificate comes from another issuer";
+		const key = this.#workloads.keyOf(proxyId);
+		if (!key) return "it has no certificate yet";
+		if (key.issuerKeyId !== bundle.issuerKeyId) return "its certificate comes from another issuer";
+		const use = this.#secrets?.useOf(proxyId) ?? "waiting";
+		if (use === "confirmed") return undefined;
+		if (use === "refused") return "its Envoy has refused the secrets";
+		if (use === "waiting") return "its Envoy has not confirmed the secrets yet";
+		// Nobody asks: right for an Envoy that needs none. One that has some from before must ask again first.
+		const has = await hasSecrets(this.#deps.adminOf(proxyId));
+		return has === false ? undefined : "its Envoy does not ask for its secrets";
+	}
+}
+
+/** Whether an Envoy holds secrets of its workload; undefined when it does not answer. */
+async function hasSecrets(admin: EnvoyAdmin | undefined): Promise<boolean | undefined> {
+	const answer = await admin?.get("/config_dump?resource=dynamic_active_secrets");
+	if (answer?.status !== 200) return undefined;
+	return /"name":\s*"(?:default|ROOTCA)"/.test(answer.body);
+}

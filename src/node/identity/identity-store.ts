@@ -1,0 +1,152 @@
+// What the node must still have when everything else is down: its own key and chain, the roots that it trusts, and the
+// certificates of its workloads. One file each, replaced whole, for root only. A file that is not whole is set aside.
+
+import { createHash } from "node:crypto";
+import {
+	closeSync,
+	fsyncSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { Log } from "../../runtime/log.ts";
+import { type CertifiedKey, certificatesIn, parseCertifiedKey, renderCertifiedKey } from "./certified-key.ts";
+
+export class IdentityStore {
+	readonly #directory: string;
+	readonly #log: Log;
+
+	/** Makes the directory, 0700. */
+	constructor(directory: string, log: Log) {
+		this.#directory = directory;
+		this.#log = log;
+		mkdirSync(join(directory, "workloads"), { recursive: true, mode: 0o700 });
+	}
+
+	get nodePath(): string {
+		return join(this.#directory, "node.pem");
+	}
+
+	loadNode(): CertifiedKey | undefined {
+		return this.#load(this.nodePath, parseCertifiedKey);
+	}
+
+	saveNode(key: CertifiedKey): void {
+		this.#write(this.nodePath, renderCertifiedKey(key), true);
+	}
+
+	/** PEM, one certificate each. */
+	loadRoots(): readonly string[] {
+		return (
+			this.#load(this.#rootsPath, (text) => {
+				const roots = certificatesIn(text);
+				if (roots.length === 0) throw new Error("it holds no certificate");
+				return roots;
+			}) ?? []
+		);
+	}
+
+	saveRoots(roots: readonly string[]): void {
+		this.#write(this.#rootsPath, roots.join(""), true);
+	}
+
+	/** The key of a request to join that may have been answered already: the same token certifies no other. */
+	joiningKey(make: () => string): string {
+		const path = join(this.#directory, "joining.key");
+		const known = this.#load(path, (text) => {
+			if (!text.endsWith("-----END PRIVATE KEY-----\n")) throw new Error("it holds no private key");
+			return text;
+		});
+		if (known !== undefined) return known;
+		const made = make();
+		this.#write(path, made, true);
+		return made;
+	}
+
+	/** The token has certified the joining key. Only a digest of it is kept. */
+	markUsed(token: string): void {
+		this.#write(join(this.#directory, "used-token"), digestOf(token), true);
+		rmSync(join(this.#directory, "joining.key"), { force: true });
+	}
+
+	wasUsed(token: string): boolean {
+		try {
+			return readFileSync(join(this.#directory, "used-token"), "utf8") === digestOf(token);
+		} catch {
+			return false;
+		}
+	}
+
+	loadWorkload(proxyId: string): CertifiedKey | undefined {
+		return this.#load(this.#workloadPath(proxyId), parseCertifiedKey);
+	}
+
+	saveWorkload(proxyId: string, key: CertifiedKey): void {
+		this.#write(this.#workloadPath(proxyId), renderCertifiedKey(key), false);
+	}
+
+	removeWorkload(proxyId: string): void {
+		rmSync(this.#workloadPath(proxyId), { force: true });
+	}
+
+	/** Removes the files of workloads that went while no agent ran. */
+	keepWorkloads(proxyIds: Iterable<string>): void {
+		const kept = new Set([...proxyIds].map(fileNameOf));
+		const directory = join(this.#directory, "workloads");
+		for (const name of readdirSync(directory)) if (!kept.has(name)) rmSync(join(directory, name), { force: true });
+	}
+
+	get #rootsPath(): string {
+		return join(this.#directory, "roots.pem");
+	}
+
+	#workloadPath(proxyId: string): string {
+		return join(this.#directory, "workloads", fileNameOf(proxyId));
+	}
+
+	#load<Content>(path: string, parse: (text: string) => Content): Content | undefined {
+		let text: string;
+		try {
+			text = readFileSync(path, "utf8");
+		} catch {
+			return undefined;
+		}
+		try {
+			return parse(text);
+		} catch (error) {
+			const aside = `${path}.unreadable`;
+			renameSync(path, aside);
+			const because = error instanceof Error ? error.message : String(error);
+			this.#log.error({ file: path, aside, because }, "a stored certificate is not usable and was set aside");
+			return undefined;
+		}
+	}
+
+	/** `lasting`: it must survive a loss of power as well, whatever that costs. */
+	#write(path: string, text: string, lasting: boolean): void {
+		const temporary = `${path}.${process.pid}.tmp`;
+		const file = openSync(temporary, "w", 0o600);
+		try {
+			writeSync(file, text);
+			if (lasting) fsyncSync(file);
+		} finally {
+			closeSync(file);
+		}
+		renameSync(temporary, path);
+	}
+}
+
+/** Readable where it can be; no file name is longer than 255 bytes. */
+function fileNameOf(proxyId: string): string {
+	const readable = `${encodeURIComponent(proxyId)}.pem`;
+	return readable.length <= 200 ? readable : `${digestOf(proxyId)}.pem`;
+}
+
+function digestOf(text: string): string {
+	return createHash("sha256").update(text).digest("hex");
+}

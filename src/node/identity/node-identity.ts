@@ -1,0 +1,213 @@
+// Who this node is: its certificate from joining to renewal, the roots that it trusts, and with both the connections to the
+// control planes. It starts with what is stored; a token is needed only where nothing is, or where all has expired.
+
+import { X509Certificate } from "node:crypto";
+import {
+	createCertificatePath,
+	decodeCreateCertificateResponse,
+	encodeCreateCertificateRequest,
+} from "../../identity/certificate-service-codec.ts";
+import { type PartId, parsePartId } from "../../identity/spiffe-id.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { type CertifiedKey, certifiedKey, newKey, requestFor } from "./certified-key.ts";
+import type { ControlCaller, ControlSecurity } from "./control-caller.ts";
+import { fetchRoot, type HostPort, tlsToControl } from "./control-trust.ts";
+import type { IdentityStore } from "./identity-store.ts";
+import { parseJoinToken } from "./join-token.ts";
+import { type CertificateStatus, KeptCertificate } from "./kept-certificate.ts";
+
+export interface NodeIdentityDeps {
+	/** Of this machine, as the control planes' resources name it. */
+	readonly name: string;
+	/** The text of a join token as it is now; undefined: there is none. */
+	readonly readToken: () => string | undefined;
+	/** Where to put a token, for messages. */
+	readonly tokenPlace: string;
+	readonly upstreams: readonly HostPort[];
+	readonly store: IdentityStore;
+	readonly caller: ControlCaller;
+	/** It has a certificate, or another one. */
+	readonly onRenewed: () => void;
+	readonly clock: Clock;
+	readonly random: () => number;
+	readonly log: Log;
+}
+
+export interface NodeIdentityStatus extends CertificateStatus {
+	readonly roots: readonly string[];
+}
+
+export class NodeIdentity {
+	readonly #deps: NodeIdentityDeps;
+	readonly #kept: KeptCertificate;
+	#roots: readonly string[];
+	#id: PartId | undefined;
+	#security: ControlSecurity | undefined;
+
+	constructor(deps: NodeIdentityDeps) {
+		this.#deps = deps;
+		this.#roots = deps.store.loadRoots();
+		this.#kept = new KeptCertificate({
+			ask: () => this.#ask(),
+			onRenewed: (key) => this.#take(key),
+			clock: deps.clock,
+			random: deps.random,
+			log: deps.log,
+			facts: { certificate: `node ${deps.name}` },
+		});
+	}
+
+	/** Takes what is stored, joins when nothing is. */
+	open(): void {
+		const stored = this.#deps.store.loadNode();
+		const id = stored && parsePartId(stored.uri);
+		if (stored && id) {
+			this.#id = id;
+			if (this.#roots.length === 0) this.#roots = [stored.rootPem];
+		}
+		this.#kept.open(id ? stored : undefined);
+	}
+
+	/** Undefined until it has joined once. */
+	get trustDomain(): string | undefined {
+		return this.#id?.trustDomain;
+	}
+
+	/** PEM. */
+	get roots(): readonly string[] {
+		return this.#roots;
+	}
+
+	get issuerKeyId(): string | undefined {
+		return this.#kept.key?.issuerKeyId;
+	}
+
+	/** For a connection now; undefined while it has not joined. The same object as long as nothing changes. */
+	security(): Exclude<ControlSecurity, "plaintext"> | undefined {
+		const { key } = this.#kept;
+		if (!key || !this.#id) return undefined;
+		this.#security ??= tlsToControl({ roots: this.#roots, trustDomain: this.#id.trustDomain, own: key });
+		return this.#security === "plaintext" ? undefined : this.#security;
+	}
+
+	/** What the mesh trusts now. Never nothing. */
+	trust(roots: readonly string[]): void {
+		if (roots.length === 0 || sameTexts(roots, this.#roots)) return;
+		this.#roots = roots;
+		this.#security = undefined;
+		this.#saveRoots();
+	}
+
+	wantIssuer(issuerKeyId: string): void {
+		this.#kept.wantIssuer(issuerKeyId);
+	}
+
+	status(): NodeIdentityStatus {
+		return {
+			...this.#kept.status(),
+			roots: this.#roots.map((root) => new X509Certificate(root).fingerprint256),
+		};
+	}
+
+	close(): void {
+		this.#kept.close();
+	}
+
+	async #ask(): Promise<CertifiedKey> {
+		const { key } = this.#kept;
+		const isUsable = key !== undefined && this.#deps.clock.wallMs() < key.notAfterMs;
+		if (!isUsable) return this.#join(key !== undefined);
+		try {
+			return await this.#renew();
+		} catch (error) {
+			// Perhaps the mesh has other roots by now; whoever puts a fresh token there wants this node back.
+			const token = this.#deps.readToken();
+			if (token === undefined || this.#deps.store.wasUsed(token.trim())) throw error;
+			return this.#join(false).catch((second: unknown) => {
+				throw new Error(`${textOf(error)}; joining anew: ${textOf(second)}`);
+			});
+		}
+	}
+
+	async #renew(): Promise<CertifiedKey> {
+		const security = this.security();
+		if (!security) throw new Error("it has no certificate to renew");
+		const keyPem = newKey();
+		return this.#request(security, keyPem, {});
+	}
+
+	async #join(expired: boolean): Promise<CertifiedKey> {
+		const { readToken, tokenPlace, upstreams, name, store } = this.#deps;
+		const text = readToken();
+		const hint = `keepmesh token create --node ${name} on a control plane, and put it into ${tokenPlace}`;
+		const lack = expired ? "the node's certificate has expired" : "this node has not joined";
+		if (text === undefined) throw new Error(`${lack}, and there is no join token: ${hint}`);
+		const token = parseJoinToken(text);
+		if (!token) throw new Error(`${lack}, and what ${tokenPlace} holds is no join token: ${hint}`);
+		if (store.wasUsed(token.text)) throw new Error(`${lack}, and the join token in ${tokenPlace} is used up: ${hint}`);
+		try {
+			const root = await this.#findRoot(upstreams, token.rootHash);
+			// Written down before it is sent: if the answer is lost, the token still certifies this key.
+			const keyPem = store.joiningKey(newKey);
+			const security = tlsToControl({ roots: [root] });
+			const key = await this.#request(security, keyPem, { authorization: `Bearer ${token.text}` });
+			this.#roots = [...new Set([root, key.rootPem])];
+			this.#saveRoots();
+			store.markUsed(token.text);
+			return key;
+		} catch (error) {
+			throw new Error(`${lack}: ${textOf(error)}`);
+		}
+	}
+
+	async #findRoot(upstreams: readonly HostPort[], rootHash: string): Promise<string> {
+		const reasons: string[] = [];
+		for (const upstream of upstreams) {
+			try {
+				return await fetchRoot(upstream, rootHash);
+			} catch (error) {
+				reasons.push(`${upstream.host}:${upstream.port}: ${textOf(error)}`);
+			}
+		}
+		throw new Error(reasons.join("; "));
+	}
+
+	async #request(security: ControlSecurity, keyPem: string, headers: Readonly<Record<string, string>>) {
+		const message = encodeCreateCertificateRequest({ csr: requestFor(keyPem), validitySeconds: 0 });
+		const answer = await this.#deps.caller.call(security, { path: createCertificatePath, message, headers });
+		const key = certifiedKey(keyPem, decodeCreateCertificateResponse(answer));
+		const id = parsePartId(key.uri);
+		if (id?.part !== "node") throw new Error(`the control plane answered with a certificate for ${key.uri}`);
+		if (id.name !== this.#deps.name)
+			throw new Error(`the certificate is for node ${id.name}, and this one is ${this.#deps.name}: see --node`);
+		return key;
+	}
+
+	#take(key: CertifiedKey): void {
+		this.#id = parsePartId(key.uri);
+		this.#security = undefined;
+		try {
+			this.#deps.store.saveNode(key);
+		} catch (error) {
+			this.#deps.log.error({ because: textOf(error) }, "the node's certificate could not be stored");
+		}
+		this.#deps.log.info({ uri: key.uri, notAfter: new Date(key.notAfterMs).toISOString() }, "node certified");
+		this.#deps.onRenewed();
+	}
+
+	#saveRoots(): void {
+		try {
+			this.#deps.store.saveRoots(this.#roots);
+		} catch (error) {
+			this.#deps.log.error({ because: textOf(error) }, "the roots could not be stored");
+		}
+	}
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+	const texts = new Set(a);
+	return texts.size === new Set(b).size && b.every((text) => texts.has(text));
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
