@@ -3,6 +3,7 @@
 
 import { danglingReferences, renderDangling } from "../../envoy/find-dangling-references.ts";
 import { generateProxyConfig } from "../../envoy/generate-proxy-config.ts";
+import { trustBundleTypeUrl } from "../../identity/trust-bundle.ts";
 import type { Proxy as MeshProxy } from "../../model/proxy.ts";
 import type { ProxyView } from "../../model/view.ts";
 import { keyOf, type ObjectKey } from "../../resources/config-object.ts";
@@ -12,7 +13,7 @@ import type { Change } from "../../snapshot/change.ts";
 import { applyChanges, emptySnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
 import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
-import { type ProxyConfig, typeUrls } from "../../xds/resource.ts";
+import { type ProxyConfig, type ResourcePart, typeUrls } from "../../xds/resource.ts";
 import { NameTableParts } from "./name-table-parts.ts";
 import {
 	defaultPublishConfig,
@@ -67,6 +68,7 @@ export class ControlPlane {
 	/** When each object last changed, as a publication's number. */
 	readonly #changedIn = new Map<ObjectKey, number>();
 	readonly #nameTables = new NameTableParts();
+	#trustBundle: ResourcePart | undefined;
 	#snapshot: Snapshot;
 	#pending: Change[] = [];
 	#publish = initialPublishState;
@@ -131,7 +133,7 @@ export class ControlPlane {
 		this.#proxies.set(proxy.id, {
 			proxy: known,
 			view: undefined,
-			published: before?.published ?? this.#lastGood.get(proxy.id),
+			published: this.#withTrustBundle(known, before?.published ?? this.#lastGood.get(proxy.id)),
 			withheld: before?.withheld,
 		});
 		this.#lastGood.delete(proxy.id);
@@ -151,6 +153,19 @@ export class ControlPlane {
 
 	configFor(proxyId: string): ProxyConfig | undefined {
 		return this.#proxies.get(proxyId)?.published;
+	}
+
+	/** What the mesh trusts from now on; sent at once, also to proxies whose other configuration is withheld. */
+	setTrustBundle(part: ResourcePart): void {
+		this.#trustBundle = part;
+		const changed: string[] = [];
+		for (const [proxyId, entry] of this.#proxies) {
+			const published = this.#withTrustBundle(entry.proxy, entry.published);
+			if (published === entry.published) continue;
+			this.#proxies.set(proxyId, { ...entry, published });
+			changed.push(proxyId);
+		}
+		if (changed.length > 0) this.#parts.onPublished(changed);
 	}
 
 	/** The operator wants what is held to be sent; all of it, or that of one proxy. Returns how many pushes that were. */
@@ -237,7 +252,8 @@ export class ControlPlane {
 			this.#withhold(entry, view, made.withheld);
 			return false;
 		}
-		this.#proxies.set(proxyId, { ...entry, view, published: made.config, withheld: undefined });
+		const published = this.#withTrustBundle(entry.proxy, made.config);
+		this.#proxies.set(proxyId, { ...entry, view, published, withheld: undefined });
 		this.#confirmed.delete(proxyId);
 		return true;
 	}
@@ -275,6 +291,13 @@ export class ControlPlane {
 		if (verdict.type === "send") return { ok: true, config };
 		this.#setTimer("held", guard.holdMs, () => this.#refreshAndPublish([...this.#proxies.keys()]));
 		return { ok: false, withheld: { because: "held", message: heldMessage(verdict.held), held: verdict.held } };
+	}
+
+	/** Only proxies with a workload certificate have one; the same object when nothing changes. */
+	#withTrustBundle(proxy: MeshProxy, config: ProxyConfig | undefined): ProxyConfig | undefined {
+		const part = proxy.workloadCertificate ? this.#trustBundle : undefined;
+		if (!config || !part || config.get(trustBundleTypeUrl)?.parts[0] === part) return config;
+		return new Map([...config, [trustBundleTypeUrl, { typeUrl: trustBundleTypeUrl, parts: [part] }]]);
 	}
 
 	#withhold(entry: ProxyEntry, view: ProxyView, withheld: Withheld): void {
