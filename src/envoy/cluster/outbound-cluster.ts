@@ -81,13 +81,13 @@ function metadataOf(view: ServiceView, cluster: ServiceCluster): ClusterInit["me
 }
 
 /** Istio's rule: a credentialName is for gateways, which may read the Secret; sidecars take the rule's tls as absent. */
-function tlsForRole(tls: ClientTls | undefined, role: ProxyRole): ClientTls | undefined {
+export function tlsForRole(tls: ClientTls | undefined, role: ProxyRole): ClientTls | undefined {
 	const ofGateway = tls?.credentialName && (tls.mode === "SIMPLE" || tls.mode === "MUTUAL");
 	return ofGateway && role === "sidecar" ? undefined : tls;
 }
 
 /** Istio's automatic mutual TLS: where no rule says anything else of TLS, each endpoint gets what it can take. */
-function speaksMeshTlsByItself(
+export function speaksMeshTlsByItself(
 	{ service }: ServiceView,
 	cluster: ServiceCluster,
 	{ mesh, options }: OutboundClusterContext,
