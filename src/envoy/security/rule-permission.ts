@@ -41,25 +41,23 @@ const method: PermissionAttribute = {
 
 /**
  * Case does not matter. A host as it stands in the policy does not match one with a port (Istio's behaviour: name it with
- * `:*` as well); for what closes, a port and a final dot do not matter.
+ * `:*` as well). For what closes, neither a port nor a final dot makes it another host, and a list of hosts (several Host
+ * headers) or a user in front is taken for each host in it.
  */
 const host: PermissionAttribute = {
 	httpOnly: true,
 	match: (value, reach) => {
 		if (value === "*") return header(":authority", "present");
-		const asWritten = textPattern(value, true);
-		if (reach === "narrow" || value.endsWith("*")) return header(":authority", asWritten);
-		const name = value.startsWith("*") ? value.slice(1) : value;
-		const withPort = value.startsWith("*")
-			? [expressionMatcher(`(?i)\\C*${quoteExpression(name)}(?:\\.|\\.?:\\C*)`)]
-			: [
-					textMatcher("prefix", `${name}:`, true),
-					textMatcher("exact", `${name}.`, true),
-					textMatcher("prefix", `${name}.:`, true),
-				];
-		return permissions.oneOf([asWritten, ...withPort].map((text) => header(":authority", text)));
+		return header(":authority", reach === "narrow" ? textPattern(value, true) : wideHost(value));
 	},
 };
+
+function wideHost(value: string): StringMatcher {
+	const start = value.startsWith("*") ? "\\C*" : "(?:\\C*[,@]\\s*)?";
+	const end = value.endsWith("*") && !value.startsWith("*") ? "\\C*" : "\\.?(?:[:,]\\C*)?";
+	const name = value.startsWith("*") ? value.slice(1) : value.endsWith("*") ? value.slice(0, -1) : value;
+	return expressionMatcher(`(?i)${start}${quoteExpression(name)}${end}`);
+}
 
 const requestPath: PermissionAttribute = {
 	httpOnly: true,

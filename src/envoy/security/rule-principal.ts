@@ -125,7 +125,7 @@ function header(name: string): PrincipalAttribute {
 	};
 }
 
-const headerKey = /^request\.headers\[([^[\]]+)\]$/;
+const headerKey = /^request\.headers\[(:?[!#$%&'*+\-.^_`|~0-9A-Za-z]+)\]$/;
 const claimKey = /^request\.auth\.claims((?:\[[^[\]]+\])+)$/;
 
 /** The attribute of a `when` key, where it is one of the source or of its token. */
