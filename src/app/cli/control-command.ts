@@ -17,6 +17,7 @@ interface ControlFlags {
 	readonly apiName?: readonly string[];
 	readonly insecureXds?: HostPort;
 	readonly xdsSocket?: string;
+	readonly allowLoopbackKeySets?: boolean;
 	readonly trustDomain: string;
 	readonly network: string;
 	readonly clusterId: string;
@@ -44,6 +45,10 @@ export function controlCommand(): Command {
 				.default({ host: "127.0.0.1", port: 15014 }, "127.0.0.1:15014"),
 		)
 		.option("--api-name <name...>", "names, besides localhost, under which the API may be called")
+		.option(
+			"--allow-loopback-key-sets",
+			"fetch key sets of token issuers from this machine too (labs only: policies could reach its own services)",
+		)
 		.option("--id <name>", "name of this replica", hostname())
 		.option("--trust-domain <domain>", "of the certificates that it signs", "cluster.local")
 		.option("--cluster-id <name>", "of the workloads in the resources", "Kubernetes")
@@ -77,6 +82,7 @@ async function runControl(flags: ControlFlags): Promise<void> {
 				snapshot: { clusterId: flags.clusterId, network: flags.network },
 				...(flags.data === undefined ? {} : { dataDirectory: flags.data }),
 				...(flags.ca === undefined ? {} : { caDirectory: flags.ca }),
+				...(flags.allowLoopbackKeySets === undefined ? {} : { allowLoopbackKeySets: flags.allowLoopbackKeySets }),
 				...(flags.apiName === undefined ? {} : { apiNames: flags.apiName }),
 				...(flags.insecureXds === undefined ? {} : { insecureXds: flags.insecureXds }),
 				...(flags.xdsSocket === undefined ? {} : { xdsSocket: flags.xdsSocket }),

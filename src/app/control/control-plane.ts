@@ -10,6 +10,8 @@ import { keyOf, type ObjectKey } from "../../resources/config-object.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Change } from "../../snapshot/change.ts";
+import type { KeySets, NeededKeySet } from "../../snapshot/key-sets.ts";
+import { applyKeySets, neededKeySets } from "../../snapshot/needed-key-sets.ts";
 import { applyChanges, emptySnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
 import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
@@ -23,7 +25,7 @@ import {
 	type PublishLane,
 	stepPublish,
 } from "./publish-machine.ts";
-import { defaultPushGuardConfig, type HeldPush, judgePush, type PushGuardConfig } from "./push-guard.ts";
+import { defaultPushGuardConfig, type HeldPush, heldMessage, judgePush, type PushGuardConfig } from "./push-guard.ts";
 
 export interface ControlPlaneOptions {
 	readonly publish?: PublishConfig;
@@ -37,6 +39,8 @@ export interface ControlPlaneParts {
 	readonly metrics: ControlMetrics;
 	/** These proxies have a new configuration. */
 	readonly onPublished: (proxyIds: readonly string[]) => void;
+	/** Key sets that the policies need now; those known already may be given back at once, by `setKeySets`. */
+	readonly onNeededKeySets?: (needed: readonly NeededKeySet[]) => void;
 }
 
 /** Why a proxy does not get its newest configuration. */
@@ -155,6 +159,14 @@ export class ControlPlane {
 		return this.#proxies.get(proxyId)?.published;
 	}
 
+	/** All key sets that were fetched for tokens, the last good one of each address. */
+	setKeySets(keySets: KeySets): void {
+		const snapshot = applyKeySets(this.#snapshot, keySets);
+		if (snapshot === this.#snapshot) return;
+		this.#snapshot = snapshot;
+		this.#step({ type: "changed", lane: "everything", nowMs: this.#parts.clock.monotonicMs() });
+	}
+
 	/** What the mesh trusts from now on; sent at once, also to proxies whose other configuration is withheld. */
 	setTrustBundle(part: ResourcePart): void {
 		this.#trustBundle = part;
@@ -224,7 +236,9 @@ export class ControlPlane {
 			if (change.type === "objectApplied") this.#changedIn.set(keyOf(change.object), this.#generation);
 			else this.#changedIn.delete(change.key);
 		}
+		const before = this.#snapshot.policies;
 		this.#snapshot = applyChanges(this.#snapshot, changes).snapshot;
+		if (this.#snapshot.policies !== before) this.#parts.onNeededKeySets?.(neededKeySets(this.#snapshot));
 	}
 
 	#refreshAndPublish(proxyIds: readonly string[], lane: PublishLane = "everything"): void {
@@ -321,14 +335,6 @@ export class ControlPlane {
 		metrics.services.set(registry.byKey.size);
 		metrics.virtualServices.set(this.#snapshot.objects.VirtualService?.size ?? 0);
 	}
-}
-
-function heldMessage(held: HeldPush): string {
-	const parts = held.removals.map(({ typeUrl, removed, had }) => {
-		const noun = typeUrl.endsWith(".Cluster") ? "clusters" : "listeners";
-		return `${removed} of ${had} ${noun}`;
-	});
-	return `it would remove ${parts.join(" and ")}; confirm it, or it is sent when it is still wanted after 30 s`;
 }
 
 function kindOfChange(change: Change): string {

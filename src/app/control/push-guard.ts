@@ -59,3 +59,12 @@ function removalOf(typeUrl: TypeUrl, current: ProxyConfig, next: ProxyConfig): R
 	}
 	return { typeUrl, removed, had };
 }
+
+/** For whoever waits for what is held. */
+export function heldMessage(held: HeldPush): string {
+	const parts = held.removals.map(({ typeUrl, removed, had }) => {
+		const noun = typeUrl.endsWith(".Cluster") ? "clusters" : "listeners";
+		return `${removed} of ${had} ${noun}`;
+	});
+	return `it would remove ${parts.join(" and ")}; confirm it, or it is sent when it is still wanted after 30 s`;
+}
