@@ -59,6 +59,11 @@ export class KeptCertificate {
 		this.#run({ type: "issuerWanted", issuerKeyId });
 	}
 
+	/** Asks for another one now, whatever the age of this one. */
+	renewNow(): void {
+		this.#run({ type: "renewalWanted" });
+	}
+
 	/** Why it failed may be over: tries now. */
 	nudge(): void {
 		if (this.#because !== undefined) this.#run({ type: "nudged" });

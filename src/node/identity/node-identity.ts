@@ -8,7 +8,7 @@ import {
 	encodeCreateCertificateRequest,
 } from "../../identity/certificate-service-codec.ts";
 import { type PartId, parsePartId } from "../../identity/spiffe-id.ts";
-import type { Clock } from "../../runtime/clock.ts";
+import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { type CertifiedKey, certifiedKey, newKey, requestFor } from "./certified-key.ts";
 import type { ControlCaller, ControlSecurity } from "./control-caller.ts";
@@ -34,6 +34,8 @@ export interface NodeIdentityDeps {
 	readonly log: Log;
 }
 
+const tokenLookMs = 5_000;
+
 export interface NodeIdentityStatus extends CertificateStatus {
 	readonly roots: readonly string[];
 }
@@ -44,6 +46,8 @@ export class NodeIdentity {
 	#roots: readonly string[];
 	#id: PartId | undefined;
 	#security: ControlSecurity | undefined;
+	#seenToken: string | undefined;
+	#cancelWatch: Cancel = () => {};
 
 	constructor(deps: NodeIdentityDeps) {
 		this.#deps = deps;
@@ -67,6 +71,7 @@ export class NodeIdentity {
 			if (this.#roots.length === 0) this.#roots = [stored.rootPem];
 		}
 		this.#kept.open(id ? stored : undefined);
+		this.#watchToken();
 	}
 
 	/** Undefined until it has joined once. */
@@ -111,6 +116,7 @@ export class NodeIdentity {
 	}
 
 	close(): void {
+		this.#cancelWatch();
 		this.#kept.close();
 	}
 
@@ -118,23 +124,32 @@ export class NodeIdentity {
 		const { key } = this.#kept;
 		const isUsable = key !== undefined && this.#deps.clock.wallMs() < key.notAfterMs;
 		if (!isUsable) return this.#join(key !== undefined);
-		try {
-			return await this.#renew();
-		} catch (error) {
-			// Perhaps the mesh has other roots by now; whoever puts a fresh token there wants this node back.
-			const token = this.#deps.readToken();
-			if (token === undefined || this.#deps.store.wasUsed(token.trim())) throw error;
-			return this.#join(false).catch((second: unknown) => {
-				throw new Error(`${textOf(error)}; joining anew: ${textOf(second)}`);
-			});
-		}
+		if (this.#freshToken() === undefined) return this.#renew();
+		// Whoever puts a token there wants this node anew: the mesh may have other roots by now, and not know the old ones.
+		return this.#join(false).catch(async (error: unknown) => {
+			this.#deps.log.warn({ because: textOf(error) }, "the new join token is of no use; the certificate stays");
+			return this.#renew();
+		});
+	}
+
+	/** A token that has not been used yet. */
+	#freshToken(): string | undefined {
+		const text = this.#deps.readToken()?.trim();
+		return text === undefined || text === "" || this.#deps.store.wasUsed(text) ? undefined : text;
+	}
+
+	/** A token that is put there later counts at once. */
+	#watchToken(): void {
+		const text = this.#freshToken();
+		if (text !== undefined && text !== this.#seenToken) this.#kept.renewNow();
+		this.#seenToken = text;
+		this.#cancelWatch = this.#deps.clock.after(tokenLookMs, () => this.#watchToken());
 	}
 
 	async #renew(): Promise<CertifiedKey> {
 		const security = this.security();
 		if (!security) throw new Error("it has no certificate to renew");
-		const keyPem = newKey();
-		return this.#request(security, keyPem, {});
+		return this.#request(security, newKey(), {});
 	}
 
 	async #join(expired: boolean): Promise<CertifiedKey> {

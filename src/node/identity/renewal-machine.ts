@@ -29,6 +29,8 @@ export interface RenewalState {
 	readonly held?: Held;
 	/** The issuer that it should come from; absent: any. */
 	readonly wantedIssuer?: string;
+	/** Another is wanted whatever this one's age. */
+	readonly wanted: boolean;
 	readonly asking: boolean;
 	/** Attempts in a row that brought no certificate that is as it should be. */
 	readonly failures: number;
@@ -43,6 +45,8 @@ export type RenewalEvent =
 	| { readonly type: "succeeded"; readonly times: CertificateTimes; readonly now: Now }
 	| { readonly type: "failed"; readonly now: Now }
 	| { readonly type: "issuerWanted"; readonly issuerKeyId: string; readonly now: Now }
+	/** There is a reason outside to have another one now. */
+	| { readonly type: "renewalWanted"; readonly now: Now }
 	/** Why it failed may be over: what waits for another attempt does not wait. */
 	| { readonly type: "nudged"; readonly now: Now }
 	| { readonly type: "looked"; readonly now: Now };
@@ -66,7 +70,7 @@ const clockToleranceMs = 30_000;
 const wrongClockRetryMs = 600_000;
 
 export function openRenewal(): RenewalState {
-	return { asking: false, failures: 0, alarmed: false };
+	return { wanted: false, asking: false, failures: 0, alarmed: false };
 }
 
 export function stepRenewal(state: RenewalState, event: RenewalEvent): RenewalStep {
@@ -79,7 +83,7 @@ function onEvent(state: RenewalState, event: RenewalEvent): RenewalState {
 			return { ...state, held: hold(event.times, event.now) };
 		case "succeeded": {
 			const { retryAtMs: _, ...rest } = state;
-			const next = { ...rest, asking: false, held: hold(event.times, event.now) };
+			const next = { ...rest, wanted: false, asking: false, held: hold(event.times, event.now) };
 			const again = reasonToAsk(next, event.now);
 			if (again === undefined) return { ...next, failures: 0 };
 			return waiting({ ...next, failures: state.failures + 1 }, again, event.now);
@@ -91,9 +95,10 @@ function onEvent(state: RenewalState, event: RenewalEvent): RenewalState {
 			const { retryAtMs: _, ...rest } = state;
 			return { ...rest, wantedIssuer: event.issuerKeyId };
 		}
+		case "renewalWanted":
 		case "nudged": {
 			const { retryAtMs: _, ...rest } = state;
-			return { ...rest, failures: 0 };
+			return { ...rest, failures: 0, wanted: state.wanted || event.type === "renewalWanted" };
 		}
 		case "looked":
 			return state;
@@ -120,10 +125,11 @@ function settle(state: RenewalState, now: Now): RenewalStep {
 	return { state: next, actions };
 }
 
-type Reason = "none" | "age" | "issuer" | "clock";
+type Reason = "none" | "wanted" | "age" | "issuer" | "clock";
 
-function reasonToAsk({ held, wantedIssuer }: RenewalState, now: Now): Reason | undefined {
+function reasonToAsk({ held, wanted, wantedIssuer }: RenewalState, now: Now): Reason | undefined {
 	if (!held) return "none";
+	if (wanted) return "wanted";
 	if (ageOf(held, now) >= held.renewAtMs - held.notBeforeMs) return "age";
 	if (wantedIssuer !== undefined && wantedIssuer !== held.issuerKeyId) return "issuer";
 	return now.wallMs < held.notBeforeMs - clockToleranceMs ? "clock" : undefined;
