@@ -1,0 +1,128 @@
+// The policies of the matrix: each field of an AuthorizationPolicy at least once, alone and together with others.
+
+export interface PolicyMatrixCase {
+	readonly title: string;
+	readonly policies: string;
+}
+
+const policy = (name: string, spec: string, namespace = "default"): string => `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name}, namespace: ${namespace} }
+spec: ${spec}
+---`;
+
+export const policyMatrixCases: readonly PolicyMatrixCase[] = [
+	{
+		title: "ALLOW one principal, by its whole name",
+		policies: policy("a", `{ rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/reviews] } }] }] }`),
+	},
+	{
+		title: "ALLOW principals by start, end and alias of the trust domain",
+		policies: policy(
+			"a",
+			`{ rules: [{ from: [{ source: { principals: ["cluster.local/ns/prod/*", "*/sa/batch", old.example/ns/default/sa/jobs] } }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW anybody with a certificate",
+		policies: policy("a", `{ rules: [{ from: [{ source: { principals: ["*"] } }] }] }`),
+	},
+	{
+		title: "ALLOW namespaces, but one account of them",
+		policies: policy(
+			"a",
+			`{ rules: [{ from: [{ source: { namespaces: [prod, "team-*"], notPrincipals: [cluster.local/ns/prod/sa/x] } }] }] }`,
+		),
+	},
+	{
+		title: "DENY all that come from other namespaces",
+		policies: policy("d", `{ action: DENY, rules: [{ from: [{ source: { notNamespaces: [default, prod] } }] }] }`),
+	},
+	{
+		title: "ALLOW service accounts, of the policy's namespace and of another",
+		policies: policy("a", `{ rules: [{ from: [{ source: { serviceAccounts: [reviews, prod/batch] } }] }] }`),
+	},
+	{
+		title: "ALLOW methods and paths: whole, by start, by end",
+		policies: policy(
+			"a",
+			`{ rules: [{ to: [{ operation: { methods: [GET, HEAD], paths: ["/info*", "*.html", /exact] } }] }] }`,
+		),
+	},
+	{
+		title: "DENY paths by template",
+		policies: policy(
+			"d",
+			`{ action: DENY, rules: [{ to: [{ operation: { paths: ["/v1/{*}/secret", "/files/{**}"] } }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW all paths but some",
+		policies: policy(
+			"a",
+			`{ rules: [{ to: [{ operation: { notPaths: ["/admin*", /debug], notMethods: [DELETE] } }] }] }`,
+		),
+	},
+	{
+		title: "DENY on one port, ALLOW by principal elsewhere",
+		policies:
+			policy("d", `{ action: DENY, rules: [{ to: [{ operation: { ports: ["8081"] } }] }] }`) +
+			policy("a", `{ rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/reviews] } }] }] }`),
+	},
+	{
+		title: "ALLOW hosts, in any case of letters",
+		policies: policy("a", `{ rules: [{ to: [{ operation: { hosts: [Shop.example, "*.Api.example", "p.*"] } }] }] }`),
+	},
+	{
+		title: "DENY by header",
+		policies: policy(
+			"d",
+			`{ action: DENY, rules: [{ when: [{ key: "request.headers[X-Stage]", values: [canary, "beta*"] }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW by the absence of a header value",
+		policies: policy("a", `{ rules: [{ when: [{ key: "request.headers[x-stage]", notValues: [canary] }] }] }`),
+	},
+	{
+		title: "ALLOW by claims, plain and in lists",
+		policies: policy("a", `{ rules: [{ when: [{ key: "request.auth.claims[role]", values: [admin, "ops-*"] }] }] }`),
+	},
+	{
+		title: "ALLOW by nested claims and by audience",
+		policies: policy(
+			"a",
+			`{ rules: [{ when: [{ key: "request.auth.claims[realm][roles]", values: [writer] }] }, { when: [{ key: request.auth.audiences, values: [shop] }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW request principals",
+		policies: policy(
+			"a",
+			`{ rules: [{ from: [{ source: { requestPrincipals: ["https://issuer.example/anna", "https://issuer.example/ops*"] } }] }] }`,
+		),
+	},
+	{
+		title: "DENY everything that has no token, except the front page",
+		policies: policy(
+			"d",
+			`{ action: DENY, rules: [{ from: [{ source: { notRequestPrincipals: ["*"] } }], to: [{ operation: { notPaths: [/, /health] } }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW with all parts of a rule at once",
+		policies: policy(
+			"a",
+			`{ rules: [{ from: [{ source: { namespaces: [prod], ipBlocks: [10.77.0.0/24] } }, { source: { principals: ["*/sa/reviews"] } }], to: [{ operation: { methods: [GET], paths: ["/a*"] } }, { operation: { ports: ["8081"] } }], when: [{ key: destination.ip, values: [10.77.0.2] }, { key: source.ip, notValues: [10.78.0.0/16] }] }] }`,
+		),
+	},
+	{
+		title: "DENY above ALLOW, in several policies of both namespaces",
+		policies:
+			policy("a", `{ rules: [{ from: [{ source: { principals: ["*"] } }] }] }`) +
+			policy("b", `{ rules: [{ to: [{ operation: { paths: [/public] } }] }] }`) +
+			policy("c", `{ action: DENY, rules: [{ to: [{ operation: { methods: [DELETE] } }] }] }`, "istio-system") +
+			policy("d", `{ action: DENY, rules: [{ from: [{ source: { namespaces: [evil] } }] }] }`),
+	},
+];
