@@ -1,23 +1,34 @@
 // The control plane, put together: files -> changes -> control plane -> xDS servers, and the API beside them.
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Authority, openAuthority } from "../identity/authority/authority.ts";
-import { createCertificate, workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
+import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
+import { parseIdentity, type SpiffeId } from "../identity/spiffe-id.ts";
+import type { Proxy as MeshProxy } from "../model/proxy.ts";
 import { readResourceFile } from "../resources/read-resources.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { createMetrics } from "../runtime/metrics.ts";
 import { proxyFromNode } from "../snapshot/proxy-from-node.ts";
 import { type FilesSource, startFilesSource } from "../sources/files/files-source.ts";
+import type { KeySetConfig } from "../sources/key-sets/key-set-machine.ts";
+import { keySetDirectory, noKeySetStore } from "../sources/key-sets/key-set-store.ts";
+import { KeySetsSource } from "../sources/key-sets/key-sets-source.ts";
 import { controlMetrics, withPilotNames } from "../telemetry/control-metrics.ts";
-import type { ConfigSource, XdsServer } from "../xds/wire/config-source.ts";
-import type { UnaryHandler } from "../xds/wire/unary-service.ts";
+import type { ConfigSource, Peer, XdsServer } from "../xds/wire/config-source.ts";
+import type { UnaryService } from "../xds/wire/unary-service.ts";
 import { startXdsServer, type XdsServerOptions } from "../xds/wire/xds-server.ts";
 import { type ApiServer, startApiServer } from "./api/api-server.ts";
 import { controlRoutes } from "./api/control-routes.ts";
+import { type Admission, admitProxy } from "./control/admit-proxy.ts";
+import {
+	type CertificateAuthority,
+	type CertificateOptions,
+	openCertificateAuthority,
+	openServerCertificate,
+} from "./control/certificate-authority.ts";
 import { ControlPlane, type ControlPlaneOptions } from "./control/control-plane.ts";
+import { keySetProblems } from "./control/key-set-problems.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 
@@ -37,7 +48,16 @@ export interface ControlOptions extends ControlPlaneOptions {
 	readonly dataDirectory?: string;
 	/** Of the certificate authority: replicas that share it share one root. With no directory nothing is signed. */
 	readonly caDirectory?: string;
+	readonly certificates?: CertificateOptions;
 	readonly trustDomain: string;
+	/** xDS and certificates over TLS; needs the certificate authority. */
+	readonly secureXds?: HostPort;
+	/** Names, besides Istio's and localhost, under which that port is reached. */
+	readonly xdsNames?: readonly string[];
+	/** Key sets for tokens may be fetched from this machine itself: for labs and tests. */
+	readonly allowLoopbackKeySets?: boolean;
+	/** How often key sets are fetched; the default is Istio's 20 minutes. */
+	readonly keySets?: KeySetConfig;
 	/** Plaintext xDS, off when absent. */
 	readonly insecureXds?: HostPort;
 	readonly xdsSocket?: string;
@@ -50,8 +70,13 @@ export interface RunningControl {
 	readonly apiPort: number;
 	/** Port of the plaintext xDS, when it is on. */
 	readonly xdsPort: number | undefined;
+	/** Port of the xDS over TLS, when it is on. */
+	readonly secureXdsPort: number | undefined;
 	close(): Promise<void>;
 }
+
+/** How long proxies wait at the start for key sets that nobody has fetched yet. */
+const maxFirstFetchMs = 5000;
 
 /** Resolves when everything has been read and every port listens. */
 export async function startControl(
@@ -71,10 +96,22 @@ export async function startControl(
 		clock,
 		log,
 		metrics: counted,
+		onNeededKeySets: (needed) => keySets.need(needed),
 		onPublished: (proxyIds) => {
 			for (const server of servers) server.publish(proxyIds);
 		},
 	});
+	const keySets = new KeySetsSource(
+		{ allowLoopback: options.allowLoopbackKeySets ?? false, ...(options.keySets && { config: options.keySets }) },
+		{
+			clock,
+			log,
+			metrics,
+			store:
+				options.dataDirectory === undefined ? noKeySetStore : keySetDirectory(join(options.dataDirectory, "key-sets")),
+			onKeySets: (fetched) => control.setKeySets(fetched),
+		},
+	);
 	const source: FilesSource = startFilesSource(
 		{ roots: options.resources },
 		{
@@ -103,16 +140,21 @@ export async function startControl(
 		metrics,
 		counted,
 		readiness: () => (isClosing ? "shutting down" : isReady ? undefined : "resources are still being read"),
-		problems: () => problems.of(control.snapshot, source.problems()),
+		problems: () => [
+			...problems.of(control.snapshot, source.problems()),
+			...keySetProblems(control.snapshot, keySets.status(), (key) => source.current(key)),
+		],
 		fileProblems: () => source.problems(),
 		origin: (key) => source.current(key)?.origin,
 		sessions: () => servers.flatMap((server) => server.sessions()),
 		editor: new ResourceEditor(options.resources, source),
 	});
 	let api: ApiServer | undefined;
+	const atClose: (() => void)[] = [];
 	const close = async (): Promise<void> => {
 		isClosing = true;
 		source.close();
+		for (const stop of atClose) stop();
 		await Promise.all(servers.map((server) => server.close()));
 		control.close();
 		await api?.close();
@@ -123,12 +165,13 @@ export async function startControl(
 			routes,
 			log,
 		);
-		const plain = await startServing();
+		const { plain, secure } = await startServing();
 		isReady = true;
 		log.info({ id: options.id, api: api.port, version: options.version }, "control plane ready");
 		return {
 			apiPort: api.port,
-			xdsPort: plain && "port" in plain.address ? plain.address.port : undefined,
+			xdsPort: portOf(plain),
+			secureXdsPort: portOf(secure),
 			async close() {
 				await close();
 				log.info({ id: options.id }, "control plane stopped");
@@ -139,35 +182,83 @@ export async function startControl(
 		throw error;
 	}
 
-	/** Reads everything, then opens the doors to proxies; resolves to the plaintext server. */
-	async function startServing(): Promise<XdsServer | undefined> {
+	/** Reads everything, then opens the doors to proxies. */
+	async function startServing(): Promise<{ plain: XdsServer | undefined; secure: XdsServer | undefined }> {
 		const readStartMs = clock.monotonicMs();
 		await source.ready;
 		control.flush();
+		// A proxy that has keys from another replica would lose them if this one served before it has any.
+		await keySets.firstTries(maxFirstFetchMs);
+		control.flush();
 		log.info({ tookMs: Math.round(clock.monotonicMs() - readStartMs), resources: options.resources }, "resources read");
 
-		const services = certificateServices(options, clock);
+		const certificates = openCertificates();
+		const services = certificates && new Map([[createCertificatePath, plaintextCertificates(certificates)]]);
 		const holders = new Map<string, number>();
-		const startServer = async (listen: XdsServerOptions["listen"]): Promise<XdsServer> => {
-			const server = await startXdsServer(
-				{ listen, ...(services ? { services } : {}) },
-				{ source: configSource(control, holders), clock, log, metrics: withPilotNames(metrics) },
-			);
-			servers.push(server);
-			log.info({ address: server.address }, "xds listens");
-			return server;
+		const startServer = async (server: XdsServerOptions, admit: Admit = () => ({ ok: true })): Promise<XdsServer> => {
+			const started = await startXdsServer(server, {
+				source: configSource(control, holders, admit),
+				clock,
+				log,
+				metrics: withPilotNames(metrics),
+			});
+			servers.push(started);
+			log.info({ address: started.address, tls: server.tls !== undefined }, "xds listens");
+			return started;
 		};
-		const plain = options.insecureXds ? await startServer(options.insecureXds) : undefined;
-		if (options.xdsSocket) await startServer({ socketPath: options.xdsSocket });
-		return plain;
+		const secure = options.secureXds && certificates ? await startSecure(options.secureXds, certificates) : undefined;
+		const also = services ? { services } : {};
+		const plain = options.insecureXds ? await startServer({ listen: options.insecureXds, ...also }) : undefined;
+		if (options.xdsSocket) await startServer({ listen: { socketPath: options.xdsSocket }, ...also });
+		return { plain, secure };
+
+		async function startSecure(listen: HostPort, authority: CertificateAuthority): Promise<XdsServer> {
+			const names = { id: options.id, host: listen.host, names: options.xdsNames ?? [] };
+			const certificate = openServerCertificate(authority, names, {
+				clock,
+				log,
+				onRenewed: (tls) => server.replaceTls(tls),
+			});
+			atClose.push(() => certificate.close());
+			const { service } = authority;
+			const rules = {
+				trustDomain: options.trustDomain,
+				isRegistered: (node: string) => service.registrations.of(node) !== undefined,
+				mayCertify: (node: string, workload: SpiffeId) => service.mayCertify(node, workload),
+			};
+			const server = await startServer(
+				{
+					listen,
+					tls: { context: certificate.tls, asksForCertificate: true, checkChain: authority.checkChain },
+					services: new Map([[createCertificatePath, authority.unary]]),
+				},
+				(proxy, peer) => admitProxy(proxy, parseIdentity(peer.uri ?? ""), control.snapshot, rules),
+			);
+			return server;
+		}
+	}
+
+	function openCertificates(): CertificateAuthority | undefined {
+		const { caDirectory, certificates, dataDirectory, trustDomain } = options;
+		const directory = caDirectory ?? (dataDirectory === undefined ? undefined : join(dataDirectory, "ca"));
+		if (directory === undefined) return undefined;
+		const parts = { clock, log, metrics, snapshot: () => control.snapshot };
+		const opened = openCertificateAuthority({ ...certificates, directory, trustDomain }, parts);
+		atClose.push(() => opened.close());
+		return opened;
 	}
 }
 
+const portOf = (server: XdsServer | undefined): number | undefined =>
+	server && "port" in server.address ? server.address.port : undefined;
+
+type Admit = (proxy: MeshProxy, peer: Peer) => Admission;
+
 /** One for each server; a proxy is gone when no server holds a stream of it. */
-function configSource(control: ControlPlane, holders: Map<string, number>): ConfigSource {
+function configSource(control: ControlPlane, holders: Map<string, number>, admit: Admit): ConfigSource {
 	const own = new Set<string>();
 	return {
-		connect(node) {
+		connect(node, peer) {
 			const { region, zone, subZone } = node.locality;
 			const made = proxyFromNode({
 				id: node.id,
@@ -175,6 +266,8 @@ function configSource(control: ControlPlane, holders: Map<string, number>): Conf
 				locality: { region, zone, subzone: subZone },
 			});
 			if (!made.ok) return { ok: false, grpcStatus: 3, because: made.because };
+			const admission = admit(made.proxy, peer);
+			if (!admission.ok) return admission;
 			const proxyId = made.proxy.id;
 			if (!own.has(proxyId)) holders.set(proxyId, (holders.get(proxyId) ?? 0) + 1);
 			own.add(proxyId);
@@ -194,21 +287,17 @@ function configSource(control: ControlPlane, holders: Map<string, number>): Conf
 	};
 }
 
-/** Signing of workload certificates, on the xDS port as Istio has it. */
-function certificateServices(options: ControlOptions, clock: Clock): ReadonlyMap<string, UnaryHandler> | undefined {
-	const { dataDirectory, caDirectory } = options;
-	const directory = caDirectory ?? (dataDirectory === undefined ? undefined : join(dataDirectory, "ca"));
-	if (directory === undefined) return undefined;
-	mkdirSync(directory, { recursive: true, mode: 0o700 });
-	const authority: Authority = openAuthority({
-		directory,
-		trustDomain: options.trustDomain,
-		wallMs: () => clock.wallMs(),
-	});
-	const handler: UnaryHandler = ({ message, peer, headers }) => {
-		const header = headers[workloadIdentityHeader];
-		const claimed = peer.uri ?? (typeof header === "string" ? header : undefined);
-		return createCertificate(authority, message, claimed, options.trustDomain);
+/** The plaintext port believes the header. */
+function plaintextCertificates({ service, unary }: CertificateAuthority): UnaryService {
+	return {
+		...unary,
+		handle: (call) => {
+			const claimed = call.headers[workloadIdentityHeader];
+			const { address } = call.peer;
+			return service.createCertificate({
+				...call,
+				peer: typeof claimed === "string" ? { address, uri: claimed } : { address },
+			});
+		},
 	};
-	return new Map([[createCertificatePath, handler]]);
 }

@@ -10,6 +10,8 @@ export interface CreateCertificateRequest {
 	readonly csr: string;
 	/** Wanted life; 0 leaves it to the authority. */
 	readonly validitySeconds: number;
+	/** Istio's `ImpersonatedIdentity` in the metadata: the SPIFFE id of the workload that a node asks for. */
+	readonly impersonated?: string;
 }
 
 export function encodeCreateCertificateRequest(request: CreateCertificateRequest): Uint8Array {
@@ -23,13 +25,39 @@ export function decodeCreateCertificateRequest(bytes: Uint8Array): CreateCertifi
 	const reader = new BinaryReader(bytes);
 	let csr = "";
 	let validitySeconds = 0;
+	let impersonated: string | undefined;
 	while (reader.pos < reader.len) {
 		const [field, wireType] = reader.tag();
 		if (field === 1 && wireType === WireType.LengthDelimited) csr = reader.string();
 		else if (field === 3 && wireType === WireType.Varint) validitySeconds = Number(reader.int64());
+		else if (field === 4 && wireType === WireType.LengthDelimited) impersonated ??= impersonatedIn(reader.bytes());
 		else reader.skip(wireType, field);
 	}
-	return { csr, validitySeconds };
+	return { csr, validitySeconds, ...(impersonated === undefined ? {} : { impersonated }) };
+}
+
+/** The text of that name in a google.protobuf.Struct. */
+function impersonatedIn(struct: Uint8Array): string | undefined {
+	for (const entry of chunks(struct, 1)) {
+		const [name] = chunks(entry, 1);
+		const [value] = chunks(entry, 2);
+		const [text] = value ? chunks(value, 3) : [];
+		if (name && text && new TextDecoder().decode(name) === "ImpersonatedIdentity")
+			return new TextDecoder().decode(text);
+	}
+	return undefined;
+}
+
+/** Every length-delimited field with that number. */
+function chunks(bytes: Uint8Array, wanted: number): readonly Uint8Array[] {
+	const reader = new BinaryReader(bytes);
+	const found: Uint8Array[] = [];
+	while (reader.pos < reader.len) {
+		const [field, wireType] = reader.tag();
+		if (field === wanted && wireType === WireType.LengthDelimited) found.push(reader.bytes());
+		else reader.skip(wireType, field);
+	}
+	return found;
 }
 
 /** The chain as separate PEMs, the root last. */

@@ -134,6 +134,11 @@ export class Authority {
 		return this.#options.directory;
 	}
 
+	/** Wishes above it are refused. */
+	get maxLeafTtlMs(): number {
+		return this.#options.maxLeafTtlMs ?? 90 * dayMs;
+	}
+
 	get source(): AuthorityState["source"] {
 		return this.#state.source;
 	}
@@ -196,7 +201,7 @@ export class Authority {
 	signKey(publicKey: Uint8Array, identity: Identity, options: SignOptions = {}): SignOutcome {
 		const { signing } = this.#state;
 		const nowMs = this.#options.wallMs();
-		const maxTtlMs = this.#options.maxLeafTtlMs ?? 90 * dayMs;
+		const maxTtlMs = this.maxLeafTtlMs;
 		const wantedMs = (options.validitySeconds ?? 0) * 1000;
 		if (wantedMs > maxTtlMs || wantedMs < 0) {
 			const because = `a validity of ${options.validitySeconds} s was asked for; at most ${maxTtlMs / 1000} s are given`;

@@ -1,5 +1,6 @@
 // What the xDS server needs from the rest of the control plane, and what it says about itself.
 
+import type { SecureContextOptions } from "node:tls";
 import type { XdsNode } from "../node.ts";
 import type { ProxyConfig, TypeUrl } from "../resource.ts";
 import type { Application, TypeStatus } from "../session-status.ts";
@@ -7,8 +8,10 @@ import type { Application, TypeStatus } from "../session-status.ts";
 /** The other end of the connection, as far as it was proved. */
 export interface Peer {
 	readonly address: string;
-	/** URI of the client certificate (SPIFFE), when the connection is mutual TLS. */
+	/** The one URI (SPIFFE) of the client certificate, when it was verified and is in force. */
 	readonly uri?: string;
+	/** Why the client certificate that it showed counts for nothing. */
+	readonly refusedCertificate?: string;
 }
 
 export type Connected =
@@ -48,6 +51,8 @@ export interface XdsServer {
 	/** Sends what changed to these proxies, or to all. */
 	publish(proxyIds?: Iterable<string>): void;
 	sessions(): readonly SessionStatus[];
+	/** For new connections; those that stand go on, unless their certificate no longer counts. TLS servers only. */
+	replaceTls(context: SecureContextOptions): void;
 	appliedOn(name: string, typeUrl: TypeUrl, version: string): AppliedOn;
 	/** What became of one version of a resource on each open stream of one proxy. */
 	applications(proxyId: string, typeUrl: TypeUrl, name: string, version: string): readonly Application[];

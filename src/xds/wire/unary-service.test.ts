@@ -3,7 +3,7 @@ import { connect } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import { realClock } from "../../runtime/clock.ts";
 import type { XdsServer } from "./config-source.ts";
-import { callUnary, type UnaryHandler } from "./unary-service.ts";
+import { callUnary, type UnaryService } from "./unary-service.ts";
 import { startXdsServer } from "./xds-server.ts";
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -16,13 +16,15 @@ describe("a call served beside ADS", () => {
 		server = await startXdsServer(
 			{
 				listen: { host: "127.0.0.1", port: 0 },
-				services: new Map<string, UnaryHandler>([
-					["/test.Echo/Echo", ({ message }) => ({ ok: true, message })],
-					["/test.Echo/Refuse", () => ({ ok: false, grpcStatus: 7, because: "not you, café" })],
+				services: new Map<string, UnaryService>([
+					["/test.Echo/Echo", { handle: ({ message }) => ({ ok: true, message }) }],
+					["/test.Echo/Refuse", { handle: () => ({ ok: false, grpcStatus: 7, because: "not you, café" }) }],
 					[
 						"/test.Echo/Throw",
-						() => {
-							throw new Error("broken");
+						{
+							handle: () => {
+								throw new Error("broken");
+							},
 						},
 					],
 				]),

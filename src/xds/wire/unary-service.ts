@@ -1,8 +1,9 @@
 // One gRPC call with one message each way, over HTTP/2: served beside ADS, and called. Bytes in, bytes out.
 
 import { type ClientHttp2Session, constants, type ServerHttp2Stream } from "node:http2";
+import type { Clock } from "../../runtime/clock.ts";
 import type { Peer } from "./config-source.ts";
-import { FrameReader, frame } from "./grpc-frames.ts";
+import { type FrameError, FrameReader, frame } from "./grpc-frames.ts";
 
 export type UnaryOutcome =
 	| { readonly ok: true; readonly message: Uint8Array }
@@ -18,20 +19,41 @@ export interface UnaryCall {
 
 export type UnaryHandler = (call: UnaryCall) => UnaryOutcome;
 
+export interface UnaryService {
+	readonly handle: UnaryHandler;
+	/** Largest request. Default: the server's. */
+	readonly maxRequestBytes?: number;
+	/** A call that `handle` never saw, because it was too long or came to no end. */
+	readonly refused?: (peer: Peer, because: string) => void;
+}
+
 const internal = 13;
+const deadlineExceeded = 4;
 
 /** Answers one call; a handler that throws is an internal error of this call alone. */
 export function serveUnary(
 	http: ServerHttp2Stream,
 	call: Omit<UnaryCall, "message">,
-	handler: UnaryHandler,
-	maxRequestBytes: number,
+	service: UnaryService,
+	limits: { readonly maxRequestBytes: number; readonly timeoutMs: number; readonly clock: Clock },
 ): void {
-	const reader = new FrameReader(maxRequestBytes);
+	const reader = new FrameReader(service.maxRequestBytes ?? limits.maxRequestBytes);
 	let answered = false;
+	const cancel = limits.clock.after(limits.timeoutMs, () => {
+		refuse({ grpcStatus: deadlineExceeded, because: `no whole message within ${limits.timeoutMs} ms` });
+	});
+	http.once("close", cancel);
+	const refuse = (error: FrameError): void => {
+		if (!answered) service.refused?.(call.peer, error.because);
+		answer({ ok: false, ...error });
+		// What still comes is thrown away; a client that goes on all the same is cut off.
+		const cut = limits.clock.after(1_000, () => http.close(constants.NGHTTP2_NO_ERROR));
+		http.once("close", cut);
+	};
 	const answer = (outcome: UnaryOutcome): void => {
 		if (answered || http.destroyed) return;
 		answered = true;
+		cancel();
 		const head = { ":status": 200, "content-type": "application/grpc" };
 		if (!outcome.ok) {
 			const trailers = {
@@ -46,14 +68,15 @@ export function serveUnary(
 		http.end(frame(outcome.message));
 	};
 	http.on("data", (chunk: Buffer) => {
+		if (answered) return;
 		const error = reader.push(chunk, (message) => {
 			try {
-				answer(handler({ ...call, message }));
+				answer(service.handle({ ...call, message }));
 			} catch (thrown) {
 				answer({ ok: false, grpcStatus: internal, because: String(thrown) });
 			}
 		});
-		if (error) answer({ ok: false, ...error });
+		if (error) refuse(error);
 	});
 	http.on("end", () => answer({ ok: false, grpcStatus: internal, because: "the call ended without a message" }));
 }

@@ -1,37 +1,42 @@
 // The xDS server: delta and state-of-the-world ADS over HTTP/2, plain or TLS, on a port or a Unix socket. Configuration
 // comes from a ConfigSource; each stream is a session of its own.
 
+import { constants } from "node:crypto";
 import { rmSync } from "node:fs";
 import {
 	createSecureServer,
 	createServer,
 	type Http2SecureServer,
 	type Http2Server,
-	type SecureServerOptions,
+	type Http2Session,
 	type ServerHttp2Session,
 	type ServerHttp2Stream,
 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import { defaultSessionConfig, type SessionConfig } from "../session.ts";
 import type { AppliedOn, ConfigSource, Peer, SessionStatus, XdsServer } from "./config-source.ts";
-import { serveUnary, type UnaryHandler } from "./unary-service.ts";
+import { HandshakeLimit } from "./handshake-limit.ts";
+import { type ChainCheck, TlsPeer } from "./tls-peer.ts";
+import { serveUnary, type UnaryService } from "./unary-service.ts";
 import { XdsStream, type XdsStreamHandlers } from "./xds-stream.ts";
 
 export interface XdsServerOptions {
 	readonly listen: { readonly host: string; readonly port: number } | { readonly socketPath: string };
-	/** Certificates and the like; absent: plaintext, for loopback and Unix sockets only. */
-	readonly tls?: SecureServerOptions;
+	/** Absent: plaintext, for loopback and Unix sockets only. */
+	readonly tls?: XdsServerTls;
 	readonly session?: Partial<SessionConfig>;
 	/** Calls served beside ADS on the same port, by path. */
-	readonly services?: ReadonlyMap<string, UnaryHandler>;
+	readonly services?: ReadonlyMap<string, UnaryService>;
 	/** Largest request. Default 4 MiB, as gRPC has it. */
 	readonly maxRequestBytes?: number;
 	/** Default 10,000. */
 	readonly maxConnections?: number;
+	/** TLS connections from one address that have not shown who they are yet. Default 256. */
+	readonly maxHandshakesPerAddress?: number;
 	/** Relays carry the streams of a whole machine on one connection. Default 1,024. */
 	readonly maxStreamsPerConnection?: number;
 	/** A stream that does not say who it is in this time is cut off. Default 10,000 ms. */
@@ -42,6 +47,15 @@ export interface XdsServerOptions {
 	readonly keepAliveMs?: number;
 	/** A connection that does not answer in this time is cut off. Default 10,000 ms. */
 	readonly keepAliveTimeoutMs?: number;
+}
+
+export interface XdsServerTls {
+	/** Keys, certificates and roots of client certificates; `replaceTls` puts others in their place. */
+	readonly context: SecureContextOptions;
+	/** Clients are asked for a certificate, and may go on without one. Default false. */
+	readonly asksForCertificate?: boolean;
+	/** Looks at the chains of client certificates that OpenSSL accepted. */
+	readonly checkChain?: ChainCheck;
 }
 
 export interface XdsServerDeps {
@@ -56,6 +70,7 @@ export interface XdsServerDeps {
 }
 
 const tickMs = 1_000;
+const handshakeTimeoutMs = 10_000;
 const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const sotwPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 /** Envoy opens one such stream for each secret that does not come by ADS. */
@@ -136,36 +151,50 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 		},
 	};
 
+	const peers = new WeakMap<Http2Session, TlsPeer>();
+	const peerOf = (session: Http2Session | undefined): Peer =>
+		(session && peers.get(session)?.at(clock.wallMs(), options.tls?.checkChain)) ?? {
+			address: session?.socket?.remoteAddress ?? "unix",
+		};
+
 	const server = createHttp2(options);
+	server.maxConnections = options.maxConnections ?? 10_000;
 	server.on("session", (session) => {
 		if (isClosing || connections.size >= (options.maxConnections ?? 10_000)) return session.destroy();
 		connections.add(session);
+		if (options.tls) peers.set(session, new TlsPeer(session.socket as TLSSocket));
 		session.on("error", (error: Error) => log.debug({ because: error.message }, "xds connection failed"));
 		session.on("close", () => connections.delete(session));
 		keepAlive(session, options, clock);
 	});
 	server.on("sessionError", () => {});
+	const handshakes = new HandshakeLimit(options.maxHandshakesPerAddress ?? 256);
 	server.on("connection", (socket: Socket) => {
 		sockets.add(socket);
 		socket.once("close", () => sockets.delete(socket));
+		if (options.tls && !handshakes.begin(socket)) socket.destroy();
+	});
+	server.on("secureConnection", (socket: TLSSocket) => handshakes.end(socket));
+	server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+		log.debug({ peer: socket.remoteAddress, because: error.message }, "tls handshake failed");
+		handshakes.end(socket);
 	});
 	server.on("stream", (http: ServerHttp2Stream, headers) => {
 		http.on("error", () => {});
 		const path = headers[":path"];
+		const peer = peerOf(http.session);
+		const maxRequestBytes = options.maxRequestBytes ?? 4 * 1024 * 1024;
 		const service = isClosing ? undefined : options.services?.get(path ?? "");
-		if (service)
-			return void serveUnary(
-				http,
-				{ peer: peerOf(http), headers },
-				service,
-				options.maxRequestBytes ?? 4 * 1024 * 1024,
-			);
+		if (service) {
+			const limits = { maxRequestBytes, timeoutMs: firstRequestMs, clock };
+			return void serveUnary(http, { peer, headers }, service, limits);
+		}
 		const protocol = path === deltaPath ? "delta" : path === sotwPath || path === secretsPath ? "sotw" : undefined;
 		if (protocol === undefined || isClosing)
 			return refuse(http, isClosing ? 14 : 12, isClosing ? "shutting down" : unknownMethod(path ?? ""));
+		// A stranger's request is not even read.
+		if (options.tls?.asksForCertificate && peer.uri === undefined) return refuse(http, 16, strangerBecause(peer));
 		const session = { ...defaultSessionConfig, ...options.session };
-		const maxRequestBytes = options.maxRequestBytes ?? 4 * 1024 * 1024;
-		const peer = peerOf(http);
 		const stream = new XdsStream(http, { protocol, session, maxRequestBytes, peer }, clock, handlers);
 		const endsAtMs = maxStreamAgeMs > 0 ? clock.monotonicMs() + maxStreamAgeMs * (0.9 + 0.2 * random()) : Infinity;
 		streams.set(stream, endsAtMs);
@@ -213,6 +242,15 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 		},
 		applications: (proxyId, typeUrl, name, version) =>
 			[...(byProxy.get(proxyId) ?? [])].map((stream) => stream.application(typeUrl, name, version)),
+		replaceTls(context) {
+			if (!("setSecureContext" in server)) throw new Error("this server speaks plaintext");
+			server.setSecureContext(tlsContext(context));
+			for (const stream of streams.keys()) {
+				if (stream.peer.uri === undefined) continue;
+				const { refusedCertificate } = peerOf(stream.session);
+				if (refusedCertificate !== undefined) stream.close(16, `client certificate refused: ${refusedCertificate}`);
+			}
+		},
 		async close() {
 			isClosing = true;
 			cancelTick();
@@ -242,7 +280,28 @@ function createHttp2(options: XdsServerOptions): Http2Server | Http2SecureServer
 		maxSessionRejectedStreams: 100,
 		unknownProtocolTimeout: 5_000,
 	};
-	return options.tls ? createSecureServer({ ...options.tls, ...limits, allowHTTP1: false }) : createServer(limits);
+	if (!options.tls) return createServer(limits);
+	const { asksForCertificate = false, context } = options.tls;
+	return createSecureServer({
+		...tlsContext(context),
+		...limits,
+		allowHTTP1: false,
+		requestCert: asksForCertificate,
+		// Who shows no certificate may still join with a token; each call decides.
+		rejectUnauthorized: false,
+		handshakeTimeout: handshakeTimeoutMs,
+	});
+}
+
+/** Sessions are not resumed: each connection verifies the client's certificate anew. */
+function tlsContext(context: SecureContextOptions): SecureContextOptions {
+	return { minVersion: "TLSv1.2", ...context, secureOptions: constants.SSL_OP_NO_TICKET };
+}
+
+function strangerBecause({ refusedCertificate }: Peer): string {
+	return refusedCertificate === undefined
+		? "configuration is served to holders of a certificate of this mesh only"
+		: `client certificate refused: ${refusedCertificate}`;
 }
 
 function listen(server: Http2Server | Http2SecureServer, { listen }: XdsServerOptions): Promise<void> {
@@ -288,14 +347,6 @@ function refuse(http: ServerHttp2Stream, grpcStatus: number, because: string): v
 function unknownMethod(path: string): string {
 	const oneType = /^\/envoy\.service\.\w+\.v3\.\w+DiscoveryService\//.test(path);
 	return `no such method: ${path}${oneType ? "; configuration is served by ADS only: set ads_config, and ads in each config source" : ""}`;
-}
-
-function peerOf(http: ServerHttp2Stream): Peer {
-	const socket = http.session?.socket;
-	const address = socket?.remoteAddress ?? "unix";
-	const names = (socket as TLSSocket | undefined)?.getPeerCertificate?.()?.subjectaltname ?? "";
-	const uri = /(?:^|, )URI:([^,]+)/.exec(names)?.[1];
-	return uri === undefined ? { address } : { address, uri };
 }
 
 /** Behind mutual TLS the certificate says who it is, wherever it calls from. */

@@ -1,6 +1,6 @@
 // One xDS stream on the wire: bytes -> requests -> step -> responses -> bytes. The first request says who it is.
 
-import type { ServerHttp2Stream } from "node:http2";
+import type { Http2Session, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Clock } from "../../runtime/clock.ts";
 import { encodeResponse, totalBytes } from "../encode-response.ts";
@@ -80,6 +80,11 @@ export class XdsStream {
 			this.#isOver = true;
 			handlers.closed(this, this.#because);
 		});
+	}
+
+	/** Undefined once it is over. */
+	get session(): Http2Session | undefined {
+		return this.#http.session;
 	}
 
 	get protocol(): "delta" | "sotw" {

@@ -1,0 +1,131 @@
+// The certificate side of a control plane, put together: the authority, the service that gives out its certificates, and what
+// the TLS port needs of both.
+
+import { createHash } from "node:crypto";
+import { networkInterfaces } from "node:os";
+import { Authority, type AuthorityOptions } from "../../identity/authority/authority.ts";
+import { CertificateService, longestCallBytes } from "../../identity/authority/certificate-service.ts";
+import { ServerCertificate, type ServerTls } from "../../identity/authority/server-certificate.ts";
+import {
+	type ServiceAccountTokenOptions,
+	ServiceAccountTokens,
+} from "../../identity/authority/service-account-tokens.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Metrics } from "../../runtime/metrics.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
+import type { ChainCheck } from "../../xds/wire/tls-peer.ts";
+import type { UnaryService } from "../../xds/wire/unary-service.ts";
+import { WorkloadsOnNodes } from "./workloads-on-nodes.ts";
+
+export interface CertificateOptions
+	extends Pick<AuthorityOptions, "leafTtlMs" | "keyType" | "passphrase" | "plugInDirectory"> {
+	/** Bearer tokens of this issuer are taken for the service account that they name. */
+	readonly serviceAccountTokens?: ServiceAccountTokenOptions;
+}
+
+export interface CertificateAuthority {
+	readonly authority: Authority;
+	readonly service: CertificateService;
+	/** CreateCertificate, for the TLS port. */
+	readonly unary: UnaryService;
+	/** Whether a chain that OpenSSL accepted ends in a root that the mesh still trusts. */
+	readonly checkChain: ChainCheck;
+	close(): void;
+}
+
+export interface CertificateAuthorityParts {
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly metrics: Metrics;
+	readonly snapshot: () => Snapshot;
+}
+
+/** Throws, saying why, when the authority cannot be opened. */
+export function openCertificateAuthority(
+	options: CertificateOptions & { readonly directory: string; readonly trustDomain: string },
+	{ clock, log, metrics, snapshot }: CertificateAuthorityParts,
+): CertificateAuthority {
+	const { serviceAccountTokens, ...authorityOptions } = options;
+	const tokens = serviceAccountTokens && new ServiceAccountTokens(serviceAccountTokens);
+	const authority = new Authority({
+		...authorityOptions,
+		clock,
+		wallMs: () => clock.wallMs(),
+		onProblem: (because) => {
+			if (because === undefined) log.info({}, "the certificate authority's files are good again");
+			else log.error({ because }, "the certificate authority's files cannot be taken over; the state before stays");
+		},
+	});
+	const places = new WorkloadsOnNodes();
+	const service = new CertificateService({
+		authority,
+		isOnNode: (node, workload) => places.isOnNode(snapshot(), node, workload),
+		...(tokens ? { serviceAccountTokens: tokens } : {}),
+		clock,
+		log,
+		metrics,
+	});
+	let roots = trustedRoots(authority);
+	authority.onChange(() => {
+		roots = trustedRoots(authority);
+		log.info({ roots: [...roots], issuer: authority.bundle().issuerKeyId }, "the certificate authority changed");
+	});
+	return {
+		authority,
+		service,
+		unary: {
+			handle: (call) => service.createCertificate(call),
+			maxRequestBytes: longestCallBytes,
+			refused: (peer, because) => service.refused(peer, "request_too_long", because),
+		},
+		checkChain: (chain) => {
+			const top = chain.at(-1);
+			const isTrusted = top !== undefined && roots.has(createHash("sha256").update(top).digest("hex"));
+			return isTrusted ? undefined : "the mesh no longer trusts its root";
+		},
+		close: () => authority.close(),
+	};
+}
+
+const trustedRoots = (authority: Authority): ReadonlySet<string> =>
+	new Set(authority.roots().map(({ fingerprint }) => fingerprint));
+
+/** Names that Istio's agents use for the control plane. */
+const istioNames = [
+	"istiod.istio-system.svc.cluster.local",
+	"istiod.istio-system.svc",
+	"istiod.istio-system",
+	"istiod",
+	"localhost",
+];
+
+export function openServerCertificate(
+	{ authority }: CertificateAuthority,
+	server: { readonly id: string; readonly host: string; readonly names: readonly string[] },
+	parts: { readonly clock: Clock; readonly log: Log; readonly onRenewed: (tls: ServerTls) => void },
+): ServerCertificate {
+	const isAll = ["", "0.0.0.0", "::"].includes(server.host);
+	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+	const ipAddresses = isAll ? addresses.map(({ address }) => address) : isAddress(server.host) ? [server.host] : [];
+	const given = isAll || isAddress(server.host) ? server.names : [server.host, ...server.names];
+	return new ServerCertificate(
+		{
+			identity: { trustDomain: authority.trustDomain, part: "control", name: partName(server.id) },
+			dnsNames: [...new Set([...istioNames, ...given])],
+			ipAddresses: [...new Set(["127.0.0.1", "::1", ...ipAddresses])],
+		},
+		{ authority, ...parts },
+	);
+}
+
+const isAddress = (text: string): boolean => /^[\d.]+$/.test(text) || text.includes(":");
+
+/** A replica may be called anything; a SPIFFE id may not. */
+function partName(id: string): string {
+	const name = id
+		.toLowerCase()
+		.replace(/[^a-z0-9.-]/g, "-")
+		.replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "");
+	return name === "" ? "control" : name.slice(0, 253);
+}
