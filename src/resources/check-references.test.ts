@@ -3,30 +3,7 @@ import { describe, it } from "node:test";
 import { checkReferences } from "./check-references.ts";
 import { newFieldFinder } from "./find-field.ts";
 import { readResources } from "./read-resources.ts";
-
-/** Flow-style resources, one a line: `Kind ns/name {spec}`. */
-function problemsOf(...resources: readonly string[]): readonly string[] {
-	const versions: Readonly<Record<string, string>> = { Service: "v1", Pod: "v1", Secret: "v1", Deployment: "apps/v1" };
-	const documents = resources.map((line, index) => {
-		const [, kind = "", namespace, name, rest = ""] = /^(\w+) (\w+)\/(\w+) (.*)$/.exec(line) ?? [];
-		const fields = kind === "Secret" ? rest.slice(1, -1) : `spec: ${rest}`;
-		const labels =
-			kind === "Pod" ? `, labels: {app: ${name?.replace(/\d/, "")}, version: v${/\d/.exec(name ?? "")?.[0] ?? 1}}` : "";
-		const created = `creationTimestamp: "2026-01-01T00:00:0${index % 10}Z"`;
-		const version = versions[kind] ?? "networking.istio.io/v1";
-		return `{apiVersion: ${version}, kind: ${kind}, metadata: {name: ${name}, namespace: ${namespace}, ${created}${labels}}, ${fields}}`;
-	});
-	const files = [{ path: "a.yaml", text: documents.map((text) => `---\n${text}\n`).join("") }];
-	const { objects, problems } = readResources(files);
-	assert.deepEqual(
-		problems.filter((problem) => problem.severity === "error"),
-		[],
-	);
-	assert.equal(objects.length, resources.length);
-	return checkReferences(objects, newFieldFinder(files)).map(
-		({ code, severity, resource, path, message }) => `${code} ${severity} ${resource} ${path}: ${message}`,
-	);
-}
+import { type ReferenceCase, testReferences } from "./references/references.testing.ts";
 
 const service = (name: string, ports = "{port: 80, name: http}"): string =>
 	`Service default/${name} {selector: {app: ${name}}, ports: [${ports}]}`;
@@ -35,7 +12,7 @@ const rule = (name: string, destination: string, more = ""): string =>
 const gateway = (name: string, host: string, more = ""): string =>
 	`Gateway default/${name} {selector: {istio: gw}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["${host}"]${more}}]}`;
 
-const cases: readonly (readonly [what: string, resources: readonly string[], ...expected: readonly string[]])[] = [
+const cases: readonly ReferenceCase[] = [
 	["a short host of the own namespace", [service("a"), rule("a", "{host: a}")]],
 	[
 		"a host that does not exist",
@@ -273,13 +250,7 @@ const cases: readonly (readonly [what: string, resources: readonly string[], ...
 ];
 
 describe("checkReferences", () => {
-	for (const [what, resources, ...expected] of cases)
-		it(`${expected.length === 0 ? "is content with" : "reports"} ${what}`, () => {
-			const problems = problemsOf(...resources);
-			assert.equal(problems.length, expected.length, problems.join("\n"));
-			for (const [index, beginning] of expected.entries())
-				assert.ok(problems[index]?.startsWith(beginning), `${problems[index]}\nshould begin with\n${beginning}`);
-		});
+	testReferences(cases);
 
 	it("points to the field when it has the files, else to the resource", () => {
 		const text =

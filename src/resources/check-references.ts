@@ -5,9 +5,13 @@
 import type { AnyObject } from "./config-object.ts";
 import { type Path, renderPath } from "./findings.ts";
 import type { Origin, Problem } from "./problem.ts";
+import { checkAuthorizationPolicies } from "./references/authorization-references.ts";
 import { checkGatewayConflicts, checkMeshHosts, checkSidecars } from "./references/conflicts.ts";
 import { checkDestinationRuleReferences } from "./references/destination-rule-references.ts";
+import { guardedWorkloads } from "./references/guarded-workloads.ts";
 import { newMeshIndex } from "./references/mesh-index.ts";
+import { checkMtlsConflicts, checkPeerAuthentications } from "./references/peer-authentication-references.ts";
+import { checkPolicySelectors } from "./references/policy-selector-references.ts";
 import { nameOf, type Report } from "./references/report.ts";
 import { checkAddressesNeeded, checkCredentials, checkPortNames } from "./references/service-references.ts";
 import { checkVirtualServiceReferences } from "./references/virtual-service-references.ts";
@@ -31,5 +35,10 @@ export function checkReferences(
 	checkSidecars(index, report);
 	checkPortNames(index, report);
 	checkAddressesNeeded(index, report);
+	const guarded = guardedWorkloads(index);
+	checkPolicySelectors(index, guarded, report);
+	checkPeerAuthentications(index, guarded, report);
+	checkMtlsConflicts(index, guarded, report);
+	checkAuthorizationPolicies(index, guarded, report);
 	return problems;
 }

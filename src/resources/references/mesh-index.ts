@@ -2,6 +2,7 @@
 
 import type { AnyObject, ConfigObject, Kind } from "../config-object.ts";
 import { byAge } from "../config-object.ts";
+import type { PodTemplateSpec } from "../kinds/core.ts";
 
 /** A host that something can be routed to. */
 export interface KnownHost {
@@ -18,6 +19,8 @@ export interface KnownWorkload {
 	readonly namespace: string;
 	readonly labels: Readonly<Record<string, string>>;
 	readonly name: string;
+	/** Of its containers, or of a WorkloadEntry: name -> number. */
+	readonly namedPorts: ReadonlyMap<string, number>;
 }
 
 export interface MeshIndex {
@@ -104,15 +107,36 @@ function workloadOf(object: AnyObject): KnownWorkload | undefined {
 	const { namespace, name } = object.metadata;
 	switch (object.kind) {
 		case "Pod":
-			return { namespace, name, labels: object.metadata.labels };
+			return { namespace, name, labels: object.metadata.labels, namedPorts: containerPorts(object.spec) };
 		case "Deployment":
-			return { namespace, name, labels: object.spec.template.metadata?.labels ?? {} };
+			return {
+				namespace,
+				name,
+				labels: object.spec.template.metadata?.labels ?? {},
+				namedPorts: containerPorts(object.spec.template.spec),
+			};
 		case "WorkloadEntry":
-			return { namespace, name, labels: { ...object.metadata.labels, ...object.spec.labels } };
+			return {
+				namespace,
+				name,
+				labels: { ...object.metadata.labels, ...object.spec.labels },
+				namedPorts: new Map(Object.entries(object.spec.ports ?? {})),
+			};
 		default:
 			return undefined;
 	}
 }
+
+function containerPorts(pod: PodTemplateSpec): ReadonlyMap<string, number> {
+	const named = (pod.containers ?? []).flatMap((container) =>
+		(container.ports ?? []).flatMap((port) =>
+			port.name === undefined ? [] : [[port.name, port.containerPort] as const],
+		),
+	);
+	return named.length === 0 ? noPorts : new Map(named);
+}
+
+const noPorts: ReadonlyMap<string, number> = new Map();
 
 /** Every label of the selector is there with the same value; an empty selector matches everything. */
 export function selects(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {

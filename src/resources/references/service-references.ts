@@ -8,6 +8,8 @@ import type { Report } from "./report.ts";
 
 /** What may stand before the first - of a port's name. */
 const prefixes = new Set("http http2 grpc grpc-web https tls tcp mongo redis mysql udp".split(" "));
+/** Of these, what a server's proxy does not look into. */
+const byteProtocols = new Set("https tls tcp mongo redis mysql kubernetes.io/wss".split(" "));
 /** Ports that are plain TCP by custom, because their servers speak first. */
 const serverFirstPorts = new Set([25, 53, 3306, 27017]);
 
@@ -35,6 +37,14 @@ function needsSniffing(port: KubernetesServicePort): boolean {
 	if (name === "" && serverFirstPorts.has(port.port)) return false;
 	const dash = name.indexOf("-");
 	return !prefixes.has(dash < 0 ? name : name.slice(0, dash));
+}
+
+/** What goes through it is proxied as bytes: no request of HTTP is seen. */
+export function speaksBytes(port: KubernetesServicePort): boolean {
+	if (port.protocol === "UDP" || port.protocol === "SCTP") return false;
+	const name = (port.name ?? "").toLowerCase();
+	const said = port.appProtocol?.toLowerCase() ?? name.split("-")[0] ?? "";
+	return byteProtocols.has(said) || (said === "" && serverFirstPorts.has(port.port));
 }
 
 /** Without an address of its own, a TCP port of a ServiceEntry takes all traffic to that port, wherever it goes. */
