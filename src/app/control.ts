@@ -14,9 +14,6 @@ import { type FilesSource, startFilesSource } from "../sources/files/files-sourc
 import type { KeySetConfig } from "../sources/key-sets/key-set-machine.ts";
 import { keySetDirectory, noKeySetStore } from "../sources/key-sets/key-set-store.ts";
 import { KeySetsSource } from "../sources/key-sets/key-sets-source.ts";
-import type { KeySetConfig } from "../sources/key-sets/key-set-machine.ts";
-import { keySetDirectory, noKeySetStore } from "../sources/key-sets/key-set-store.ts";
-import { KeySetsSource } from "../sources/key-sets/key-sets-source.ts";
 import { controlMetrics, withPilotNames } from "../telemetry/control-metrics.ts";
 import type { ConfigSource, Peer, XdsServer } from "../xds/wire/config-source.ts";
 import type { UnaryService } from "../xds/wire/unary-service.ts";
@@ -31,7 +28,6 @@ import {
 	openServerCertificate,
 } from "./control/certificate-authority.ts";
 import { ControlPlane, type ControlPlaneOptions } from "./control/control-plane.ts";
-import { keySetProblems } from "./control/key-set-problems.ts";
 import { keySetProblems } from "./control/key-set-problems.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
@@ -62,10 +58,6 @@ export interface ControlOptions extends ControlPlaneOptions {
 	readonly allowLoopbackKeySets?: boolean;
 	/** How often key sets are fetched; the default is Istio's 20 minutes. */
 	readonly keySets?: KeySetConfig;
-	/** Key sets for tokens may be fetched from this machine itself: for labs and tests. */
-	readonly allowLoopbackKeySets?: boolean;
-	/** How often key sets are fetched; the default is Istio's 20 minutes. */
-	readonly keySets?: KeySetConfig;
 	/** Plaintext xDS, off when absent. */
 	readonly insecureXds?: HostPort;
 	readonly xdsSocket?: string;
@@ -82,9 +74,6 @@ export interface RunningControl {
 	readonly secureXdsPort: number | undefined;
 	close(): Promise<void>;
 }
-
-/** How long proxies wait at the start for key sets that nobody has fetched yet. */
-const maxFirstFetchMs = 5000;
 
 /** How long proxies wait at the start for key sets that nobody has fetched yet. */
 const maxFirstFetchMs = 5000;
@@ -108,22 +97,10 @@ export async function startControl(
 		log,
 		metrics: counted,
 		onNeededKeySets: (needed) => keySets.need(needed),
-		onNeededKeySets: (needed) => keySets.need(needed),
 		onPublished: (proxyIds) => {
 			for (const server of servers) server.publish(proxyIds);
 		},
 	});
-	const keySets = new KeySetsSource(
-		{ allowLoopback: options.allowLoopbackKeySets ?? false, ...(options.keySets && { config: options.keySets }) },
-		{
-			clock,
-			log,
-			metrics,
-			store:
-				options.dataDirectory === undefined ? noKeySetStore : keySetDirectory(join(options.dataDirectory, "key-sets")),
-			onKeySets: (fetched) => control.setKeySets(fetched),
-		},
-	);
 	const keySets = new KeySetsSource(
 		{ allowLoopback: options.allowLoopbackKeySets ?? false, ...(options.keySets && { config: options.keySets }) },
 		{
@@ -177,6 +154,7 @@ export async function startControl(
 	const close = async (): Promise<void> => {
 		isClosing = true;
 		source.close();
+		keySets.close();
 		for (const stop of atClose) stop();
 		await Promise.all(servers.map((server) => server.close()));
 		control.close();
@@ -209,12 +187,6 @@ export async function startControl(
 	async function startServing(): Promise<{ plain: XdsServer | undefined; secure: XdsServer | undefined }> {
 		const readStartMs = clock.monotonicMs();
 		await source.ready;
-		control.flush();
-		// A proxy that has keys from another replica would lose them if this one served before it has any.
-		await keySets.firstTries(maxFirstFetchMs);
-		control.flush();
-		// A proxy that has keys from another replica would lose them if this one served before it has any.
-		await keySets.firstTries(maxFirstFetchMs);
 		control.flush();
 		// A proxy that has keys from another replica would lose them if this one served before it has any.
 		await keySets.firstTries(maxFirstFetchMs);
