@@ -53,7 +53,7 @@ function unguardedView(snapshot: Snapshot, proxy: MeshProxy): GatewayView {
 		}));
 		return {
 			namespace: proxy.namespace,
-			mesh: routing.mesh,
+			mesh: routing.guardMesh,
 			listeners: keepIdentity(previous?.listeners, next),
 			services: keepIdentity(previous?.services, sharedServices(snapshot, proxy)),
 		};

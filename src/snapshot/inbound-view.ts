@@ -31,7 +31,7 @@ export function inboundViewFor(snapshot: Snapshot, proxy: MeshProxy): InboundVie
 	const ports = (spec?.ingress ?? []).length > 0 ? ingressPorts(spec, targets) : servicePorts(spec, targets);
 	const security = inboundSecurityFor(snapshot, proxy);
 	const view = keepIdentity(memo.inbound.get(proxy), {
-		mesh: routing.mesh,
+		mesh: routing.guardMesh,
 		namespace: proxy.namespace,
 		interceptionMode: proxy.interceptionMode,
 		addresses: proxy.ipAddresses,

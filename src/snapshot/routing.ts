@@ -14,6 +14,7 @@ import {
 } from "./destination-rule-index.ts";
 import { meshConfigInForce, meshSettingsOf } from "./mesh-config.ts";
 import { type ObjectStore, objectsOf } from "./object-store.ts";
+import { withReachableAuthorizers } from "./reachable-authorizers.ts";
 import { sourceSelectors } from "./routing-rule.ts";
 import { keepIdentity, sameItems } from "./same-value.ts";
 import { noAccounts, type ServiceAccounts } from "./service-accounts.ts";
@@ -24,6 +25,8 @@ export interface Routing {
 	/** All that service views are made of; the same object while none of it changed, whatever other rules do. */
 	readonly serviceParts: ServiceParts;
 	readonly mesh: MeshSettings;
+	/** `mesh`, with only the external authorisers that a service stands for: what guards of workloads may ask. */
+	readonly guardMesh: MeshSettings;
 	readonly registry: ServiceRegistry;
 	readonly virtualServices: VirtualServiceIndex;
 	readonly destinationRules: DestinationRuleIndex;
@@ -61,6 +64,7 @@ export function emptyRouting(domainSuffix: string): Routing {
 		...serviceParts,
 		serviceParts,
 		mesh,
+		guardMesh: mesh,
 		virtualServices: emptyVirtualServiceIndex,
 		sidecars: new Map(),
 		gateways: [],
@@ -105,6 +109,7 @@ export function updateRouting(
 	const providers = next.mesh.authorizationProviders;
 	const routing: Routing = {
 		...next,
+		guardMesh: withReachableAuthorizers(next.mesh, next.registry, previous.guardMesh),
 		serviceParts: currentServiceParts(previous, { ...next, destinationRules, providers }),
 		providers,
 		virtualServices,
