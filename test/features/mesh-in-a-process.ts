@@ -69,10 +69,15 @@ export class MeshInAProcess {
 	}
 
 	get proxyHost(): Host {
-		return this.#firstProxy.host;
+		return this.firstProxy.host;
 	}
 
-	get #firstProxy(): RunningProxy {
+	/** For files; gone when the mesh is closed. */
+	get directory(): string {
+		return this.#rig.directory;
+	}
+
+	get firstProxy(): RunningProxy {
 		if (!this.#first) throw new Error("the mesh has no proxy yet");
 		return this.#first;
 	}
@@ -167,7 +172,7 @@ export class MeshInAProcess {
 
 	/** The body of an answer of Envoy's admin interface, `/stats?filter=...`. */
 	admin(path: string): Promise<string> {
-		return this.#firstProxy.admin(path);
+		return this.firstProxy.admin(path);
 	}
 
 	async close(): Promise<void> {

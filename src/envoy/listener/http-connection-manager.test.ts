@@ -20,6 +20,7 @@ describe("the HTTP filters of", () => {
 			assert.deepEqual(filtersOf(direction), [
 				"envoy.filters.http.fault, if a route asks for it",
 				"envoy.filters.http.cors, if a route asks for it",
+				"envoy.filters.http.set_filter_state, if a route asks for it",
 				"envoy.filters.http.router",
 			]);
 		});

@@ -20,6 +20,7 @@ import {
 	HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from "../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { corsFilter, faultFilter } from "../route/http-routes.ts";
+import { meshHttpFilter } from "../route/mesh-http.ts";
 import { accessLogs } from "./access-log.ts";
 import { pathNormalization } from "./path-normalization.ts";
 
@@ -50,6 +51,7 @@ const router = httpFilter("envoy.filters.http.router", packAny(RouterSchema, {})
 const perRouteFilters: readonly HttpFilter[] = [
 	httpFilter(faultFilter, packAny(HTTPFaultSchema, {}), true),
 	httpFilter(corsFilter, packAny(CorsSchema, {}), true),
+	meshHttpFilter,
 ];
 
 const webSocket: HttpConnectionManager_UpgradeConfig = create(HttpConnectionManager_UpgradeConfigSchema, {

@@ -6,6 +6,7 @@ import { outboundClusterName, passthroughCluster } from "../names.ts";
 import { noTimeout, speaksGrpc } from "./forward-action.ts";
 import { hashOfPort, hashPolicy } from "./hash-policy.ts";
 import { encodeRoute } from "./http-routes.ts";
+import { meshHttpConfig } from "./mesh-http.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { matchEverything } from "./route-match.ts";
 
@@ -48,6 +49,7 @@ function encodeDefaultRoute(view: ServiceView, port: number, mesh: MeshSettings)
 			},
 		},
 		decorator: { operation: `${hostname}:${port}/*` },
+		typedPerFilterConfig: meshHttpConfig(view, port, ""),
 	});
 }
 

@@ -13,6 +13,7 @@ import type { MessageFields } from "../message-fields.ts";
 import { fractionOfPercent, wholePercent } from "./fault.ts";
 import { hashOfDestination, hashPolicy } from "./hash-policy.ts";
 import { authorityOf, headerChanges } from "./header-operations.ts";
+import { meshHttpConfig } from "./mesh-http.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { destinationCluster, type RouteScope } from "./route-scope.ts";
 
@@ -66,9 +67,11 @@ function clusterWeight(
 	scope: RouteScope,
 ): MessageFields<typeof WeightedCluster_ClusterWeightSchema> {
 	const authority = authorityOf(headers);
+	const { name, service, port } = destinationCluster(destination, scope);
 	return {
-		name: destinationCluster(destination, scope).name,
+		name,
 		weight: weight ?? 0,
+		typedPerFilterConfig: meshHttpConfig(service, port, destination.subset ?? ""),
 		...headerChanges(headers),
 		...(authority && { hostRewriteSpecifier: { case: "hostRewriteLiteral", value: authority } as const }),
 	};

@@ -3,7 +3,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import type { RoutingRule, ServiceView } from "../../model/view.ts";
-import type { HttpMatch, HttpRoute } from "../../resources/kinds/networking.ts";
+import type { Destination, HttpMatch, HttpRoute } from "../../resources/kinds/networking.ts";
 import { packAny } from "../encode-resource.ts";
 import { RouteSchema } from "../gen/envoy/config/route/v3/route_components_pb.ts";
 import { CorsPolicySchema } from "../gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts";
@@ -15,8 +15,9 @@ import { corsPolicy } from "./cors-policy.ts";
 import { httpFault } from "./fault.ts";
 import { forwardAction, type RouteActionFields } from "./forward-action.ts";
 import { headerChanges, joinedChanges } from "./header-operations.ts";
+import { meshHttpConfig } from "./mesh-http.ts";
 import { isCatchAll, pathText, type RouteMatchFields, routeMatch } from "./route-match.ts";
-import type { RouteScope } from "./route-scope.ts";
+import { destinationCluster, type RouteScope } from "./route-scope.ts";
 
 export type RouteFields = MessageFields<typeof RouteSchema>;
 
@@ -67,9 +68,14 @@ function httpRoute(
 		metadata: istioMetadata({ config: configPath(rule.source) }),
 		decorator: { operation: operation(rule, matcher, action, scope) },
 		statPrefix: match?.statPrefix ?? "",
-		typedPerFilterConfig: filterConfig(route),
+		typedPerFilterConfig: { ...filterConfig(route), ...(sole && meshHttpOf(sole.destination, scope)) },
 		...(action?.case === "route" && sole ? joinedChanges(own, headerChanges(sole.headers)) : own),
 	};
+}
+
+function meshHttpOf(destination: Destination, scope: RouteScope): { [filter: string]: Any } {
+	const { service, port } = destinationCluster(destination, scope);
+	return meshHttpConfig(service, port, destination.subset ?? "");
 }
 
 /** A route that cannot be carried out answers 500, rather than letting its requests fall to the routes after it. */
