@@ -200,7 +200,10 @@ export class RelayStream {
 					if (isCurrent) this.#reached();
 				},
 				message: (bytes) => {
-					if (isCurrent) this.#run({ type: "upstreamMessage", bytes });
+					if (!isCurrent) return;
+					// Not before: one that lets every stream in and then refuses it is no reason to hurry.
+					this.#failures = 0;
+					this.#run({ type: "upstreamMessage", bytes });
 				},
 				closed: (_status, because) => {
 					if (!isCurrent) return;
@@ -214,7 +217,6 @@ export class RelayStream {
 
 	#reached(): void {
 		this.#isUpstreamGood = true;
-		this.#failures = 0;
 		this.#deps.log.info({ node: this.#nodeId, upstream: this.#address() }, "relay connected");
 	}
 

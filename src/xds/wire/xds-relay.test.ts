@@ -210,6 +210,16 @@ describe("the relay", () => {
 		assert.deepEqual(one.connected, []);
 	});
 
+	it("asks a control plane that refuses a proxy less and less often", async () => {
+		const one = await control(resourceSet(cluster, { a: "1" }));
+		await start([one]);
+		client().ask({ typeUrl: cluster, node: encodedNode("stranger~1") });
+		await new Promise((resolve) => setTimeout(resolve, 500));
+		const { losses = 0, lastLoss } = relay?.status()[0] ?? {};
+		assert.match(lastLoss ?? "", /stranger/);
+		assert.ok(losses > 1 && losses < 8, `${losses} attempts`);
+	});
+
 	it("answers garbage with a status and goes on serving others", async () => {
 		const one = await control(resourceSet(cluster, { a: "1" }));
 		await start([one]);
