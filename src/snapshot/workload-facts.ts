@@ -1,7 +1,7 @@
 // What endpoints take over from the Pod or WorkloadEntry behind them: labels, identity, place, and the name of the workload.
 
 import type { Endpoint, Locality } from "../model/endpoint.ts";
-import type { ConfigObject } from "../resources/config-object.ts";
+import type { ConfigObject, ObjectMeta } from "../resources/config-object.ts";
 import type { WorkloadEntrySpec } from "../resources/kinds/networking.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -70,7 +70,7 @@ export function localityOfLabels(labels: Labels, zone: string | undefined): Loca
 }
 
 /** Name of the Deployment, StatefulSet or Job that made the pod, told from the labels they put on it; else the pod's name. */
-export function workloadNameOf(pod: ConfigObject<"Pod">): string {
+export function workloadNameOf(pod: { readonly metadata: Pick<ObjectMeta, "name" | "labels"> }): string {
 	const { name, labels } = pod.metadata;
 	const hash = labels["pod-template-hash"];
 	const ofDeployment = hash === undefined ? -1 : name.lastIndexOf(`-${hash}-`);

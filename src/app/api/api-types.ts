@@ -1,5 +1,8 @@
 // What travels between the control plane's API and its clients (the command line, the dashboard), as JSON.
 
+import type { InboundMtls } from "../../model/security.ts";
+import type { EffectiveMtls } from "../../policy/effective-mtls.ts";
+import type { ObjectKey } from "../../resources/config-object.ts";
 import type { Problem } from "../../resources/problem.ts";
 
 /** A resource as its YAML would say it. */
@@ -76,6 +79,40 @@ export interface ProxyItem {
 	readonly withheld?: { readonly because: "generation" | "dangling" | "held"; readonly message: string };
 	/** Bytes of the configuration that it should have. */
 	readonly configBytes: number;
+}
+
+/** Workloads of one kind, and what is in force for each of them. */
+export interface WorkloadItem {
+	/** Sorted. */
+	readonly names: readonly string[];
+	readonly namespace: string;
+	readonly type: "sidecar" | "router";
+	/** `not connected`: it should have a proxy, but none is connected to this control plane. */
+	readonly proxy: "connected" | "not connected" | "none";
+	/** The proxy has, or will have, a certificate of the mesh. */
+	readonly certificate: boolean;
+	readonly inbound: readonly {
+		readonly port: number;
+		readonly protocol: string;
+		readonly service?: string;
+		/** Absent without a proxy. */
+		readonly accepts?: InboundMtls;
+	}[];
+	/** PeerAuthentications that decided what is accepted. */
+	readonly mtlsSources: readonly ObjectKey[];
+	readonly policies: readonly {
+		readonly source: ObjectKey;
+		readonly action: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
+		readonly provider?: string;
+		readonly dryRun: boolean;
+		/** How many; an ALLOW policy with none allows nothing. */
+		readonly rules: number;
+	}[];
+	readonly tokens: readonly { readonly source: ObjectKey; readonly issuer: string; readonly hasKeys: boolean }[];
+	/** Sorted by host name. */
+	readonly outbound: readonly EffectiveMtls[];
+	/** Services that it may call and that are not in `outbound`. */
+	readonly servicesLeftOut: number;
 }
 
 export interface MeshStatus {

@@ -15,8 +15,9 @@ import { proxyItems } from "../control/proxy-items.ts";
 import type { EditFailure, ResourceEditor } from "../control/resource-editor.ts";
 import { ResourceStatuses } from "../control/resource-status.ts";
 import { type ApiAnswer, ApiError, type ApiRequest, type ApiRoute } from "./api-server.ts";
-import type { MeshStatus, ProxyItem, ResourceItem } from "./api-types.ts";
+import type { MeshStatus, ProxyItem, ResourceItem, WorkloadItem } from "./api-types.ts";
 import { manifestOf } from "./manifest.ts";
+import { workloadItems } from "./workload-items.ts";
 
 export interface ControlRoutesParts {
 	readonly identity: { readonly id: string; readonly version: string; readonly startedMs: number };
@@ -86,6 +87,7 @@ export function controlRoutes(parts: ControlRoutesParts): readonly ApiRoute[] {
 			return configOf(request, sections);
 		}),
 		get("/api/v1/resources", (request) => ({ json: { items: resourceItems(parts, statuses(), request.query) } })),
+		get("/api/v1/workloads", ({ query }) => ({ json: { items: workloadsOf(control, query) } })),
 		{
 			method: "PUT",
 			path: "/api/v1/resources",
@@ -119,9 +121,32 @@ export function controlRoutes(parts: ControlRoutesParts): readonly ApiRoute[] {
 	];
 }
 
-const apiPaths = ["status", "proxies", "problems", "resources", "config?proxy=NAME.NAMESPACE", "held/confirm"].map(
-	(path) => `/api/v1/${path}`,
-);
+const apiPaths = [
+	"status",
+	"proxies",
+	"problems",
+	"resources",
+	"workloads?name=NAME&namespace=NAMESPACE",
+	"config?proxy=NAME.NAMESPACE",
+	"held/confirm",
+].map((path) => `/api/v1/${path}`);
+
+const maxServices = 50;
+
+/** `name` or `service`, in `namespace`; `to` for one target, `maxServices` for more of them. */
+function workloadsOf(control: ControlPlane, query: URLSearchParams): readonly WorkloadItem[] {
+	const [name, service, to] = ["name", "service", "to"].map((field) => query.get(field) || undefined);
+	if (name === undefined && service === undefined)
+		throw new ApiError(400, "say which workload: ?name=NAME or ?service=NAME", "keepmesh proxy-status");
+	const connected = [...control.proxies.values()].map(({ proxy }) => proxy);
+	return workloadItems(control.snapshot, connected, {
+		namespace: query.get("namespace") ?? "default",
+		...(name === undefined ? {} : { name }),
+		...(service === undefined ? {} : { service }),
+		...(to === undefined ? {} : { to }),
+		maxServices: Number(query.get("maxServices") ?? maxServices),
+	});
+}
 
 function failureOf(failure: EditFailure): ApiError {
 	return new ApiError(409, failure.message, failure.next);

@@ -1,0 +1,131 @@
+// What is in force for workloads: who may connect and how, which policies and tokens, and what they send to each service.
+
+import type { Proxy as MeshProxy } from "../../model/proxy.ts";
+import { mtlsOnPort, type WorkloadSecurity } from "../../model/security.ts";
+import type { ServiceView } from "../../model/view.ts";
+import { effectiveMtls } from "../../policy/effective-mtls.ts";
+import { type ConfigObject, compareText } from "../../resources/config-object.ts";
+import { objectsOf } from "../../snapshot/object-store.ts";
+import { podHasProxy, proxyOfPod } from "../../snapshot/proxy-of-pod.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
+import { viewFor } from "../../snapshot/view-for.ts";
+import { addressesOfPod, workloadNameOf } from "../../snapshot/workload-facts.ts";
+import type { WorkloadItem } from "./api-types.ts";
+
+export interface WorkloadQuery {
+	readonly namespace: string;
+	/** A pod, a proxy, or what made the pods (a Deployment). Absent: see `service`. */
+	readonly name?: string;
+	/** All workloads behind this service of the namespace. */
+	readonly service?: string;
+	/** Only this service is looked at as a target: `NAME`, `NAME.NAMESPACE` or a host name. */
+	readonly to?: string;
+	/** Services looked at when `to` does not name one. */
+	readonly maxServices: number;
+}
+
+interface Workload {
+	readonly proxy: MeshProxy;
+	readonly state: WorkloadItem["proxy"];
+}
+
+/** Workloads for which the same is in force make one item; sorted by the first name of each. */
+export function workloadItems(
+	snapshot: Snapshot,
+	connected: Iterable<MeshProxy>,
+	query: WorkloadQuery,
+): readonly WorkloadItem[] {
+	const isWanted = wantedBy(snapshot, query);
+	const found = new Map<string, Workload>();
+	for (const pod of objectsOf(snapshot.objects, "Pod").values()) {
+		if (!isWanted(pod.metadata, addressesOfPod(pod))) continue;
+		const state = podHasProxy(pod) ? "not connected" : "none";
+		found.set(nameOf(pod.metadata), { proxy: rememberedProxyOf(pod, snapshot), state });
+	}
+	for (const proxy of connected)
+		if (isWanted(proxy, proxy.ipAddresses)) found.set(nameOf(proxy), { proxy, state: "connected" });
+	const alike = Map.groupBy(found.values(), likeness);
+	return [...alike.values()]
+		.map((workloads) => itemOf(snapshot, workloads, query))
+		.sort((a, b) => compareText(a.names[0] ?? "", b.names[0] ?? ""));
+}
+
+type Named = Pick<MeshProxy, "name" | "namespace" | "labels">;
+
+function wantedBy(snapshot: Snapshot, { namespace, name, service }: WorkloadQuery) {
+	const behind = new Set<string>();
+	for (const { service: one } of snapshot.routing.registry.byKey.values()) {
+		if (one.namespace !== namespace || one.name !== service) continue;
+		for (const endpoints of snapshot.endpoints.byService.get(one.key)?.byPort.values() ?? [])
+			for (const endpoint of endpoints) behind.add(endpoint.address);
+	}
+	return (one: Named, addresses: readonly string[]): boolean => {
+		if (service !== undefined) return addresses.some((address) => behind.has(address));
+		return one.namespace === namespace && (one.name === name || workloadNameOf({ metadata: one }) === name);
+	};
+}
+
+function nameOf({ name, namespace }: Named): string {
+	return `${namespace}/${name}`;
+}
+
+/** What is remembered for a proxy is remembered by identity. */
+const proxies = new WeakMap<ConfigObject<"Pod">, MeshProxy>();
+
+function rememberedProxyOf(pod: ConfigObject<"Pod">, snapshot: Snapshot): MeshProxy {
+	const proxy = proxies.get(pod) ?? proxyOfPod(pod, snapshot.options);
+	proxies.set(pod, proxy);
+	return proxy;
+}
+
+function likeness({ proxy, state }: Workload): string {
+	const { namespace, type, labels, workloadCertificate, interceptionMode } = proxy;
+	return JSON.stringify([namespace, type, Object.entries(labels).sort(), workloadCertificate, interceptionMode, state]);
+}
+
+function itemOf(snapshot: Snapshot, workloads: readonly Workload[], query: WorkloadQuery): WorkloadItem {
+	const [{ proxy, state }] = workloads as [Workload, ...Workload[]];
+	const names = workloads.map((one) => one.proxy.name).sort();
+	const { inbound, outbound, gateway } = viewFor(snapshot, proxy);
+	const hasProxy = state !== "none";
+	const security: WorkloadSecurity = (gateway ?? inbound)?.security ?? { authorization: [], authentication: [] };
+	const targets = (gateway ?? outbound)?.services.filter((view) => isTarget(view, proxy, query.to)) ?? [];
+	const looked = new Set(query.to === undefined ? targets.slice(0, query.maxServices) : targets);
+	return {
+		names,
+		namespace: proxy.namespace,
+		type: proxy.type,
+		proxy: state,
+		certificate: proxy.workloadCertificate,
+		inbound: (inbound?.ports ?? []).map((port) => ({
+			port: port.targetPort,
+			protocol: port.protocol,
+			...(port.service === undefined ? {} : { service: port.service.name }),
+			// Without a proxy nobody demands anything.
+			...(hasProxy
+				? { accepts: security.mtls === undefined ? "PERMISSIVE" : mtlsOnPort(security.mtls, port.targetPort) }
+				: {}),
+		})),
+		mtlsSources: hasProxy ? (security.mtls?.sources ?? []) : [],
+		policies: hasProxy
+			? security.authorization.map(({ source, action, provider, dryRun, rules }) => ({
+					source,
+					action,
+					...(provider === undefined ? {} : { provider }),
+					dryRun,
+					rules: rules.length,
+				}))
+			: [],
+		tokens: hasProxy
+			? security.authentication.map(({ source, issuer, keys }) => ({ source, issuer, hasKeys: keys !== undefined }))
+			: [],
+		outbound: effectiveMtls(snapshot, { proxy, hasProxy }, (view) => looked.has(view)),
+		servicesLeftOut: targets.length - looked.size,
+	};
+}
+
+function isTarget({ service }: ServiceView, client: Named, to: string | undefined): boolean {
+	if (to === undefined || service.hostname === to) return true;
+	const [name, namespace = client.namespace, ...rest] = to.split(".");
+	return rest.length === 0 && service.name === name && service.namespace === namespace;
+}
