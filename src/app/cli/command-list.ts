@@ -30,6 +30,11 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./node-command.ts")).nodeCommand(),
 	},
 	{
+		name: "token",
+		summary: "join tokens: what a new node shows once to become part of the mesh",
+		load: async () => (await import("./token-command.ts")).tokenCommand(),
+	},
+	{
 		name: "node-dns",
 		summary: "serve the mesh's names over DNS (the node agent starts it)",
 		load: async () => (await import("./node-dns-command.ts")).nodeDnsCommand(),

@@ -5,16 +5,19 @@ import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type LogLevel, startLog } from "../../runtime/log.ts";
 import { type HostPort, startControl } from "../control.ts";
+import { type CertificateFlags, certificateOptions, withCertificateFlags } from "./certificate-flags.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { programVersion } from "./version-command.ts";
 
-interface ControlFlags {
+interface ControlFlags extends CertificateFlags {
 	readonly resources: readonly string[];
 	readonly data?: string;
 	readonly ca?: string;
 	readonly id: string;
 	readonly api: HostPort;
 	readonly apiName?: readonly string[];
+	readonly xds?: HostPort;
+	readonly xdsName?: readonly string[];
 	readonly insecureXds?: HostPort;
 	readonly xdsSocket?: string;
 	readonly allowLoopbackKeySets?: boolean;
@@ -25,14 +28,12 @@ interface ControlFlags {
 }
 
 export function controlCommand(): Command {
-	return new Command("control")
+	return withCertificateFlags(new Command("control"))
 		.description("Runs a control plane: reads resources, serves xDS and the API. Needs no root.")
 		.requiredOption("--resources <dir...>", "directories or files of resources, watched; apply writes into the first")
 		.option("--data <dir>", "state of this control plane, with the certificate authority; none: signs no certificates")
-		.option(
-			"--ca <dir>",
-			"the certificate authority, shared by replicas that are to have one root (default: ca in --data)",
-		)
+		.option("--xds <host:port>", "serve xDS and certificates over mutual TLS here: 0.0.0.0:15012", hostPort)
+		.option("--xds-name <name...>", "names, besides localhost and Istio's, under which that port is reached")
 		.option(
 			"--insecure-xds <host:port>",
 			"serve xDS in plaintext here (off by default; loopback and labs only)",
@@ -58,11 +59,18 @@ export function controlCommand(): Command {
 }
 
 async function runControl(flags: ControlFlags): Promise<void> {
-	if (!flags.insecureXds && !flags.xdsSocket) {
+	if (!flags.xds && !flags.insecureXds && !flags.xdsSocket) {
 		throw new CliError(
 			exitCodes.usage,
-			"no proxy could connect: neither --insecure-xds nor --xds-socket is given",
-			`keepmesh control --resources ${flags.resources.join(" ")} --insecure-xds 127.0.0.1:15010`,
+			"no proxy could connect: none of --xds, --insecure-xds and --xds-socket is given",
+			`keepmesh control --resources ${flags.resources.join(" ")} --data ./data --xds 0.0.0.0:15012`,
+		);
+	}
+	if (flags.xds && flags.ca === undefined && flags.data === undefined) {
+		throw new CliError(
+			exitCodes.usage,
+			"--xds needs a certificate authority: give --ca or --data",
+			`keepmesh control --resources ${flags.resources.join(" ")} --data ./data --xds 0.0.0.0:15012`,
 		);
 	}
 	const log = startLog({ level: flags.logLevel, facts: { part: "control", id: flags.id } });
@@ -79,11 +87,14 @@ async function runControl(flags: ControlFlags): Promise<void> {
 				resources: flags.resources,
 				trustDomain: flags.trustDomain,
 				api: flags.api,
+				certificates: certificateOptions(flags),
 				snapshot: { clusterId: flags.clusterId, network: flags.network },
 				...(flags.data === undefined ? {} : { dataDirectory: flags.data }),
 				...(flags.ca === undefined ? {} : { caDirectory: flags.ca }),
 				...(flags.allowLoopbackKeySets === undefined ? {} : { allowLoopbackKeySets: flags.allowLoopbackKeySets }),
 				...(flags.apiName === undefined ? {} : { apiNames: flags.apiName }),
+				...(flags.xds === undefined ? {} : { secureXds: flags.xds }),
+				...(flags.xdsName === undefined ? {} : { xdsNames: flags.xdsName }),
 				...(flags.insecureXds === undefined ? {} : { insecureXds: flags.insecureXds }),
 				...(flags.xdsSocket === undefined ? {} : { xdsSocket: flags.xdsSocket }),
 			},
