@@ -77,6 +77,8 @@ export interface ProxyItem {
 	readonly types: Readonly<Record<string, ProxyTypeItem>>;
 	/** Why its newest configuration is not sent: generation failed, dangling references, or a held push. */
 	readonly withheld?: { readonly because: "generation" | "dangling" | "held"; readonly message: string };
+	/** What it keeps shut, because mutual TLS is demanded and it has no certificate. */
+	readonly closed?: string;
 	/** Bytes of the configuration that it should have. */
 	readonly configBytes: number;
 }

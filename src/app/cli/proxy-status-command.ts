@@ -63,6 +63,7 @@ async function showProxies(name: string | undefined, options: ProxyStatusOptions
 	print(renderTable(header, rows));
 	for (const proxy of shown) {
 		if (proxy.withheld) say(`${proxy.name}: ${paint("yellow", proxy.withheld.because)}: ${proxy.withheld.message}`);
+		if (proxy.closed) say(`${proxy.name}: ${paint("yellow", "closed")}: ${proxy.closed}`);
 	}
 }
 

@@ -62,6 +62,7 @@ async function showStatus(options: StatusOptions): Promise<void> {
 	);
 	for (const proxy of proxies) {
 		if (proxy.withheld) print(`  ${proxy.name}: ${proxy.withheld.because}: ${proxy.withheld.message}`);
+		if (proxy.closed) print(`  ${proxy.name}: closed: ${proxy.closed}`);
 		for (const [type, item] of Object.entries(proxy.types)) {
 			if (item.rejection) print(`  ${proxy.name}: ${type} rejected: ${paint("red", item.rejection.message)}`);
 		}

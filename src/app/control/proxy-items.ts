@@ -1,5 +1,6 @@
 // The connected proxies as the API shows them, in the words of `istioctl proxy-status`.
 
+import { closedInbound } from "../../envoy/listener/inbound-mode.ts";
 import { type TypeUrl, typeUrls } from "../../xds/resource.ts";
 import type { SessionStatus } from "../../xds/wire/config-source.ts";
 import type { ProxyItem, ProxyTypeItem } from "../api/api-types.ts";
@@ -29,7 +30,8 @@ export function proxyItems(
 	const byProxy = Map.groupBy(sessions, (session) => session.proxyId);
 	const items = [...entries].map((entry): ProxyItem => {
 		const own = byProxy.get(entry.proxy.id) ?? [];
-		const { withheld, proxy } = entry;
+		const { withheld, proxy, view } = entry;
+		const closed = view?.inbound && closedInbound(view.inbound, proxy.workloadCertificate);
 		return {
 			id: proxy.id,
 			name: `${proxy.name}.${proxy.namespace}`,
@@ -40,6 +42,7 @@ export function proxyItems(
 			connectedMs: Math.min(...own.map((session) => session.connectedAtMs)),
 			types: typeItems(entry, own, wallMs),
 			...(withheld ? { withheld: { because: withheld.because, message: withheld.message } } : {}),
+			...(closed ? { closed } : {}),
 			configBytes: bytesOf(entry),
 		};
 	});

@@ -28,3 +28,26 @@ export function inboundModes({ security }: InboundView, workloadCertificate: boo
 		ports: [...mtls.byPort.keys()],
 	};
 }
+
+/** What a proxy without a certificate keeps shut, as a sentence; undefined when that is nothing. */
+export function closedInbound(view: InboundView, workloadCertificate: boolean): string | undefined {
+	if (view.interceptionMode === "NONE") return undefined;
+	const modes = inboundModes(view, workloadCertificate);
+	const own = [...new Set([...view.ports.map((port) => port.targetPort), ...modes.ports])].sort((a, b) => a - b);
+	const open = own.filter((port) => modes.onPort(port) !== "CLOSED");
+	const closed = own.filter((port) => modes.onPort(port) === "CLOSED");
+	if (closed.length === 0 && modes.onOthers !== "CLOSED") return undefined;
+	const exceptions = open.length > 0 ? ` but ${portsText(open)}` : "";
+	const what = modes.onOthers === "CLOSED" ? `every port${exceptions}` : portsText(closed);
+	const because = (view.security?.mtls?.sources ?? []).map((key) =>
+		key
+			.split("/")
+			.join(" ")
+			.replace(/ (\S+)$/, "/$1"),
+	);
+	return `lets nothing in on ${what}: mutual TLS is STRICT (${because.join(", ")}), and it has no certificate`;
+}
+
+function portsText(ports: readonly number[]): string {
+	return `${ports.length === 1 ? "port" : "ports"} ${ports.join(", ")}`;
+}
