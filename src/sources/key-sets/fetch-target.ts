@@ -71,7 +71,8 @@ function embeddedIpv4(address: string): readonly string[] {
 	const ipv4 = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join(".");
 	const last = ipv4(groups[6] ?? 0, groups[7] ?? 0);
 	const leadingZeros = groups.slice(0, 5).every((group) => group === 0);
-	if (leadingZeros && (groups[5] === 0xffff || groups[5] === 0)) return [last];
+	// Not ::1, which is an address of its own.
+	if (leadingZeros && (groups[5] === 0xffff || (groups[5] === 0 && groups[6] !== 0))) return [last];
 	if (groups[0] === 0x64 && groups[1] === 0xff9b) return [last];
 	if (groups[0] === 0x2002) return [ipv4(groups[1] ?? 0, groups[2] ?? 0)];
 	return [];
