@@ -285,4 +285,23 @@ describe("checkReferences", () => {
 		const { user, system } = process.cpuUsage(before);
 		context.diagnostic(`4,000 resources: ${((user + system) / 1000).toFixed(0)} ms of CPU`);
 	});
+
+	it("has nothing to say of a thousand policies for a thousand workloads each", (context) => {
+		const count = 1_000;
+		const text = Array.from({ length: count }, (_, index) => [
+			`{apiVersion: v1, kind: Service, metadata: {name: s${index}}, spec: {selector: {app: a${index}}, ports: [{port: 80, name: http}]}}`,
+			`{apiVersion: v1, kind: Pod, metadata: {name: p${index}, labels: {app: a${index}}}, spec: {containers: []}}`,
+			`{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: m${index}}, spec: {selector: {matchLabels: {app: a${index}}}, mtls: {mode: STRICT}}}`,
+			`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: z${index}}, spec: {rules: [{from: [{source: {namespaces: [x]}}], to: [{operation: {methods: [GET]}}]}]}}`,
+		])
+			.flat()
+			.join("\n---\n");
+		const { objects } = readResources([{ path: "a.yaml", text }]);
+		assert.equal(objects.length, 4 * count);
+		const before = process.cpuUsage();
+		assert.deepEqual(checkReferences(objects), []);
+		const { user, system } = process.cpuUsage(before);
+		const cpuMs = (user + system) / 1000;
+		context.diagnostic(`4,000 resources: ${cpuMs.toFixed(0)} ms of CPU`);
+	});
 });

@@ -6,6 +6,7 @@ import type { AnyObject } from "./config-object.ts";
 import { type Path, renderPath } from "./findings.ts";
 import type { Origin, Problem } from "./problem.ts";
 import { checkAuthorizationPolicies } from "./references/authorization-references.ts";
+import { checkClaimRoutes } from "./references/claim-references.ts";
 import { checkGatewayConflicts, checkMeshHosts, checkSidecars } from "./references/conflicts.ts";
 import { checkDestinationRuleReferences } from "./references/destination-rule-references.ts";
 import { guardedWorkloads } from "./references/guarded-workloads.ts";
@@ -39,6 +40,7 @@ export function checkReferences(
 	checkPolicySelectors(index, guarded, report);
 	checkPeerAuthentications(index, guarded, report);
 	checkMtlsConflicts(index, guarded, report);
+	checkClaimRoutes(index, guarded, report);
 	checkAuthorizationPolicies(index, guarded, report);
 	return problems;
 }

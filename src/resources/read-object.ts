@@ -76,6 +76,9 @@ function nameOf(document: Mapping, kind: unknown, defaultNamespace: string): str
 	return `${kind} ${namespace}/${name}`;
 }
 
+/** Groups whose kinds say what a mesh should do. */
+const forMesh = /^(?:[a-z.]*istio\.io|gateway\.networking\.k8s\.io|keepmesh\.io)\//;
+
 function knownKind(apiVersion: string, kind: string, findings: Findings): KindInfo | undefined {
 	const found = lookUpKind(apiVersion, kind);
 	switch (found.type) {
@@ -93,7 +96,7 @@ function knownKind(apiVersion: string, kind: string, findings: Findings): KindIn
 			findings.warning(
 				["kind"],
 				`Keepmesh does not read ${kind} (${apiVersion}): it is skipped`,
-				"nothing in the mesh depends on it",
+				forMesh.test(apiVersion) ? "what it asks for is not done" : "nothing in the mesh depends on it",
 			);
 			return undefined;
 		default:

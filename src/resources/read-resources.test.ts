@@ -136,6 +136,24 @@ describe("readResourceFile", () => {
 		]);
 	});
 
+	it("says of such a kind whether the mesh misses it", () => {
+		const hintOf = (apiVersion: string, kind: string): string | undefined =>
+			readResourceFile("a.yaml", `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\n`).problems[0]?.hint;
+		for (const [apiVersion, kind] of [
+			["telemetry.istio.io/v1", "Telemetry"],
+			["extensions.istio.io/v1alpha1", "WasmPlugin"],
+			["networking.istio.io/v1alpha3", "EnvoyFilter"],
+			["gateway.networking.k8s.io/v1", "HTTPRoute"],
+		] as const)
+			assert.equal(hintOf(apiVersion, kind), "what it asks for is not done", kind);
+		for (const [apiVersion, kind] of [
+			["v1", "ConfigMap"],
+			["cert-manager.io/v1", "Certificate"],
+			["networking.k8s.io/v1", "Ingress"],
+		] as const)
+			assert.equal(hintOf(apiVersion, kind), "nothing in the mesh depends on it", kind);
+	});
+
 	it("refuses a kind that is misspelt", () => {
 		const { problems } = readResourceFile(
 			"a.yaml",

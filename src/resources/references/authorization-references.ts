@@ -6,7 +6,7 @@ import type { AuthorizationRule, AuthorizationSource } from "../kinds/security.t
 import { usesHttp } from "../rules/authorization-policy-rules.ts";
 import { nearestName } from "../text/nearest-name.ts";
 import type { Guarded, GuardedPort } from "./guarded-workloads.ts";
-import { type KnownWorkload, type MeshIndex, selects } from "./mesh-index.ts";
+import type { KnownWorkload, MeshIndex } from "./mesh-index.ts";
 import { nameOf, type Report } from "./report.ts";
 import { speaksBytes } from "./service-references.ts";
 
@@ -20,7 +20,7 @@ export function checkAuthorizationPolicies(index: MeshIndex, guarded: Guarded, r
 		const workloads = guarded.selected(policy, policy.spec.selector?.matchLabels ?? {});
 		checkPlainPorts(policy, workloads, guarded, report);
 		checkIdentities(policy, workloads, guarded, report);
-		checkTokens(policy, workloads, index, guarded, report);
+		checkTokens(policy, workloads, guarded, report);
 	}
 }
 
@@ -95,7 +95,7 @@ function lazyPlainPorts(workloads: readonly KnownWorkload[], guarded: Guarded): 
 			.filter((workload) => !guarded.isGateway(workload))
 			.flatMap((workload) => guarded.portsOf(workload))
 			.filter(({ port }) => speaksBytes(port))
-			.map((one) => ({ ...one, text: `port ${one.port.port} of ${nameOf(one.service)}, which proxies bytes,` }));
+			.map((one) => ({ ...one, text: `port ${one.port.port} of ${nameOf(one.service)} (plain bytes)` }));
 		return found;
 	};
 }
@@ -119,22 +119,17 @@ function reachesPort(rule: AuthorizationRule, targetPort: number | undefined): b
 function checkIdentities(policy: Policy, workloads: readonly KnownWorkload[], guarded: Guarded, report: Report): void {
 	for (const [at, rule] of (policy.spec.rules ?? []).entries()) {
 		if (!needsIdentity(rule)) continue;
-		for (const workload of workloads) {
-			if (guarded.isGateway(workload)) continue;
-			const ports = guarded.portsOf(workload).map(({ targetPort }) => guarded.mtlsOf(workload, targetPort));
-			const modes = ports.length > 0 ? ports : [guarded.mtlsOf(workload)];
-			if (!modes.every(({ mode }) => mode === "DISABLE")) continue;
-			const source = modes[0]?.source;
+		const off = workloads.find((workload) => guarded.offBy(workload) && !guarded.isGateway(workload));
+		const source = off && guarded.offBy(off);
+		if (off && source)
 			report(
 				"warning",
 				"IST0167",
 				policy,
 				["spec", "rules", at],
-				`is never met on ${workload.name}: ${source ? nameOf(source) : "nothing"} turns mutual TLS off there, so no client has an identity`,
+				`is never met on ${off.name}: ${nameOf(source)} turns mutual TLS off there, so no client has an identity`,
 				"use PERMISSIVE or STRICT there, or ask for addresses (ipBlocks)",
 			);
-			break;
-		}
 	}
 }
 
@@ -148,24 +143,10 @@ function needsIdentity(rule: AuthorizationRule): boolean {
 }
 
 /** Tokens are verified by a RequestAuthentication only: without one no request has a principal, audience or claim. */
-function checkTokens(
-	policy: Policy,
-	workloads: readonly KnownWorkload[],
-	index: MeshIndex,
-	guarded: Guarded,
-	report: Report,
-): void {
+function checkTokens(policy: Policy, workloads: readonly KnownWorkload[], guarded: Guarded, report: Report): void {
 	const at = (policy.spec.rules ?? []).findIndex(needsToken);
 	if (at < 0) return;
-	const verifiers = index.of("RequestAuthentication").filter(({ spec }) => spec.jwtRules?.length);
-	const isVerified = (workload: KnownWorkload): boolean =>
-		verifiers.some(({ metadata, spec }) => {
-			if (metadata.namespace !== workload.namespace && metadata.namespace !== guarded.rootNamespace) return false;
-			return spec.targetRef || spec.targetRefs?.length
-				? true
-				: selects(spec.selector?.matchLabels ?? {}, workload.labels);
-		});
-	const without = workloads.find((workload) => !isVerified(workload));
+	const without = workloads.find((workload) => !guarded.verifiesTokens(workload));
 	if (without)
 		report(
 			"warning",

@@ -31,8 +31,12 @@ export interface Guarded {
 	readonly portsOf: (workload: KnownWorkload) => readonly GuardedPort[];
 	/** A Gateway of Istio runs on it. */
 	readonly isGateway: (workload: KnownWorkload) => boolean;
+	/** Is there a RequestAuthentication for it? One with targets may be for any workload of its namespace. */
+	readonly verifiesTokens: (workload: KnownWorkload) => boolean;
 	/** For a port of the workload; without one, for all that have no mode of their own. */
 	readonly mtlsOf: (workload: KnownWorkload, targetPort?: number) => WorkloadMode;
+	/** What turns mutual TLS off on all ports of the workload that Services have; undefined when it is not off. */
+	readonly offBy: (workload: KnownWorkload) => PeerAuthentication | undefined;
 }
 
 /** Answers are worked out when first asked for, and kept. */
@@ -46,26 +50,45 @@ export function guardedWorkloads(index: MeshIndex): Guarded {
 			.flatMap(({ spec }) => (Object.keys(spec.selector ?? {}).length > 0 ? [spec.selector ?? {}] : [])),
 	);
 	const peers = lazily(() => Map.groupBy(index.of("PeerAuthentication"), ({ metadata }) => metadata.namespace));
+	const verifiers = lazily(() => index.of("RequestAuthentication").filter(({ spec }) => spec.jwtRules?.length));
 	const inReach = ({ metadata }: AnyObject): readonly KnownWorkload[] =>
 		metadata.namespace === rootNamespace ? everywhere() : (index.workloads.get(metadata.namespace) ?? []);
+	const portsOf = perWorkload((workload) =>
+		(services().get(workload.namespace) ?? []).flatMap((service) => portsOn(service, workload)),
+	);
+	const levelsOf = perWorkload((workload) => levelsFor(workload, peers(), rootNamespace));
+	const mtlsOf = (workload: KnownWorkload, targetPort?: number): WorkloadMode => {
+		const levels = levelsOf(workload);
+		const ofPort = targetPort === undefined ? undefined : levels[0]?.spec.portLevelMtls?.[targetPort]?.mode;
+		if (ofPort !== undefined && ofPort !== "UNSET") return { mode: ofPort, source: levels[0] };
+		for (const source of levels) {
+			const { mode } = source.spec.mtls ?? {};
+			if (mode !== undefined && mode !== "UNSET") return { mode, source };
+		}
+		return { mode: "PERMISSIVE", source: undefined };
+	};
 	return {
 		rootNamespace,
 		inReach,
 		selected: (policy, labels) => inReach(policy).filter((workload) => selects(labels, workload.labels)),
-		portsOf: perWorkload((workload) =>
-			(services().get(workload.namespace) ?? []).flatMap((service) => portsOn(service, workload)),
-		),
+		portsOf,
 		isGateway: perWorkload((workload) => gateways().some((selector) => selects(selector, workload.labels))),
-		mtlsOf: (workload, targetPort) => {
-			const levels = levelsFor(workload, peers(), rootNamespace);
-			const ofPort = targetPort === undefined ? undefined : levels[0]?.spec.portLevelMtls?.[targetPort]?.mode;
-			if (ofPort !== undefined && ofPort !== "UNSET") return { mode: ofPort, source: levels[0] };
-			for (const source of levels) {
-				const { mode } = source.spec.mtls ?? {};
-				if (mode !== undefined && mode !== "UNSET") return { mode, source };
-			}
-			return { mode: "PERMISSIVE", source: undefined };
-		},
+		verifiesTokens: perWorkload((workload) => {
+			const near = [workload.namespace, rootNamespace];
+			return verifiers().some(
+				({ metadata, spec }) =>
+					near.includes(metadata.namespace) &&
+					(spec.targetRef !== undefined ||
+						(spec.targetRefs?.length ?? 0) > 0 ||
+						selects(spec.selector?.matchLabels ?? {}, workload.labels)),
+			);
+		}),
+		mtlsOf,
+		offBy: perWorkload((workload) => {
+			const modes = portsOf(workload).map(({ targetPort }) => mtlsOf(workload, targetPort));
+			const all = modes.length > 0 ? modes : [mtlsOf(workload)];
+			return all.every(({ mode }) => mode === "DISABLE") ? all[0]?.source : undefined;
+		}),
 	};
 }
 
@@ -117,10 +140,10 @@ function lazily<T>(make: () => T): () => T {
 }
 
 function perWorkload<T>(make: (workload: KnownWorkload) => T): (workload: KnownWorkload) => T {
-	const known = new Map<KnownWorkload, T>();
+	const known = new Map<KnownWorkload, { readonly value: T }>();
 	return (workload) => {
-		const found = known.get(workload) ?? make(workload);
+		const found = known.get(workload) ?? { value: make(workload) };
 		known.set(workload, found);
-		return found;
+		return found.value;
 	};
 }

@@ -168,7 +168,7 @@ const policies: readonly ReferenceCase[] = [
 	[
 		"a DENY policy that every connection to a database meets",
 		[pod, mysql, policy(`action: DENY, rules: [{}, ${http}]`)],
-		"IST0167 warning AuthorizationPolicy default/p spec.rules[1]: on port 3306 of Service default/web, which proxies bytes, the HTTP fields are left out",
+		"IST0167 warning AuthorizationPolicy default/p spec.rules[1]: on port 3306 of Service default/web (plain bytes) the HTTP fields are left out",
 	],
 	[
 		"a DENY policy for the HTTP port",
@@ -288,6 +288,30 @@ const policies: readonly ReferenceCase[] = [
 	],
 ];
 
+const edge = [
+	"Pod default/gw {containers: []}",
+	service(),
+	'Gateway default/g {selector: {app: gw}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}',
+	'VirtualService default/v {hosts: ["*"], gateways: [g], http: [{match: [{uri: {prefix: /a}}, {headers: {"@request.auth.claims.group": {exact: a}}}], route: [{destination: {host: web}}]}]}',
+];
+
+const claims: readonly ReferenceCase[] = [
+	[
+		"claims that no gateway knows",
+		edge,
+		"IST0149 warning VirtualService default/v spec.http[0].match[1]: is never met: no RequestAuthentication verifies tokens on gw",
+	],
+	[
+		"claims of tokens that the gateway verifies",
+		[
+			...edge,
+			"RequestAuthentication default/r {selector: {matchLabels: {app: gw}}, jwtRules: [{issuer: https://a.example}]}",
+		],
+	],
+	["claims where it is not known what runs the Gateway", edge.slice(1)],
+];
+
+describe("routes by claims", () => testReferences(claims));
 describe("PeerAuthentications beside each other", () => testReferences(peers));
 describe("PeerAuthentication and DestinationRule", () => testReferences(conflicts));
 describe("AuthorizationPolicies and what they guard", () => testReferences(policies));

@@ -14,13 +14,13 @@ export function checkHeaderName(name: string, path: Path, findings: Findings): v
 		findings.error(path, `${JSON.stringify(name)} is not a header name`, "use letters, digits, - and _");
 }
 
-/** In matches, `@request.auth.claims.x` stands for a claim of the request's token. */
+/** In matches, `@request.auth.claims.x.y` and `@request.auth.claims[x][y]` stand for a claim of the request's token. */
 export function checkMatchHeaderName(name: string, path: Path, findings: Findings): void {
 	if (!isClaimHeader(name)) checkHeaderName(name, path, findings);
 }
 
 export function isClaimHeader(name: string): boolean {
-	return /^@request\.auth\.claims[.[]./.test(name);
+	return /^@request\.auth\.claims(?:(?:\.[^.]+)+|(?:\[[^[\]]+\])+)$/i.test(name);
 }
 
 export function checkHeaders(headers: Headers | undefined, path: Path, findings: Findings): void {

@@ -163,6 +163,24 @@ const cases: readonly RuleCase[] = [
 		match('headers: {"@request.auth.claims.sub": {exact: a}}'),
 		"error spec.http[0].match[0].headers",
 	],
+	...[
+		"@request.auth.claims.sub",
+		"@request.auth.claims.a.b",
+		"@request.auth.claims[a][b.c]",
+		"@Request.Auth.Claims.Sub",
+	].map(
+		(name): RuleCase => [
+			`the claim ${name} at a gateway`,
+			`hosts: ["*"]\ngateways: [gw]\nhttp: [{match: [{headers: {"${name}": {exact: a}}}], route: [{destination: {host: a}}]}]`,
+		],
+	),
+	...["@request.auth.claims", "@request.auth.claims.", "@request.auth.claims[a", "@request.auth.principal"].map(
+		(name): RuleCase => [
+			`the claim ${name}, which is none, at a gateway`,
+			`hosts: ["*"]\ngateways: [gw]\nhttp: [{match: [{headers: {"${name}": {exact: a}}}], route: [{destination: {host: a}}]}]`,
+			`error spec.http[0].match[0].headers["${name}"]: `,
+		],
+	),
 	["a bad namespace of clients", match("sourceNamespace: A_B"), "error spec.http[0].match[0].sourceNamespace: "],
 	["a bad label of clients", match('sourceLabels: {app: "a b"}'), "error spec.http[0].match[0].sourceLabels.app: "],
 
