@@ -8,6 +8,8 @@ import type { TestAuthority } from "./test-authority.ts";
 export const podIp = "10.77.0.2";
 export const httpPort = 8080;
 export const bytesPort = 7000;
+/** Of a service port that does not say its protocol. */
+export const sniffedPort = 7001;
 
 /** The workload `p` in namespace `default`, with what `meshConfig` (YAML of its spec) says, and the policies after it. */
 export function guardedWorkload(policies: string, meshConfig = "{}"): string {
@@ -25,6 +27,7 @@ spec:
   ports:
   - { name: http, port: 80, targetPort: ${httpPort} }
   - { name: tcp, port: 82, targetPort: ${bytesPort} }
+  - { name: unsaid, port: 83, targetPort: ${sniffedPort} }
 ---
 apiVersion: v1
 kind: Pod

@@ -1,6 +1,6 @@
 // CUSTOM policies -> a shadow RBAC filter that says which requests they meet, and ext_authz for those. Istio's way, with its
 // names. What a policy with an unusable provider meets is refused, and so is everything that policies of several providers
-// meet on one workload.
+// meet on one workload. There is no dry run of them.
 
 import { create } from "@bufbuild/protobuf";
 import type { MeshSettings } from "../../model/mesh-settings.ts";
@@ -24,22 +24,20 @@ import type { RuleMeaning } from "./rule-logic.ts";
 import { textMatcher } from "./text-pattern.ts";
 
 const shadowPrefix = "istio_ext_authz_";
-const dryRunPrefix = "istio_dry_run_custom_";
 const namePrefix = "istio-ext-authz";
 const badSuffix = "-deny-due-to-bad-CUSTOM-action";
+const noHttpSuffix = "-deny-due-to-no-HTTP";
 
 export function externalHttpFilters(
 	policies: readonly AuthorizationPolicyView[],
 	mesh: MeshSettings,
 ): readonly HttpFilter[] {
 	const plan = planOf(policies, "http", mesh);
-	const tried = plan.dryRun ? [httpRbac({ shadow: plan.dryRun }, dryRunPrefix)] : [];
-	if (plan.refused) return [httpRbac({ enforced: plan.refused }, ""), ...tried];
-	if (!plan.asked || !plan.provider) return tried;
+	if (plan.refused) return [httpRbac({ enforced: plan.refused }, "")];
+	if (!plan.asked || !plan.provider) return [];
 	const config = httpAuthorization(plan.provider);
 	config.filterEnabledMetadata = whenMet(httpRbacFilter);
 	return [
-		...tried,
 		httpRbac({ shadow: plan.asked }, shadowPrefix),
 		create(HttpFilterSchema, {
 			name: "envoy.filters.http.ext_authz",
@@ -48,16 +46,20 @@ export function externalHttpFilters(
 	];
 }
 
-/** A provider that speaks HTTP is not asked about connections without HTTP, which then pass (Istio's behaviour). */
+/**
+ * A provider that speaks HTTP is not asked about connections without HTTP. On a port that is said to have none they pass
+ * (Istio's behaviour). On a `sniffed` port they are refused: HTTP that the sniffing does not know, but the application does
+ * (after an empty line, for example), would get round the provider.
+ */
 export function externalTcpFilters(
 	policies: readonly AuthorizationPolicyView[],
 	mesh: MeshSettings,
+	sniffed: boolean,
 ): readonly Filter[] {
-	const plan = planOf(policies, "tcp", mesh);
-	const tried = plan.dryRun ? [tcpRbac({ shadow: plan.dryRun }, dryRunPrefix)] : [];
-	if (plan.refused) return [tcpRbac({ enforced: plan.refused }, ""), ...tried];
-	const { provider } = plan;
-	if (!plan.asked || provider?.protocol !== "grpc") return tried;
+	const { asked, provider, refused } = planOf(policies, "tcp", mesh);
+	if (refused) return [tcpRbac({ enforced: refused }, "")];
+	if (!asked || !provider) return [];
+	if (provider.protocol === "http") return sniffed ? [tcpRbac({ enforced: named(asked, noHttpSuffix) }, "")] : [];
 	const config = packAny(TcpExtAuthzSchema, {
 		statPrefix: tcpRbacStatPrefix,
 		failureModeAllow: provider.failOpen,
@@ -66,8 +68,7 @@ export function externalTcpFilters(
 		filterEnabledMetadata: whenMet(tcpRbacFilter),
 	});
 	return [
-		...tried,
-		tcpRbac({ shadow: plan.asked }, shadowPrefix),
+		tcpRbac({ shadow: asked }, shadowPrefix),
 		create(FilterSchema, {
 			name: "envoy.filters.network.ext_authz",
 			configType: { case: "typedConfig", value: config },
@@ -81,7 +82,6 @@ interface Plan {
 	readonly provider?: AuthorizationProvider;
 	/** What is refused because nobody can be asked. */
 	readonly refused?: RBAC;
-	readonly dryRun?: RBAC;
 }
 
 function planOf(
@@ -89,10 +89,10 @@ function planOf(
 	protocol: RuleMeaning["protocol"],
 	mesh: MeshSettings,
 ): Plan {
-	const custom = policies.filter(({ action }) => action === "CUSTOM");
+	const custom = policies.filter(({ action, dryRun }) => action === "CUSTOM" && !dryRun);
 	if (custom.length === 0) return {};
 	const meaning = { effect: "refuse", protocol } as const;
-	const names = new Set(custom.flatMap((policy) => (policy.dryRun ? [] : (policy.provider ?? ""))));
+	const names = new Set(custom.map((policy) => policy.provider ?? ""));
 	const [name = ""] = names;
 	const rules = accessRules(
 		custom,
@@ -101,19 +101,18 @@ function planOf(
 		mesh,
 		name === "" ? `${namePrefix}-` : `${namePrefix}-${name}-`,
 	);
-	const tried = rules.shadow ? { dryRun: rules.shadow } : {};
-	if (!rules.enforced) return tried;
-	const named = mesh.authorizationProviders.filter((one) => one.name === name);
-	const [provider] = named;
-	if (names.size > 1 || named.length > 1 || !provider || providerFault(provider) !== undefined) {
-		return { ...tried, refused: markedBad(rules.enforced) };
+	if (!rules.enforced) return {};
+	const candidates = mesh.authorizationProviders.filter((one) => one.name === name);
+	const [provider] = candidates;
+	if (names.size > 1 || candidates.length > 1 || !provider || providerFault(provider) !== undefined) {
+		return { refused: named(rules.enforced, badSuffix) };
 	}
-	return { ...tried, asked: rules.enforced, provider };
+	return { asked: rules.enforced, provider };
 }
 
 /** The name says in responses' details and in access logs why a request was refused. */
-function markedBad(rules: RBAC): RBAC {
-	const policies = Object.entries(rules.policies).map(([name, policy]) => [`${name}${badSuffix}`, policy] as const);
+function named(rules: RBAC, suffix: string): RBAC {
+	const policies = Object.entries(rules.policies).map(([name, policy]) => [`${name}${suffix}`, policy] as const);
 	return create(RBACSchema, { action: RBAC_Action.DENY, policies: Object.fromEntries(policies) });
 }
 

@@ -18,8 +18,15 @@ export function httpSecurityFilters(security: WorkloadSecurity | undefined, mesh
 	];
 }
 
-/** For a chain that proxies bytes, in front of the TCP proxy. */
-export function tcpSecurityFilters(security: WorkloadSecurity | undefined, mesh: MeshSettings): readonly Filter[] {
+/** For a chain that proxies bytes, in front of the TCP proxy. `sniffed`: of a port that speaks HTTP on other chains. */
+export function tcpSecurityFilters(
+	security: WorkloadSecurity | undefined,
+	mesh: MeshSettings,
+	sniffed = false,
+): readonly Filter[] {
 	if (!security) return [];
-	return [...externalTcpFilters(security.authorization, mesh), ...tcpAccessFilters(security.authorization, mesh)];
+	return [
+		...externalTcpFilters(security.authorization, mesh, sniffed),
+		...tcpAccessFilters(security.authorization, mesh),
+	];
 }
