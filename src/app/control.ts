@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
+import type { RotationConfig } from "../identity/rotation/step-rotation.ts";
 import { parseIdentity, type SpiffeId } from "../identity/spiffe-id.ts";
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
 import { readResourceFile } from "../resources/read-resources.ts";
@@ -19,6 +20,7 @@ import type { ConfigSource, Peer, XdsServer } from "../xds/wire/config-source.ts
 import type { UnaryService } from "../xds/wire/unary-service.ts";
 import { startXdsServer, type XdsServerOptions } from "../xds/wire/xds-server.ts";
 import { type ApiServer, startApiServer } from "./api/api-server.ts";
+import { type CertificateRoutesParts, certificateRoutes } from "./api/certificate-routes.ts";
 import { controlRoutes } from "./api/control-routes.ts";
 import { type Admission, admitProxy } from "./control/admit-proxy.ts";
 import {
@@ -31,6 +33,7 @@ import { ControlPlane, type ControlPlaneOptions } from "./control/control-plane.
 import { keySetProblems } from "./control/key-set-problems.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
+import { createRotation } from "./control/rotation-service.ts";
 
 export interface HostPort {
 	readonly host: string;
@@ -49,6 +52,8 @@ export interface ControlOptions extends ControlPlaneOptions {
 	/** Of the certificate authority: replicas that share it share one root. With no directory nothing is signed. */
 	readonly caDirectory?: string;
 	readonly certificates?: CertificateOptions;
+	/** How long each stage of a rotation is held once all have confirmed it. */
+	readonly rotation?: RotationConfig;
 	readonly trustDomain: string;
 	/** xDS and certificates over TLS; needs the certificate authority. */
 	readonly secureXds?: HostPort;
@@ -133,6 +138,7 @@ export async function startControl(
 	);
 	const problems = new MeshProblems((key) => source.current(key));
 
+	let certificateParts: CertificateRoutesParts | undefined;
 	const routes = controlRoutes({
 		identity: { id: options.id, version: options.version, startedMs },
 		clock,
@@ -163,7 +169,7 @@ export async function startControl(
 	try {
 		api = await startApiServer(
 			{ ...options.api, ...(options.apiNames ? { allowedHosts: options.apiNames } : {}) },
-			routes,
+			[...routes, ...certificateRoutes(() => certificateParts)],
 			log,
 		);
 		const { plain, secure } = await startServing();
@@ -194,6 +200,7 @@ export async function startControl(
 		log.info({ tookMs: Math.round(clock.monotonicMs() - readStartMs), resources: options.resources }, "resources read");
 
 		const certificates = openCertificates();
+		if (certificates) certificateParts = startRotation(certificates);
 		const services = certificates && new Map([[createCertificatePath, plaintextCertificates(certificates)]]);
 		const holders = new Map<string, number>();
 		const startServer = async (server: XdsServerOptions, admit: Admit = () => ({ ok: true })): Promise<XdsServer> => {
@@ -237,6 +244,17 @@ export async function startControl(
 			);
 			return server;
 		}
+	}
+
+	/** Before any proxy connects, so that each gets the trust bundle with its first configuration. */
+	function startRotation({ authority, service }: CertificateAuthority): CertificateRoutesParts {
+		const { id, rotation: config } = options;
+		const driver = { replica: id, ...(config ? { rotation: config } : {}) };
+		const rotation = createRotation(driver, { authority, control, servers, clock, log, metrics });
+		rotation.start();
+		atClose.push(() => rotation.close());
+		const wallMs = (): number => clock.wallMs();
+		return { replica: id, authority, rotation, issued: (nowMs) => service.ledger.list(nowMs), wallMs };
 	}
 
 	function openCertificates(): CertificateAuthority | undefined {

@@ -162,6 +162,12 @@ export class NodeCertificates {
 		};
 	}
 
+	/** Of a proxy, or of all of them and of the node; false when there is no such proxy. */
+	renewNow(proxyId: string | undefined): boolean {
+		if (proxyId === undefined) this.#node?.renewNow();
+		return this.#workloads.renewNow(proxyId);
+	}
+
 	/** Of all certificates, or of one proxy's alone. */
 	metrics(proxyId?: string): string {
 		const workloads = [...this.#workloads.statuses()].filter(([id]) => proxyId === undefined || id === proxyId);

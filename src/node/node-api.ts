@@ -20,6 +20,8 @@ export interface IdentityView {
 	status(): object;
 	/** Prometheus' text format. */
 	metrics(): string;
+	/** Has a proxy's certificate, or all of them, renewed now; false when there is no such proxy. */
+	renewNow(proxyId: string | undefined): boolean;
 }
 
 /** Requests wait for `started`: before that, the pods of an earlier agent are not known yet. */
@@ -33,6 +35,16 @@ export function createNodeApi(agent: NodeAgent, identity: IdentityView, started:
 }
 
 function ownAnswer(identity: IdentityView, { method, url }: IncomingMessage): Answer | undefined {
+	const { pathname, searchParams } = new URL(url ?? "/", "http://node");
+	if (pathname === "/v1/identity/renew") {
+		if (method !== "POST") return notAllowed(method ?? "", "POST");
+		const proxyId = searchParams.get("proxy") ?? undefined;
+		if (identity.renewNow(proxyId)) return { status: 202, body: { asked: proxyId ?? "all" } };
+		return {
+			status: 404,
+			body: { because: `no proxy ${proxyId} has a certificate`, hint: "GET /v1/identity lists them" },
+		};
+	}
 	if (method !== "GET") return undefined;
 	if (url === "/v1/identity") return { status: 200, body: identity.status() };
 	return url === "/metrics" ? { status: 200, body: identity.metrics() } : undefined;

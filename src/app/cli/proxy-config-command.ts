@@ -7,7 +7,8 @@ import type { ProxyItem } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { askAll, askReplica } from "./control-plane-client.ts";
 import { bootstrapOfDump, camelCased, type EnvoyDump, sectionsOfDump } from "./envoy-dump.ts";
-import { type ApiOption, chosenLab, withApiOption } from "./find-control-planes.ts";
+import { type ApiOption, withApiOption } from "./find-control-planes.ts";
+import { dumpInPod, dumpPath, podsOfLab } from "./lab-pods.ts";
 import { mergeProxies } from "./merge-replicas.ts";
 import { proxyTable } from "./proxy-config-table.ts";
 import { isProxy } from "./proxy-status-command.ts";
@@ -20,10 +21,6 @@ interface ProxyConfigOptions extends ApiOption {
 
 const sections = ["listeners", "routes", "clusters", "endpoints", "secrets", "bootstrap", "all"] as const;
 type Section = (typeof sections)[number];
-
-/** A port of every proxy of a pod, on its loopback. */
-const adminPort = 15_000;
-const dumpPath = "/config_dump?include_eds";
 
 export type SectionJson = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
 
@@ -115,32 +112,20 @@ async function dumpAt(admin: string): Promise<EnvoyDump> {
 	}
 }
 
-/** A running lab's pod of that name, when this user may enter its namespace. An address that was given comes first. */
+/** A running lab's pod of that name, when this user may enter its namespace. */
 async function podOfLab(
 	proxy: string,
 	options: ProxyConfigOptions,
 ): Promise<{ readonly lab: string; readonly pod: RunningPod } | undefined> {
-	if ((options.api?.length ?? 0) > 0 || process.getuid?.() !== 0) return undefined;
-	if (process.env.KEEPMESH_API && options.lab === undefined && options.name === undefined) return undefined;
-	const record = chosenLab(options);
-	if (!record) return undefined;
-	const { Lab } = await import("../../lab/lab.ts");
-	const pods = await new Lab(record.name).pods();
+	const lab = await podsOfLab(options);
+	if (!lab) return undefined;
 	// By id (type~address~name.namespace~domain), by name with its namespace, or by name alone.
 	const wanted = proxy.split("~")[2] ?? proxy;
-	const found = pods.filter(
+	const found = lab.pods.filter(
 		(pod) => pod.proxy !== "none" && [pod.name, `${pod.name}.${pod.namespace}`].includes(wanted),
 	);
 	const [pod] = found;
-	return pod && found.length === 1 ? { lab: record.name, pod } : undefined;
-}
-
-async function dumpInPod(pod: RunningPod): Promise<EnvoyDump> {
-	const { requestInNamespace } = await import("../demo/namespace-request.ts");
-	const target = { netns: pod.netns, host: "127.0.0.1", port: adminPort };
-	const { status, text } = await requestInNamespace(target, dumpPath);
-	if (status !== 200) throw new Error(`it answers ${status}`);
-	return JSON.parse(text) as EnvoyDump;
+	return pod && found.length === 1 ? { lab: lab.record.name, pod } : undefined;
 }
 
 /** istioctl's words are singular. */

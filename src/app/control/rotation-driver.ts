@@ -48,7 +48,7 @@ export type RequestOutcome =
 	| { readonly ok: true; readonly state: RotationState }
 	| { readonly ok: false; readonly because: string };
 
-const idleHeartbeatMs = 15_000;
+const idleHeartbeatMs = 5_000;
 const mostTurns = 10;
 
 export class RotationDriver {
@@ -87,7 +87,11 @@ export class RotationDriver {
 	/** Who would block a stage that began now. */
 	blockers(): readonly Blocker[] {
 		this.#beat();
-		return findBlockers(this.#fleet(), this.#bundle.version);
+		const { replica } = this.#options;
+		const fleet = this.#fleet(3 * idleHeartbeatMs).map((report) =>
+			report.replica === replica ? { ...report, fresh: true } : report,
+		);
+		return findBlockers(fleet, this.#bundle.version);
 	}
 
 	request(kind: RotationKind): Promise<RequestOutcome> {
@@ -155,6 +159,8 @@ export class RotationDriver {
 		const isRunning = this.#state.phase === "running";
 		if (isRunning || this.#parts.clock.monotonicMs() - this.#lastHeartbeatMs >= idleHeartbeatMs) this.#beat();
 		if (isRunning) this.#parts.store.withLock(() => this.#drive());
+		// Whose heartbeats go on is known only to who has seen them before.
+		else this.#fleet();
 	}
 
 	#beat(): void {
@@ -211,8 +217,8 @@ export class RotationDriver {
 		}
 	}
 
-	#fleet(): readonly ReplicaReport[] {
-		return this.#parts.store.readFleet(this.#parts.clock.monotonicMs(), this.#options.staleMs ?? 5_000);
+	#fleet(staleMs = this.#options.staleMs ?? 5_000): readonly ReplicaReport[] {
+		return this.#parts.store.readFleet(this.#parts.clock.monotonicMs(), staleMs);
 	}
 
 	#facts(epoch: number): AuthorityFacts {

@@ -83,3 +83,16 @@ export const noRotation: RotationState = { phase: "idle", epoch: 0 };
 export function stagesOf(kind: RotationKind): readonly RotationStage[] {
 	return kind === "root" ? ["add", "trust-both", "sign-with-new", "drop-old"] : ["add", "sign-with-new", "drop-old"];
 }
+
+/** Roots may get another fingerprint (recover-root.ts signs them again); a rotation under way must know them by it. */
+export function withRenamedRoots(state: RotationState, renamed: ReadonlyMap<string, string>): RotationState {
+	if (state.phase === "idle") return state;
+	const now = (fingerprint: string): string => renamed.get(fingerprint) ?? fingerprint;
+	const issuer = (facts: IssuerFacts): IssuerFacts => ({ ...facts, rootFingerprint: now(facts.rootFingerprint) });
+	return {
+		...state,
+		from: issuer(state.from),
+		...(state.to ? { to: issuer(state.to) } : {}),
+		before: { ...state.before, roots: state.before.roots.map(now) },
+	};
+}

@@ -108,6 +108,10 @@ export class NodeIdentity {
 		this.#kept.wantIssuer(issuerKeyId);
 	}
 
+	renewNow(): void {
+		this.#kept.renewNow();
+	}
+
 	status(): NodeIdentityStatus {
 		return {
 			...this.#kept.status(),

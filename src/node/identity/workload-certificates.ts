@@ -79,6 +79,13 @@ export class WorkloadCertificates {
 		this.#kept.get(proxyId)?.wantIssuer(issuerKeyId);
 	}
 
+	/** Of one proxy, or of all; false when there is no such proxy. */
+	renewNow(proxyId: string | undefined): boolean {
+		if (proxyId === undefined) for (const kept of this.#kept.values()) kept.renewNow();
+		else this.#kept.get(proxyId)?.renewNow();
+		return proxyId === undefined || this.#kept.has(proxyId);
+	}
+
 	/** The reason why no control plane signed may be gone. */
 	nudge(): void {
 		for (const kept of this.#kept.values()) kept.nudge();
