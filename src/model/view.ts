@@ -33,6 +33,8 @@ export interface ServiceView {
 	 * not known, for example outside of the mesh.
 	 */
 	readonly accounts?: readonly string[];
+	/** Only for `passthrough` services: ports of which every endpoint takes the mesh's mutual TLS. Absent: none. */
+	readonly securedPorts?: readonly number[];
 }
 
 /**

@@ -1,7 +1,7 @@
 // A client and a port of a service -> what the client sends, what the server takes, whether that goes together, and why.
 // It asks the same rules that clusters are made by, so that it cannot say something else than what Envoy does.
 
-import { speaksMeshTlsByItself, tlsForRole } from "../envoy/cluster/outbound-cluster.ts";
+import { automaticTls, tlsForRole } from "../envoy/cluster/outbound-cluster.ts";
 import { hasLabels, type ProxyRole, type ServiceCluster, serviceClusters } from "../envoy/cluster/service-clusters.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
@@ -136,12 +136,12 @@ function sentBy(snapshot: Snapshot, client: MtlsClient, target: Target, endpoint
 	if (cluster.policy?.tls?.credentialName)
 		return { sends: "plaintext", because: [reason("a rule's credentialName counts at gateways only", ...rules)] };
 	const options = { workloadCertificate: client.proxy.workloadCertificate };
-	if (!speaksMeshTlsByItself(view, cluster, { mesh, role, options })) {
+	if (automaticTls(view, cluster, { mesh, role, options }) === "never") {
 		if (!mesh.autoMtls)
 			return plaintext("automatic mutual TLS is off in the MeshConfig, and no DestinationRule asks for TLS");
 		if (!options.workloadCertificate) return plaintext("the client's proxy has no certificate");
 		if (view.service.meshExternal) return plaintext("the service is outside of the mesh");
-		return plaintext("the client chooses the endpoint itself, so its proxy cannot know what that takes");
+		return plaintext("the client chooses the endpoint itself, and not every one of the service takes mutual TLS");
 	}
 	if (endpoint.tlsMode === "istio")
 		return { sends: "mtls", because: [reason("automatic mutual TLS: the server can take it")] };

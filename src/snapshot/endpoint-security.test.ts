@@ -121,6 +121,43 @@ describe("the accounts of a service", () => {
 	});
 });
 
+describe("the ports of a headless service that take mutual TLS", () => {
+	const ports = [
+		{ name: "http", port: 80, targetPort: 8080 },
+		{ name: "http-admin", port: 81, targetPort: 9090 },
+	];
+	const headless = aService("web", { clusterIP: "None", ports });
+	const bare = aPod("web-2", "10.1.0.2", {}, { labels: { "security.istio.io/tlsMode": "" } });
+	const viewOf = (snapshot: Snapshot) =>
+		viewFor(snapshot, client).outbound?.services.find((view) => view.service.name === "web");
+
+	it("are those of which every endpoint does", () => {
+		const snapshot = snapshotOf(headless, aPod("web-1", "10.1.0.1"));
+		assert.deepEqual(viewOf(snapshot)?.securedPorts, [80, 81]);
+		const mixed = applyChanges(snapshot, applied(bare)).snapshot;
+		assert.equal(viewOf(mixed)?.securedPorts, undefined);
+		assert.deepEqual(viewOf(applyChanges(mixed, removed(bare)).snapshot)?.securedPorts, [80, 81]);
+		const off = aPeerAuthentication("web", {
+			selector: { matchLabels: { app: "web" } },
+			portLevelMtls: { 9090: { mode: "DISABLE" } },
+		});
+		assert.deepEqual(viewOf(applyChanges(snapshot, applied(off)).snapshot)?.securedPorts, [80]);
+	});
+
+	it("are not known of other services, nor without endpoints", () => {
+		assert.equal(viewOf(snapshotOf(web, aPod("web-1", "10.1.0.1")))?.securedPorts, undefined);
+		assert.equal(viewOf(snapshotOf(headless))?.securedPorts, undefined);
+		const turned = applyChanges(snapshotOf(web, aPod("web-1", "10.1.0.1")), applied(headless)).snapshot;
+		assert.deepEqual(viewOf(turned)?.securedPorts, [80, 81]);
+	});
+
+	it("make a new view only when they change", () => {
+		const snapshot = snapshotOf(headless, aPod("web-1", "10.1.0.1"));
+		const more = applyChanges(snapshot, applied(aPod("web-2", "10.1.0.2")));
+		assert.equal(viewOf(more.snapshot), viewOf(snapshot));
+	});
+});
+
 describe("the service of an external authoriser", () => {
 	const authorizer = (service: string) =>
 		aMeshConfig({ extensionProviders: [{ name: "auth", envoyExtAuthzGrpc: { service, port: 9000 } }] });

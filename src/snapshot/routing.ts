@@ -17,6 +17,7 @@ import { type ObjectStore, objectsOf } from "./object-store.ts";
 import { withReachableAuthorizers } from "./reachable-authorizers.ts";
 import { sourceSelectors } from "./routing-rule.ts";
 import { keepIdentity, sameItems } from "./same-value.ts";
+import { noSecuredPorts, type SecuredPorts } from "./secured-ports.ts";
 import { noAccounts, type ServiceAccounts } from "./service-accounts.ts";
 import { emptyRegistry, type ServiceRegistry } from "./service-registry.ts";
 import { emptyVirtualServiceIndex, indexVirtualServices, type VirtualServiceIndex } from "./virtual-service-index.ts";
@@ -40,13 +41,17 @@ export interface Routing {
 	readonly dnsEndpoints: ReadonlyMap<ServiceKey, ServiceEndpoints>;
 	/** Who may answer for each service; the same object while no service has other accounts. */
 	readonly accounts: ServiceAccounts;
+	readonly securedPorts: SecuredPorts;
 	/** Their services are in every view. */
 	readonly providers: readonly AuthorizationProvider[];
 	/** Labels that VirtualServices ask of their clients: only these can tell two clients of a namespace apart. */
 	readonly clientSelectors: readonly Readonly<Record<string, string>>[];
 }
 
-export type ServiceParts = Pick<Routing, "registry" | "destinationRules" | "dnsEndpoints" | "accounts" | "providers">;
+export type ServiceParts = Pick<
+	Routing,
+	"registry" | "destinationRules" | "dnsEndpoints" | "accounts" | "securedPorts" | "providers"
+>;
 
 /** Annotation of a Namespace or Pod: hosts (`namespace/host`, separated by commas) that it calls, for automatic scopes. */
 export const egressAnnotation = "keepmesh.io/egress";
@@ -58,6 +63,7 @@ export function emptyRouting(domainSuffix: string): Routing {
 		destinationRules: emptyDestinationRuleIndex,
 		dnsEndpoints: new Map(),
 		accounts: noAccounts,
+		securedPorts: noSecuredPorts,
 		providers: mesh.authorizationProviders,
 	};
 	return {
@@ -86,7 +92,7 @@ export function updateRouting(
 	previous: Routing,
 	objects: ObjectStore,
 	touched: ReadonlySet<string>,
-	next: Pick<Routing, "mesh" | "registry" | "dnsEndpoints" | "accounts">,
+	next: Pick<Routing, "mesh" | "registry" | "dnsEndpoints" | "accounts" | "securedPorts">,
 ): Routing {
 	const meshChanged = next.mesh !== previous.mesh;
 	const virtualServices =
@@ -123,14 +129,15 @@ export function updateRouting(
 }
 
 function currentServiceParts(previous: Routing, next: ServiceParts): ServiceParts {
-	const { registry, destinationRules, dnsEndpoints, accounts, providers } = next;
+	const { registry, destinationRules, dnsEndpoints, accounts, securedPorts, providers } = next;
 	const same =
 		registry === previous.registry &&
 		destinationRules === previous.destinationRules &&
 		dnsEndpoints === previous.dnsEndpoints &&
 		accounts === previous.accounts &&
+		securedPorts === previous.securedPorts &&
 		providers === previous.providers;
-	return same ? previous.serviceParts : { registry, destinationRules, dnsEndpoints, accounts, providers };
+	return same ? previous.serviceParts : { registry, destinationRules, dnsEndpoints, accounts, securedPorts, providers };
 }
 
 function partsOf(routing: Routing): readonly unknown[] {
@@ -144,6 +151,7 @@ function partsOf(routing: Routing): readonly unknown[] {
 		routing.namespaceEgress,
 		routing.dnsEndpoints,
 		routing.accounts,
+		routing.securedPorts,
 		routing.clientSelectors,
 	];
 }

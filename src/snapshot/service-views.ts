@@ -1,9 +1,8 @@
 // The services that a client may call, one for each host name, each with the DestinationRules that apply to that client.
 
-import type { ServiceEndpoints } from "../model/endpoint.ts";
 import type { AuthorizationProvider } from "../model/security.ts";
 import type { MeshService } from "../model/service.ts";
-import type { DestinationPolicy, ServiceView } from "../model/view.ts";
+import type { ServiceView } from "../model/view.ts";
 import { destinationFor } from "./destination-rule-index.ts";
 import { type EgressScope, portsInScope } from "./egress-scope.ts";
 import type { ServiceParts } from "./routing.ts";
@@ -33,7 +32,15 @@ export function serviceViewsFor(
 		if (service === undefined) continue;
 		const { key } = service;
 		const destination = destinationFor(routing.destinationRules, service, client.namespace, client.labels);
-		views.push(serviceView(service, destination, routing.dnsEndpoints.get(key), routing.accounts.get(key)));
+		views.push(
+			serviceView({
+				service,
+				destination,
+				endpoints: routing.dnsEndpoints.get(key),
+				accounts: routing.accounts.get(key),
+				securedPorts: routing.securedPorts.get(key),
+			}),
+		);
 	}
 	return views;
 }
@@ -74,16 +81,18 @@ function withPorts(service: MeshService, ports: MeshService["ports"]): MeshServi
 	return cut;
 }
 
-function serviceView(
-	service: MeshService,
-	destination: DestinationPolicy | undefined,
-	endpoints: ServiceEndpoints | undefined,
-	accounts: readonly string[] | undefined,
-): ServiceView {
+/** Everything of a ServiceView, with undefined for what is absent. */
+type Facts = { readonly [Key in keyof Required<ServiceView>]: ServiceView[Key] };
+
+function serviceView({ service, destination, endpoints, accounts, securedPorts }: Facts): ServiceView {
 	const known = rememberedViews.get(service) ?? [];
 	rememberedViews.set(service, known);
 	const same = known.find(
-		(view) => view.destination === destination && view.endpoints === endpoints && view.accounts === accounts,
+		(view) =>
+			view.destination === destination &&
+			view.endpoints === endpoints &&
+			view.accounts === accounts &&
+			view.securedPorts === securedPorts,
 	);
 	if (same !== undefined) return same;
 	const view: ServiceView = {
@@ -91,6 +100,7 @@ function serviceView(
 		...(destination === undefined ? {} : { destination }),
 		...(endpoints === undefined ? {} : { endpoints }),
 		...(accounts === undefined ? {} : { accounts }),
+		...(securedPorts === undefined ? {} : { securedPorts }),
 	};
 	// A service whose rules change often must not gather views for ever.
 	if (known.length >= 16) known.shift();

@@ -12,6 +12,7 @@ import { applyToStore, type ObjectEdit, type ObjectStore, objectsOf } from "./ob
 import { PersistentMap } from "./persistent-map.ts";
 import { emptyPolicyIndex, type PolicyIndex, updatePolicies } from "./policy-index.ts";
 import { currentMesh, emptyRouting, type Routing, updateRouting } from "./routing.ts";
+import { updateSecuredPorts } from "./secured-ports.ts";
 import { updateAccounts } from "./service-accounts.ts";
 import { buildRegistry, type ServiceRegistry } from "./service-registry.ts";
 import { type ServiceShare, sharesOf } from "./service-share.ts";
@@ -84,12 +85,14 @@ export function applyChanges(
 		serviceOfSlice: (slice) => serviceOfSlice(slice, mesh.domainSuffix),
 	});
 	const dnsEndpoints = currentDnsEndpoints(snapshot.routing, registry, endpoints, changedEndpoints);
-	const accounts = updateAccounts(snapshot.routing.accounts, {
-		registry: { before, after: registry },
-		byService: endpoints.byService,
-		changed: changedEndpoints,
+	const moved = { registry: { before, after: registry }, byService: endpoints.byService, changed: changedEndpoints };
+	const routing = updateRouting(snapshot.routing, objects, touched, {
+		mesh,
+		registry,
+		dnsEndpoints,
+		accounts: updateAccounts(snapshot.routing.accounts, moved),
+		securedPorts: updateSecuredPorts(snapshot.routing.securedPorts, moved),
 	});
-	const routing = updateRouting(snapshot.routing, objects, touched, { mesh, registry, dnsEndpoints, accounts });
 	return {
 		snapshot: { ...snapshot, objects, shares, routing, endpoints, policies },
 		changed: {

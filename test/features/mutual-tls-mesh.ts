@@ -19,6 +19,7 @@ export const podPorts = {
 	http: 8080,
 	http2: 8081,
 	sniffedHttp: 8082,
+	sniffedHttp2: 8083,
 	sniffedBytes: 7000,
 	bytes: 7001,
 	mysql: 3306,
@@ -42,6 +43,17 @@ spec:
   - { name: tcp, port: 83, targetPort: 7001 }
   - { name: mysql, port: 3306 }
   - { name: tls, port: 443, targetPort: 8443 }
+  - { name: unnamed2, port: 84, targetPort: 8083 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: headless, namespace: default }
+spec:
+  clusterIP: None
+  selector: { app: p }
+  ports:
+  - { name: http, port: 8080 }
+  - { name: tcp, port: 7001 }
 `;
 
 export function pod(name: string, ip: string): string {
@@ -91,12 +103,7 @@ export async function startMutualTlsMesh(): Promise<MutualTlsMesh> {
 		const at = mesh.proxyHost;
 		for (const port of [podPorts.http, podPorts.sniffedHttp, podPorts.unservedHttp])
 			mesh.serve(httpServer("p"), at, port);
-		const http2 = createHttp2Server();
-		http2.on("stream", (stream: ServerHttp2Stream, headers) => {
-			stream.respond({ ":status": 200 });
-			stream.end(JSON.stringify({ headers }));
-		});
-		mesh.serve(http2, at, podPorts.http2);
+		for (const port of [podPorts.http2, podPorts.sniffedHttp2]) mesh.serve(http2Server(), at, port);
 		for (const port of [podPorts.sniffedBytes, podPorts.bytes]) mesh.serve(clientFirst("p"), at, port);
 		for (const port of [podPorts.mysql, podPorts.unservedBytes]) mesh.serve(serverFirst("p"), at, port);
 		mesh.serve(tlsServer("p", selfSigned("p.example")), at, podPorts.ownTls);
@@ -105,6 +112,15 @@ export async function startMutualTlsMesh(): Promise<MutualTlsMesh> {
 		await mesh.close();
 		throw error;
 	}
+}
+
+function http2Server() {
+	const server = createHttp2Server();
+	server.on("stream", (stream: ServerHttp2Stream, headers) => {
+		stream.respond({ ":status": 200 });
+		stream.end(JSON.stringify({ headers }));
+	});
+	return server;
 }
 
 /** What comes back when these bytes are sent; "" when the connection is refused or ends without a word. */

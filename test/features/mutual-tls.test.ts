@@ -70,15 +70,20 @@ describe("mutual TLS", { skip: cannotRun }, () => {
 				assert.match(certificate, new RegExp(`^By=${serverId};Hash=[0-9a-f]{64};Subject="";URI=${clientId}$`));
 			});
 
-			it("carries HTTP/2, as gRPC uses it", async () => {
-				const socket = await fromClient(90);
-				const session = connectHttp2("http://p:90", { createConnection: () => socket });
-				const stream = session.request({ ":path": "/greeter/hello" });
-				let body = "";
-				for await (const chunk of stream) body += chunk;
-				session.destroy();
-				assert.match(headersSeen(body)["x-forwarded-client-cert"] ?? "", new RegExp(`URI=${clientId}`));
-			});
+			for (const [port, what] of [
+				[90, "as gRPC uses it"],
+				[84, "on a port that does not say so"],
+			] as const) {
+				it(`carries HTTP/2, ${what}`, async () => {
+					const socket = await fromClient(port);
+					const session = connectHttp2(`http://p:${port}`, { createConnection: () => socket });
+					const stream = session.request({ ":path": "/greeter/hello" });
+					let body = "";
+					for await (const chunk of stream) body += chunk;
+					session.destroy();
+					assert.match(headersSeen(body)["x-forwarded-client-cert"] ?? "", new RegExp(`URI=${clientId}`));
+				});
+			}
 
 			it("carries HTTP on a port that does not say so, as HTTP", async () => {
 				const { body } = await mesh.http(clusterIp, 81, {}, all.client.host);
@@ -97,6 +102,15 @@ describe("mutual TLS", { skip: cannotRun }, () => {
 			it("carries bytes, on a port that says so and on one that does not", () =>
 				byMutualTls(async () => {
 					for (const port of [82, 83]) assert.equal(await answerTo(fromClient(port), "\x00bytes"), "p \x00bytes");
+				}));
+
+			it("carries what a client sends to a pod of a headless service", () =>
+				byMutualTls(async () => {
+					const host = "headless:8080";
+					const { body } = await mesh.http(serverIp, podPorts.http, { host }, all.client.host);
+					assert.match(headersSeen(body)["x-forwarded-client-cert"] ?? "", new RegExp(`URI=${clientId}`));
+					const bytes = mesh.connect(serverIp, podPorts.bytes, all.client.host);
+					assert.equal(await answerTo(bytes, "\x00bytes"), "p \x00bytes");
 				}));
 
 			it("lets a server speak first, at once", () =>

@@ -49,8 +49,12 @@ export function outboundCluster(
 		protocol,
 		speaksHttp: isHttp(port.protocol),
 	};
-	const secured = securedConnection(tlsForRole(policy?.tls, context.role), tlsContext);
-	const auto = speaksMeshTlsByItself(view, cluster, context);
+	const automatic = automaticTls(view, cluster, context);
+	const secured =
+		automatic === "always"
+			? securedConnection({ mode: "ISTIO_MUTUAL" }, tlsContext)
+			: securedConnection(tlsForRole(policy?.tls, context.role), tlsContext);
+	const auto = automatic === "byEndpoint";
 	const proxyProtocol = policy?.proxyProtocol && !auto ? (policy.proxyProtocol.version ?? "V1") : undefined;
 	const transportSocket = proxyProtocol ? withProxyProtocol(proxyProtocol, secured?.socket) : secured?.socket;
 	return encodeResource(ClusterSchema, cluster.name, {
@@ -86,14 +90,20 @@ export function tlsForRole(tls: ClientTls | undefined, role: ProxyRole): ClientT
 	return ofGateway && role === "sidecar" ? undefined : tls;
 }
 
-/** Istio's automatic mutual TLS: where no rule says anything else of TLS, each endpoint gets what it can take. */
-export function speaksMeshTlsByItself(
-	{ service }: ServiceView,
-	cluster: ServiceCluster,
+/**
+ * Istio's automatic mutual TLS, where no rule says anything else of TLS. An endpoint of the configuration says whether a
+ * proxy stands before it; one that the client chose itself does not, so that all must have one. Never in a dynamic forward
+ * proxy, where nothing is known (and Envoy 1.40 crashes on transport_socket_matches).
+ */
+export function automaticTls(
+	{ service, securedPorts }: ServiceView,
+	{ policy, port, discovery }: ServiceCluster,
 	{ mesh, options }: OutboundClusterContext,
-): boolean {
-	const possible = mesh.autoMtls && options.workloadCertificate && !service.meshExternal;
-	return possible && cluster.policy?.tls === undefined && knowsItsEndpoints(cluster);
+): "byEndpoint" | "always" | "never" {
+	const possible = mesh.autoMtls && options.workloadCertificate && !service.meshExternal && policy?.tls === undefined;
+	if (!possible || discovery === "dynamicDns") return "never";
+	if (discovery !== "originalDestination") return "byEndpoint";
+	return securedPorts?.includes(port.number) ? "always" : "never";
 }
 
 /** Who may answer for the service: names that its ServiceEntry gives, else the service accounts of its workloads. */
@@ -104,14 +114,6 @@ function meshNames({ service, accounts }: ServiceView, mesh: MeshSettings): read
 		const [namespace = "", serviceAccount = ""] = account.split("/");
 		return trustDomains.map((trustDomain) => renderSpiffeId({ trustDomain, namespace, serviceAccount }));
 	});
-}
-
-/**
- * Only of endpoints in the configuration is it known whether a proxy stands before them. (Envoy 1.40 even crashes
- * on transport_socket_matches in a dynamic forward proxy.)
- */
-function knowsItsEndpoints({ discovery }: ServiceCluster): boolean {
-	return discovery !== "originalDestination" && discovery !== "dynamicDns";
 }
 
 function isHttp(protocol: Protocol): boolean {

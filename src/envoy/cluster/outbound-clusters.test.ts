@@ -186,4 +186,26 @@ describe("outbound clusters", () => {
 		const plain = serviceView("reviews", {}, { trafficPolicy: { tls: { mode: "DISABLE" } } });
 		assert.equal(clusterOf(plain, reviews, true).transportSocketMatches.length, 0);
 	});
+
+	it("use it to endpoints that clients choose themselves only where all of them take it", () => {
+		const headless = serviceView("reviews", { discovery: "passthrough", headless: true });
+		const socketOf = (securedPorts: readonly number[], certificate = true) => {
+			const cluster = clusterOf({ ...headless, securedPorts }, reviews, certificate);
+			assert.equal(cluster.transportSocketMatches.length, 0);
+			return cluster.transportSocket?.name;
+		};
+		assert.equal(socketOf([9080]), "envoy.transport_sockets.tls");
+		assert.equal(socketOf([9081]), undefined);
+		assert.equal(socketOf([9080], false), undefined);
+	});
+
+	it("never use it in a dynamic forward proxy", () => {
+		const cluster = clusterOf(
+			serviceView("*.example.com", { discovery: "dynamicDns", ports: [port(80)] }),
+			"outbound|80||*.example.com",
+			true,
+		);
+		assert.equal(cluster.transportSocketMatches.length, 0);
+		assert.equal(cluster.transportSocket, undefined);
+	});
 });
