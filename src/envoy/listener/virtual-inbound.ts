@@ -119,10 +119,7 @@ function filtersOf(view: InboundView, target: InboundTarget, chain: InboundChain
 		case "closed":
 			return [proxyTo(view, blackHoleCluster)];
 		case "tcp":
-			return [
-				...tcpSecurityFilters(view.security, view.mesh, target.speech !== "tcp"),
-				proxyTo(view, target.cluster),
-			];
+			return [...tcpSecurityFilters(view.security, view.mesh, target.speech !== "tcp"), proxyTo(view, target.cluster)];
 		case "http":
 			return [
 				httpConnectionManager(view.mesh, {
