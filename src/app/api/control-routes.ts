@@ -1,6 +1,7 @@
 // What the control plane's API answers: health, metrics, Istio's debug pages, and /api/v1.
 
 import type { JsonValue } from "@bufbuild/protobuf";
+import type { Proxy as MeshProxy } from "../../model/proxy.ts";
 import { type AnyObject, compareText, type Kind, keyOf, type ObjectKey } from "../../resources/config-object.ts";
 import type { Origin, Problem } from "../../resources/problem.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -14,6 +15,7 @@ import { allObjects } from "../control/mesh-problems.ts";
 import { proxyItems } from "../control/proxy-items.ts";
 import type { EditFailure, ResourceEditor } from "../control/resource-editor.ts";
 import { ResourceStatuses } from "../control/resource-status.ts";
+import { accessItems } from "./access-route.ts";
 import { type ApiAnswer, ApiError, type ApiRequest, type ApiRoute } from "./api-server.ts";
 import type { MeshStatus, ProxyItem, ResourceItem, WorkloadItem } from "./api-types.ts";
 import { manifestOf } from "./manifest.ts";
@@ -81,6 +83,9 @@ export function controlRoutes(parts: ControlRoutesParts): readonly ApiRoute[] {
 		get("/api/v1/status", () => ({ json: statusOf(parts, proxies()) })),
 		get("/api/v1/proxies", () => ({ json: { items: proxies() } })),
 		get("/api/v1/problems", () => ({ json: { items: parts.problems() } })),
+		get("/api/v1/access", ({ query }) => ({
+			json: { items: accessItems(control.snapshot, connectedProxies(control), query) },
+		})),
 		get("/api/v1/config", (request) => {
 			const wanted = request.query.get("type");
 			const sections = configSections.filter((section) => wanted === null || section === wanted);
@@ -127,6 +132,7 @@ const apiPaths = [
 	"problems",
 	"resources",
 	"workloads?name=NAME&namespace=NAMESPACE",
+	"access?from=WORKLOAD&to=WORKLOAD&method=GET&path=/",
 	"config?proxy=NAME.NAMESPACE",
 	"held/confirm",
 ].map((path) => `/api/v1/${path}`);
@@ -138,14 +144,17 @@ function workloadsOf(control: ControlPlane, query: URLSearchParams): readonly Wo
 	const [name, service, to] = ["name", "service", "to"].map((field) => query.get(field) || undefined);
 	if (name === undefined && service === undefined)
 		throw new ApiError(400, "say which workload: ?name=NAME or ?service=NAME", "keepmesh proxy-status");
-	const connected = [...control.proxies.values()].map(({ proxy }) => proxy);
-	return workloadItems(control.snapshot, connected, {
+	return workloadItems(control.snapshot, connectedProxies(control), {
 		namespace: query.get("namespace") ?? "default",
 		...(name === undefined ? {} : { name }),
 		...(service === undefined ? {} : { service }),
 		...(to === undefined ? {} : { to }),
 		maxServices: Number(query.get("maxServices") ?? maxServices),
 	});
+}
+
+function connectedProxies(control: ControlPlane): readonly MeshProxy[] {
+	return [...control.proxies.values()].map(({ proxy }) => proxy);
 }
 
 function failureOf(failure: EditFailure): ApiError {

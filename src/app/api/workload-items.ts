@@ -24,7 +24,7 @@ export interface WorkloadQuery {
 	readonly maxServices: number;
 }
 
-interface Workload {
+export interface Workload {
 	readonly proxy: MeshProxy;
 	readonly state: WorkloadItem["proxy"];
 }
@@ -35,6 +35,17 @@ export function workloadItems(
 	connected: Iterable<MeshProxy>,
 	query: WorkloadQuery,
 ): readonly WorkloadItem[] {
+	const alike = Map.groupBy(findWorkloads(snapshot, connected, query), likeness);
+	return [...alike.values()]
+		.map((workloads) => itemOf(snapshot, workloads, query))
+		.sort((a, b) => compareText(a.names[0] ?? "", b.names[0] ?? ""));
+}
+
+export function findWorkloads(
+	snapshot: Snapshot,
+	connected: Iterable<MeshProxy>,
+	query: Pick<WorkloadQuery, "namespace" | "name" | "service">,
+): readonly Workload[] {
 	const isWanted = wantedBy(snapshot, query);
 	const found = new Map<string, Workload>();
 	for (const pod of objectsOf(snapshot.objects, "Pod").values()) {
@@ -44,15 +55,15 @@ export function workloadItems(
 	}
 	for (const proxy of connected)
 		if (isWanted(proxy, proxy.ipAddresses)) found.set(nameOf(proxy), { proxy, state: "connected" });
-	const alike = Map.groupBy(found.values(), likeness);
-	return [...alike.values()]
-		.map((workloads) => itemOf(snapshot, workloads, query))
-		.sort((a, b) => compareText(a.names[0] ?? "", b.names[0] ?? ""));
+	return [...found.values()].sort((a, b) => compareText(nameOf(a.proxy), nameOf(b.proxy)));
 }
 
 type Named = Pick<MeshProxy, "name" | "namespace" | "labels">;
 
-function wantedBy(snapshot: Snapshot, { namespace, name, service }: WorkloadQuery) {
+function wantedBy(
+	snapshot: Snapshot,
+	{ namespace, name, service }: Pick<WorkloadQuery, "namespace" | "name" | "service">,
+) {
 	const behind = new Set<string>();
 	for (const { service: one } of snapshot.routing.registry.byKey.values()) {
 		if (one.namespace !== namespace || one.name !== service) continue;
@@ -78,7 +89,7 @@ function rememberedProxyOf(pod: ConfigObject<"Pod">, snapshot: Snapshot): MeshPr
 	return proxy;
 }
 
-function likeness({ proxy, state }: Workload): string {
+export function likeness({ proxy, state }: Workload): string {
 	const { namespace, type, labels, workloadCertificate, interceptionMode } = proxy;
 	return JSON.stringify([namespace, type, Object.entries(labels).sort(), workloadCertificate, interceptionMode, state]);
 }

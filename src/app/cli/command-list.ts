@@ -55,6 +55,16 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./describe-command.ts")).describeCommand(),
 	},
 	{
+		name: "authz",
+		summary: "may a workload send a request to another, and which rule decides: authz check SRC DST GET /",
+		load: async () => (await import("./authz-command.ts")).authzCommand(),
+	},
+	{
+		name: "certs",
+		summary: "every workload's certificate, roots and issuers; rotate them, recover an expired root",
+		load: async () => (await import("./certs-command.ts")).certsCommand(),
+	},
+	{
 		name: "apply",
 		summary: "create or change resources",
 		load: async () => (await import("./apply-command.ts")).applyCommand(),
