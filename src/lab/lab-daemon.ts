@@ -11,6 +11,7 @@ import { realClock } from "../runtime/clock.ts";
 import { type FilesSource, startFilesSource } from "../sources/files/files-source.ts";
 import { type Forward, type ForwardTarget, startForward } from "./forwarder.ts";
 import { gatewayManifest } from "./gateway-manifest.ts";
+import { JoinTokenFiles } from "./join-token-files.ts";
 import { KeptRunning } from "./kept-running.ts";
 import type { LabPrograms } from "./lab-programs.ts";
 import { type LabRecord, runDirectory, writeLabRecord } from "./lab-record.ts";
@@ -206,8 +207,9 @@ export class LabDaemon {
 		};
 		// The gateway's Service must be there before the first Envoy asks; a user's own file of it comes first in path order.
 		writeFileSync(join(this.#statusDirectory, "lab-gateway.yaml"), gatewayManifest);
-		// One root for all replicas: whichever starts first makes it.
+		// One root for all replicas.
 		const ca = join(record.state, "ca");
+		const tokens = new JoinTokenFiles(ca);
 		for (const control of network.controls) {
 			const data = join(record.state, control.name);
 			mkdirSync(data, { recursive: true });
@@ -216,7 +218,9 @@ export class LabDaemon {
 		for (const node of network.nodes) {
 			const state = this.#agentState(node.name);
 			mkdirSync(state, { recursive: true, mode: 0o711 });
-			keep(node.name, nodeCommand(input, node, state));
+			const joinToken = join(runDirectory(record.name), `${node.name}.token`);
+			tokens.write(node.name, joinToken);
+			keep(node.name, nodeCommand(input, node, { state, joinToken }));
 		}
 	}
 

@@ -2,7 +2,7 @@
 
 import type { LabHost, LabNetwork, LabNode } from "./lab-network.ts";
 
-export const xdsPort = 15_010;
+export const xdsPort = 15_012;
 export const apiPort = 15_014;
 
 export interface LabCommandInput {
@@ -32,7 +32,7 @@ export function controlCommand(
 		directories.data,
 		"--ca",
 		directories.ca,
-		"--insecure-xds",
+		"--xds",
 		`${control.address}:${xdsPort}`,
 		"--api",
 		`${control.address}:${apiPort}`,
@@ -42,7 +42,11 @@ export function controlCommand(
 }
 
 /** Each node prefers another control plane, so that they share the load. */
-export function nodeCommand(input: LabCommandInput, node: LabNode, state: string): readonly string[] {
+export function nodeCommand(
+	input: LabCommandInput,
+	node: LabNode,
+	files: { readonly state: string; readonly joinToken: string },
+): readonly string[] {
 	const { controls } = input.network;
 	const first = (node.number - 1) % Math.max(1, controls.length);
 	const ordered = [...controls.slice(first), ...controls.slice(0, first)];
@@ -52,7 +56,7 @@ export function nodeCommand(input: LabCommandInput, node: LabNode, state: string
 		"--node",
 		node.name,
 		"--state",
-		state,
+		files.state,
 		"--control",
 		ordered.map((control) => `${control.address}:${xdsPort}`).join(","),
 		"--dns-listen",
@@ -60,9 +64,8 @@ export function nodeCommand(input: LabCommandInput, node: LabNode, state: string
 		// The client is the world outside: what it answers on port 53 exists; without a server names fail at once.
 		"--upstream-dns",
 		`${input.network.client.address}:53`,
-		"--insecure-control",
-		"--certificates",
-		"cluster.local",
+		"--join-token-file",
+		files.joinToken,
 		"--envoy",
 		input.envoy,
 	]);
