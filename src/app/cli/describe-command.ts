@@ -1,24 +1,33 @@
-// keepmesh describe: a resource with all that became of it; a service also with the rules and endpoints that apply to it.
+// keepmesh describe: a resource with all that became of it; a service also with the rules and endpoints that apply to it;
+// a pod, or what makes pods, also with the policies in force for it and the mutual TLS to the services that it calls.
 
 import { Command } from "commander";
-import type { Manifest, ResourceItem } from "../api/api-types.ts";
+import type { Kind } from "../../resources/config-object.ts";
+import type { Manifest, ResourceItem, WorkloadItem } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { callApi } from "./control-plane-client.ts";
+import { askAll, callApi } from "./control-plane-client.ts";
 import { type ApiOption, withApiOption } from "./find-control-planes.ts";
 import { appliedText, resourcesOf } from "./get-command.ts";
 import { kindNamed } from "./kind-names.ts";
+import { mergeWorkloads } from "./merge-workloads.ts";
 import { paint, print, say } from "./terminal.ts";
+import { workloadsText } from "./workload-text.ts";
 
 interface DescribeOptions extends ApiOption {
 	readonly namespace: string;
+	readonly to?: string;
 }
+
+/** What has a proxy, or makes what has one. */
+const workloadKinds: ReadonlySet<Kind> = new Set(["Pod", "Deployment", "WorkloadEntry"]);
 
 export function describeCommand(): Command {
 	return withApiOption(new Command("describe"))
 		.description("Shows one resource: what applies to it, on which proxies it is in force, and why not.")
-		.argument("<kind>", "service (svc), virtualservice (vs), ...; or KIND/NAME")
+		.argument("<kind>", "service (svc), virtualservice (vs), pod, ...; or KIND/NAME")
 		.argument("[name]")
 		.option("-n, --namespace <name>", "namespace", "default")
+		.option("--to <service>", "of a pod: what happens between it and this service, NAME or NAME.NAMESPACE")
 		.action(describe);
 }
 
@@ -27,15 +36,50 @@ async function describe(kindText: string, nameText: string | undefined, options:
 	const kind = kindNamed(kindPart);
 	const name = nameText ?? slashName;
 	if (name === undefined) throw new CliError(exitCodes.usage, "say which one", `keepmesh get ${kindPart}`);
+	const isWorkload = workloadKinds.has(kind);
+	if (options.to !== undefined && !isWorkload) {
+		const message = `--to asks about a client, and a ${kindPart} is none`;
+		throw new CliError(exitCodes.usage, message, `keepmesh describe pod NAME --to ${options.to}`);
+	}
 	const query = new URLSearchParams({ kind, namespace: options.namespace, name });
 	const [item] = await resourcesOf(options, query);
-	if (!item) {
+	const workloads = isWorkload ? await workloadsOf(options, { name }) : [];
+	if (!item && workloads.length === 0) {
 		const message = `there is no ${kindPart} ${name} in namespace ${options.namespace}`;
 		throw new CliError(exitCodes.failure, message, `keepmesh get ${kindPart} -A`);
 	}
-	print(await headText(item));
-	if (kind === "Service") print(await serviceText(item.manifest, options));
-	if (item.status.proxies?.rejected.length) say("next: keepmesh proxy-status");
+	if (options.to !== undefined) return printPair(name, options.to, workloads);
+	if (item) print(await headText(item));
+	if (item && kind === "Service") {
+		print(await serviceText(item.manifest, options));
+		print(workloadSection(await workloadsOf(options, { service: name }), false));
+	}
+	if (isWorkload) print(workloadSection(workloads, true));
+	if (item?.status.proxies?.rejected.length) say("next: keepmesh proxy-status");
+}
+
+function workloadSection(workloads: readonly WorkloadItem[], outbound: boolean): string {
+	if (workloads.length === 0) return "\nWorkloads:  none is known, so nothing can be said of policies";
+	return `\n${workloadsText(workloads, { outbound })}`;
+}
+
+function printPair(name: string, to: string, workloads: readonly WorkloadItem[]): void {
+	if (workloads.length > 0 && workloads.every((item) => item.outbound.length === 0)) {
+		const message = `${name} may not call ${to}, or there is no such service`;
+		throw new CliError(exitCodes.failure, message, "keepmesh get services -A");
+	}
+	print(workloadSection(workloads, true).trimStart());
+}
+
+/** As all control planes together know them. */
+async function workloadsOf(
+	options: DescribeOptions,
+	which: { readonly name: string } | { readonly service: string },
+): Promise<readonly WorkloadItem[]> {
+	const { namespace, to } = options;
+	const query = new URLSearchParams({ ...which, namespace, ...(to === undefined ? {} : { to }) });
+	const answers = await askAll<{ items: readonly WorkloadItem[] }>(options, `/api/v1/workloads?${query}`);
+	return mergeWorkloads(answers.map(({ answer }) => answer.items));
 }
 
 async function headText(item: ResourceItem): Promise<string> {
