@@ -52,6 +52,10 @@ export class ControlRig {
 		return this.#running().xdsPort ?? 0;
 	}
 
+	get secureXdsPort(): number {
+		return this.#running().secureXdsPort ?? 0;
+	}
+
 	connect(nodeId: string, metadata: JsonObject = {}): DeltaClient {
 		const client = new DeltaClient(this.xdsPort, nodeId, metadata);
 		this.#clients.push(client);
