@@ -7,6 +7,7 @@ import { type Path, renderPath } from "./findings.ts";
 import type { Origin, Problem } from "./problem.ts";
 import { checkAuthorizationPolicies } from "./references/authorization-references.ts";
 import { checkClaimRoutes } from "./references/claim-references.ts";
+import { checkClientNamespaces } from "./references/client-references.ts";
 import { checkGatewayConflicts, checkMeshHosts, checkSidecars } from "./references/conflicts.ts";
 import { checkDestinationRuleReferences } from "./references/destination-rule-references.ts";
 import { guardedWorkloads } from "./references/guarded-workloads.ts";
@@ -42,5 +43,6 @@ export function checkReferences(
 	checkMtlsConflicts(index, guarded, report);
 	checkClaimRoutes(index, guarded, report);
 	checkAuthorizationPolicies(index, guarded, report);
+	checkClientNamespaces(index, report);
 	return problems;
 }

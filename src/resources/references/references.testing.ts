@@ -7,6 +7,7 @@ import { newFieldFinder } from "../find-field.ts";
 import { readResources } from "../read-resources.ts";
 
 const versions: Readonly<Record<string, string>> = {
+	Namespace: "v1",
 	Service: "v1",
 	Pod: "v1",
 	Secret: "v1",
@@ -20,7 +21,7 @@ const versions: Readonly<Record<string, string>> = {
 /** Flow-style resources, one a line: `Kind ns/name {spec}`. */
 export function problemsOf(...resources: readonly string[]): readonly string[] {
 	const documents = resources.map((line, index) => {
-		const [, kind = "", namespace, name, rest = ""] = /^(\w+) ([\w-]+)\/(\w+) (.*)$/.exec(line) ?? [];
+		const [, kind = "", namespace, name, rest = ""] = /^(\w+) ([\w-]+)\/([\w-]+) (.*)$/.exec(line) ?? [];
 		const fields = kind === "Secret" ? rest.slice(1, -1) : `spec: ${rest}`;
 		const labels =
 			kind === "Pod" ? `, labels: {app: ${name?.replace(/\d/, "")}, version: v${/\d/.exec(name ?? "")?.[0] ?? 1}}` : "";

@@ -311,6 +311,39 @@ const claims: readonly ReferenceCase[] = [
 	["claims where it is not known what runs the Gateway", edge.slice(1)],
 ];
 
+const shop = "Namespace default/shop {}";
+
+const clients: readonly ReferenceCase[] = [
+	[
+		"namespaces of clients",
+		[
+			shop,
+			"Service prod/a {ports: [{port: 80, name: http}]}",
+			policy(`rules: [${rule("namespaces: [shop, prod, default]")}]`),
+		],
+	],
+	["namespaces where none are known", [policy(`rules: [${rule("namespaces: [shpo]")}]`)]],
+	["patterns of namespaces", [shop, policy(`rules: [${rule('namespaces: ["team-*"], principals: ["*/ns/x/sa/y"]')}]`)]],
+	[
+		"a namespace that does not exist",
+		[shop, policy(`rules: [${rule("namespaces: [shop, shpo]")}]`)],
+		"IST0101 warning AuthorizationPolicy default/p spec.rules[0].from[0].source.namespaces[1]: there is no namespace shpo",
+	],
+	[
+		"principals and accounts of namespaces that do not exist",
+		[
+			shop,
+			policy(
+				`rules: [${rule("principals: [cluster.local/ns/x/sa/a]")}, ${rule("serviceAccounts: [a, y/b]")}, {when: [{key: source.namespace, values: [z]}]}]`,
+			),
+		],
+		"IST0101 warning AuthorizationPolicy default/p spec.rules[0].from[0].source.principals[0]: there is no namespace x",
+		"IST0101 warning AuthorizationPolicy default/p spec.rules[1].from[0].source.serviceAccounts[1]: there is no namespace y",
+		"IST0101 warning AuthorizationPolicy default/p spec.rules[2].when[0].values[0]: there is no namespace z",
+	],
+];
+
+describe("clients of AuthorizationPolicies", () => testReferences(clients));
 describe("routes by claims", () => testReferences(claims));
 describe("PeerAuthentications beside each other", () => testReferences(peers));
 describe("PeerAuthentication and DestinationRule", () => testReferences(conflicts));

@@ -4,12 +4,12 @@ import type { Findings, Path } from "../findings.ts";
 import { isMapping } from "../shapes/check-shape.ts";
 
 /** What a key of each type must have. */
-const partsByType: Readonly<Record<string, readonly string[]>> = {
-	RSA: ["n", "e"],
-	EC: ["crv", "x", "y"],
-	OKP: ["crv", "x"],
-	oct: ["k"],
-};
+const partsByType: ReadonlyMap<string, readonly string[]> = new Map([
+	["RSA", ["n", "e"]],
+	["EC", ["crv", "x", "y"]],
+	["OKP", ["crv", "x"]],
+	["oct", ["k"]],
+]);
 
 export function checkKeySet(text: string, path: Path, findings: Findings): void {
 	const wrong = keySetError(text);
@@ -42,7 +42,7 @@ export function keySetError(text: string): string | undefined {
 		if (!isMapping(key)) return `key ${index + 1} is no JSON object`;
 		const { kty } = key;
 		if (typeof kty !== "string") return `key ${index + 1} has no type (kty)`;
-		const missing = (partsByType[kty] ?? []).filter((part) => typeof key[part] !== "string");
+		const missing = (partsByType.get(kty) ?? []).filter((part) => typeof key[part] !== "string");
 		if (missing.length > 0) return `key ${index + 1} of type ${kty} has no ${missing.join(", ")}`;
 	}
 	return undefined;

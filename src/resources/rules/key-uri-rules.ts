@@ -1,5 +1,6 @@
-// Addresses that the control plane fetches keys from. It sits where clouds answer with their secrets, so addresses of the
-// machine itself, of its link and of metadata services are refused in whatever way they are written.
+// Addresses that the control plane fetches keys from. It sits where clouds answer with their secrets, so addresses of its
+// link and of metadata services are refused in whatever way they are written. Addresses of the machine itself are fetched
+// from only where the control plane was told to, in labs: here they are warned of.
 
 import type { Findings, Path } from "../findings.ts";
 
@@ -7,7 +8,11 @@ import type { Findings, Path } from "../findings.ts";
 export interface FetchUriError {
 	readonly message: string;
 	readonly refused: boolean;
+	/** Fetched with --allow-loopback-key-sets, and refused without. */
+	readonly labOnly?: boolean;
 }
+
+const ownMachine = "it is the control plane's own machine";
 
 /** Names and addresses of metadata services outside 169.254.0.0/16. */
 const metadataHosts = new Set([
@@ -23,7 +28,13 @@ const metadataHosts = new Set([
 
 export function checkFetchUri(uri: string, path: Path, findings: Findings): void {
 	const wrong = fetchUriError(uri);
-	if (wrong)
+	if (wrong?.labOnly)
+		findings.warning(
+			path,
+			`${JSON.stringify(uri)} ${wrong.message}`,
+			"in a lab, start the control plane with --allow-loopback-key-sets",
+		);
+	else if (wrong)
 		findings.error(path, `${JSON.stringify(uri)} ${wrong.message}`, "write it like https://issuer.example/jwks.json");
 }
 
@@ -35,6 +46,7 @@ export function fetchUriError(uri: string): FetchUriError | undefined {
 		return { message: "does not begin with http:// or https://", refused: false };
 	if (url.username !== "" || url.password !== "") return { message: "holds a user name or password", refused: true };
 	const what = refusedHost(url.hostname);
+	if (what === ownMachine) return { message: `is not fetched: ${what}`, refused: false, labOnly: true };
 	return what ? { message: `is not fetched: ${what}`, refused: true } : undefined;
 }
 
@@ -43,7 +55,7 @@ export function refusedHost(host: string): string | undefined {
 	const url = parseUrl(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}/`);
 	const name = (url?.hostname ?? host).toLowerCase().replace(/\.$/, "");
 	if (metadataHosts.has(name)) return "it is a cloud's metadata service";
-	if (name === "localhost" || name.endsWith(".localhost")) return "it is the control plane's own machine";
+	if (name === "localhost" || name.endsWith(".localhost")) return ownMachine;
 	return refusedIpv4(name) ?? (name.startsWith("[") ? refusedIpv6(name.slice(1, -1)) : undefined);
 }
 
@@ -51,14 +63,16 @@ function refusedIpv4(address: string): string | undefined {
 	if (!/^\d+(?:\.\d+){3}$/.test(address)) return undefined;
 	if (metadataHosts.has(address)) return "it is a cloud's metadata service";
 	const [first = 0, second = 0] = address.split(".").map(Number);
-	if (first === 127 || first === 0) return "it is the control plane's own machine";
+	if (first === 127) return ownMachine;
+	if (first === 0) return "it is the address of nobody";
 	if (first === 169 && second === 254) return "it is link-local, where clouds have their metadata service";
 	return undefined;
 }
 
 /** `address` as the URL parser writes it: lower case, without leading zeros, with `::`. */
 function refusedIpv6(address: string): string | undefined {
-	if (address === "::1" || address === "::") return "it is the control plane's own machine";
+	if (address === "::1") return ownMachine;
+	if (address === "::") return "it is the address of nobody";
 	if (/^fe[89ab]/.test(address)) return "it is link-local";
 	// IPv4 in IPv6: mapped (::ffff:a9fe:1), translated (64:ff9b::a9fe:1) and the old form (::a9fe:1).
 	const inner = /^(?:::ffff:|64:ff9b::|::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address);
