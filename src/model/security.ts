@@ -20,6 +20,11 @@ export function mtlsOnPort(mtls: WorkloadMtls, targetPort: number): InboundMtls 
 	return mtls.byPort.get(targetPort) ?? mtls.mode;
 }
 
+/** The PeerAuthentication that decided it; undefined where none did. Settings of ports are in the most specific one. */
+export function mtlsSourceOnPort({ byPort, sources }: WorkloadMtls, targetPort: number): ObjectKey | undefined {
+	return byPort.has(targetPort) ? sources[0] : sources.at(-1);
+}
+
 export interface AuthorizationPolicyView {
 	readonly source: ObjectKey;
 	readonly namespace: string;

@@ -113,6 +113,18 @@ describe("mutual TLS between a client and a service", () => {
 		]);
 	});
 
+	it("names the PeerAuthentication that decided on that very port", () => {
+		const own = aPeerAuthentication("own", {
+			selector: { matchLabels: { app: "web" } },
+			portLevelMtls: { 8080: { mode: "DISABLE" } },
+		});
+		const sourceWith = (object: AnyObject) =>
+			pathsFor(proxied, pod, peers("STRICT"), object)[0]?.because.at(-1)?.sources;
+		assert.deepEqual(sourceWith(own), ["PeerAuthentication/default/own"]);
+		const elsewhere = { ...own, spec: { ...own.spec, portLevelMtls: { 9999: { mode: "DISABLE" as const } } } };
+		assert.deepEqual(sourceWith(elsewhere), ["PeerAuthentication/default/peers"]);
+	});
+
 	it("is not for services outside of the mesh, and empty where there is no endpoint", () => {
 		const external = aServiceEntry("ext", {
 			hosts: ["web.example.com"],

@@ -5,7 +5,7 @@ import { automaticTls, tlsForRole } from "../envoy/cluster/outbound-cluster.ts";
 import { hasLabels, type ProxyRole, type ServiceCluster, serviceClusters } from "../envoy/cluster/service-clusters.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
-import { type InboundMtls, mtlsOnPort } from "../model/security.ts";
+import { type InboundMtls, mtlsOnPort, mtlsSourceOnPort } from "../model/security.ts";
 import type { ServiceView } from "../model/view.ts";
 import type { ObjectKey } from "../resources/config-object.ts";
 import { mtlsOf } from "../snapshot/peer-mtls.ts";
@@ -110,8 +110,10 @@ function serverOf({ policies }: Snapshot, endpoint: Endpoint): Server {
 	const hasProxy = endpoint.tlsMode === "istio" || mode === "DISABLE";
 	if (!hasProxy)
 		return { accepts: "DISABLE", hasProxy, because: [reason("no proxy of the mesh stands before the server")] };
-	const says = mtls.sources.length === 0 ? "the server takes both: no PeerAuthentication is for it" : serverSays[mode];
-	return { accepts: mode, hasProxy, because: [reason(says, ...mtls.sources)] };
+	const source = mtlsSourceOnPort(mtls, endpoint.port);
+	if (source === undefined)
+		return { accepts: mode, hasProxy, because: [reason("the server takes both: no PeerAuthentication is for it")] };
+	return { accepts: mode, hasProxy, because: [reason(serverSays[mode], source)] };
 }
 
 const serverSays: Readonly<Record<InboundMtls, string>> = {

@@ -99,9 +99,9 @@ export interface WorkloadItem {
 		readonly service?: string;
 		/** Absent without a proxy. */
 		readonly accepts?: InboundMtls;
+		/** The PeerAuthentication that decided it; absent: the default. */
+		readonly by?: ObjectKey;
 	}[];
-	/** PeerAuthentications that decided what is accepted. */
-	readonly mtlsSources: readonly ObjectKey[];
 	readonly policies: readonly {
 		readonly source: ObjectKey;
 		readonly action: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";

@@ -55,8 +55,8 @@ describe("what is in force for a workload", () => {
 
 	it("says what it accepts on each port, its policies and its tokens", () => {
 		const [item] = items({ name: "web-abc-1" });
-		assert.deepEqual(item?.inbound, [{ port: 8080, protocol: "HTTP", service: "web", accepts: "STRICT" }]);
-		assert.deepEqual(item?.mtlsSources, ["PeerAuthentication/default/strict"]);
+		const by = "PeerAuthentication/default/strict";
+		assert.deepEqual(item?.inbound, [{ port: 8080, protocol: "HTTP", service: "web", accepts: "STRICT", by }]);
 		assert.deepEqual(item?.policies, [
 			{ source: "AuthorizationPolicy/default/nothing", action: "ALLOW", dryRun: false, rules: 0 },
 		]);
@@ -68,7 +68,7 @@ describe("what is in force for a workload", () => {
 	it("is nothing without a proxy, whatever policies say", () => {
 		const [item] = items({ name: "old-1" });
 		assert.deepEqual(item?.inbound, [{ port: 8080, protocol: "HTTP", service: "web" }]);
-		assert.deepEqual([item?.mtlsSources, item?.policies, item?.tokens], [[], [], []]);
+		assert.deepEqual([item?.policies, item?.tokens], [[], []]);
 		assert.equal(item?.outbound.find((one) => one.port === 80)?.paths[0]?.clientSends, "plaintext");
 	});
 

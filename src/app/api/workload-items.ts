@@ -1,7 +1,13 @@
 // What is in force for workloads: who may connect and how, which policies and tokens, and what they send to each service.
 
 import type { Proxy as MeshProxy } from "../../model/proxy.ts";
-import { mtlsOnPort, type WorkloadSecurity } from "../../model/security.ts";
+import {
+	mtlsOnPort,
+	mtlsSourceOnPort,
+	permissiveMtls,
+	type WorkloadMtls,
+	type WorkloadSecurity,
+} from "../../model/security.ts";
 import type { ServiceView } from "../../model/view.ts";
 import { effectiveMtls } from "../../policy/effective-mtls.ts";
 import { type ConfigObject, compareText } from "../../resources/config-object.ts";
@@ -113,11 +119,8 @@ function itemOf(snapshot: Snapshot, workloads: readonly Workload[], query: Workl
 			protocol: port.protocol,
 			...(port.service === undefined ? {} : { service: port.service.name }),
 			// Without a proxy nobody demands anything.
-			...(hasProxy
-				? { accepts: security.mtls === undefined ? "PERMISSIVE" : mtlsOnPort(security.mtls, port.targetPort) }
-				: {}),
+			...(hasProxy ? demandOf(security.mtls ?? permissiveMtls, port.targetPort) : {}),
 		})),
-		mtlsSources: hasProxy ? (security.mtls?.sources ?? []) : [],
 		policies: hasProxy
 			? security.authorization.map(({ source, action, provider, dryRun, rules }) => ({
 					source,
@@ -133,6 +136,11 @@ function itemOf(snapshot: Snapshot, workloads: readonly Workload[], query: Workl
 		outbound: effectiveMtls(snapshot, { proxy, hasProxy }, (view) => looked.has(view)),
 		servicesLeftOut: targets.length - looked.size,
 	};
+}
+
+function demandOf(mtls: WorkloadMtls, port: number): Pick<WorkloadItem["inbound"][number], "accepts" | "by"> {
+	const by = mtlsSourceOnPort(mtls, port);
+	return { accepts: mtlsOnPort(mtls, port), ...(by === undefined ? {} : { by }) };
 }
 
 function isTarget({ service }: ServiceView, client: Named, to: string | undefined): boolean {

@@ -10,7 +10,6 @@ const item = (names: readonly string[], proxy: WorkloadItem["proxy"]): WorkloadI
 	proxy,
 	certificate: true,
 	inbound: [],
-	mtlsSources: [],
 	policies: [],
 	tokens: [],
 	outbound: [],

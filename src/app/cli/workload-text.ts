@@ -42,15 +42,14 @@ function proxyText({ proxy, certificate }: WorkloadItem): string {
 	return proxy === "connected" ? `connected, ${keys}` : paint("yellow", "not connected to any control plane");
 }
 
-function inboundText({ inbound, mtlsSources }: WorkloadItem): string {
+function inboundText({ inbound }: WorkloadItem): string {
 	if (inbound.length === 0) return "  no service leads to it";
-	const by = mtlsSources.length === 0 ? "default" : mtlsSources.map(labelOfKey).join(", ");
-	const rows = inbound.map(({ port, protocol, service, accepts }) => [
+	const rows = inbound.map(({ port, protocol, service, accepts, by }) => [
 		String(port),
 		protocol,
 		service ?? "-",
 		accepts ?? "plaintext",
-		accepts === undefined ? "no proxy" : by,
+		accepts === undefined ? "no proxy" : by === undefined ? "default" : labelOfKey(by),
 	]);
 	return indented(renderTable(["PORT", "PROTOCOL", "SERVICE", "MUTUAL TLS", "BY"], rows));
 }
