@@ -46,7 +46,7 @@ export function fetchUriError(uri: string): FetchUriError | undefined {
 		return { message: "does not begin with http:// or https://", refused: false };
 	if (url.username !== "" || url.password !== "") return { message: "holds a user name or password", refused: true };
 	const what = refusedHost(url.hostname);
-	if (what === ownMachine) return { message: `is not fetched: ${what}`, refused: false, labOnly: true };
+	if (what === ownMachine) return { message: `is fetched in labs only: ${what}`, refused: false, labOnly: true };
 	return what ? { message: `is not fetched: ${what}`, refused: true } : undefined;
 }
 
