@@ -1,7 +1,8 @@
 // What one hop through the generated sidecar configuration costs beside a hand-written minimal Envoy configuration that does
 // the same, outbound and inbound: take a redirected connection and forward its requests. All proxies run the same Envoy in
 // network namespaces with the same redirect and take turns; the hand-written one runs twice, to show what the measurement
-// itself is worth. Every process is started several times, as the layout of its memory alone makes a difference.
+// itself is worth. Every process is started several times, as the layout of its memory alone makes a difference. Then a whole
+// way through the client's proxy and the server's, in plaintext beside the mesh's mutual TLS.
 
 import { generateProxyConfig } from "../src/envoy/generate-proxy-config.ts";
 import { aProxy } from "../src/model/model.testing.ts";
@@ -19,6 +20,7 @@ import {
 	minimalInbound,
 	minimalOutbound,
 } from "./support/hop-configs.ts";
+import { measurePairs, pairRows } from "./support/hop-pairs.ts";
 import { type HopProxies, startHopProxies } from "./support/hop-proxies.ts";
 import { type HopProxy, type HopRound, hopRounds } from "./support/hop-rounds.ts";
 
@@ -40,7 +42,8 @@ const proxies = await startHopProxies(rig);
 try {
 	const outbound = await measure("outbound", proxies);
 	const inbound = await measure("inbound", proxies);
-	reportBench("hop", [...rowsOf("outbound", outbound), ...rowsOf("inbound", inbound)]);
+	const pairs = await measurePairs(proxies, { ...shape, starts });
+	reportBench("hop", [...rowsOf("outbound", outbound), ...rowsOf("inbound", inbound), ...pairRows(pairs)]);
 } finally {
 	await proxies.close();
 	rig.close();
@@ -72,7 +75,7 @@ async function measure(direction: Direction, hops: HopProxies): Promise<Measured
 			const pid = hops.startEnvoy(pod, `proxy-${index}`, bootstrap);
 			const to = { host: upstream.ip, port: hopPort, authority: hopAuthority };
 			await hops.untilServing(sender, to);
-			lanes.push({ name: `${direction} ${variants[index]}`, pid, netns: sender.netns, ...to });
+			lanes.push({ name: `${direction} ${variants[index]}`, pids: [pid], netns: sender.netns, ...to });
 		}
 		const rounds = await hopRounds(lanes, shape);
 		for (const [index, variant] of variants.entries()) measured[variant].push(...(rounds[index] ?? []));

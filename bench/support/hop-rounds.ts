@@ -8,8 +8,8 @@ import { createInterface } from "node:readline";
 
 export interface HopProxy {
 	readonly name: string;
-	/** Process id of the proxy. */
-	readonly pid: number;
+	/** Process ids of the proxy, or of all on the way. */
+	readonly pids: readonly number[];
 	/** Where the sender runs. */
 	readonly netns: string;
 	/** Where it sends. */
@@ -22,7 +22,7 @@ export interface HopRound {
 	readonly meanUs: number;
 	readonly p50Us: number;
 	readonly p99Us: number;
-	/** CPU of the proxy for one request. */
+	/** CPU of the proxies for one request. */
 	readonly cpuUs: number;
 }
 
@@ -44,9 +44,9 @@ export async function hopRounds(
 	try {
 		for (let round = -warmUpRounds; round < rounds; round++)
 			for (const lane of round % 2 === 0 ? lanes : lanes.toReversed()) {
-				const beforeNs = cpuNsOf(lane.proxy.pid);
+				const beforeNs = cpuNsOf(lane.proxy.pids);
 				const { failed, latencyUs } = await lane.sender.send(requests);
-				const cpuUs = (cpuNsOf(lane.proxy.pid) - beforeNs) / 1000 / requests;
+				const cpuUs = (cpuNsOf(lane.proxy.pids) - beforeNs) / 1000 / requests;
 				if (failed > 0) throw new Error(`${lane.proxy.name}: ${failed} of ${requests} requests failed`);
 				if (round < 0) continue;
 				lane.rounds.push({ meanUs: latencyUs.mean, p50Us: latencyUs.p50, p99Us: latencyUs.p99, cpuUs });
@@ -58,10 +58,11 @@ export async function hopRounds(
 }
 
 /** Time on a CPU of all threads: the scheduler's own account, as /proc/PID/stat counts in ticks of 10 ms. */
-function cpuNsOf(pid: number): number {
+function cpuNsOf(pids: readonly number[]): number {
 	let sumNs = 0;
-	for (const task of readdirSync(`/proc/${pid}/task`))
-		sumNs += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
+	for (const pid of pids)
+		for (const task of readdirSync(`/proc/${pid}/task`))
+			sumNs += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
 	return sumNs;
 }
 
