@@ -242,7 +242,7 @@ describe("the TLS port of the control plane", () => {
 		await assert.rejects(
 			asIstioAgent(
 				requestFor(),
-				token.replace(/.$/, (last) => (last === "A" ? "B" : "A")),
+				token.replace(/\.([\w-]+)$/, (_, signature) => `.${signature.slice(1)}A`),
 				credentials.createSsl(roots),
 			),
 			/UNAUTHENTICATED/,

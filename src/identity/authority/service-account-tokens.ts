@@ -151,7 +151,9 @@ function isSigned(algorithm: "RS256" | "ES256", key: KeyObject, signed: Uint8Arr
 }
 
 function base64url(part: string | undefined): Buffer | undefined {
-	return part !== undefined && /^[\w-]+$/.test(part) ? Buffer.from(part, "base64url") : undefined;
+	const bytes = part === undefined ? undefined : Buffer.from(part, "base64url");
+	// One text for each token: bits that decoding would pass over are not.
+	return bytes && bytes.length > 0 && bytes.toString("base64url") === part ? bytes : undefined;
 }
 
 function jsonObject(part: string | undefined): Readonly<Record<string, unknown>> | undefined {
