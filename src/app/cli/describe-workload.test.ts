@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { typeUrls } from "../../xds/resource.ts";
 import { ControlRig } from "../control.testing.ts";
 import { keepmesh, type Outcome } from "./cli.testing.ts";
 
@@ -87,6 +88,19 @@ describe("keepmesh describe", () => {
 		assert.deepEqual([unknown.code, unknown.stdout], [1, ""]);
 		assert.match(unknown.stderr, /legacy-1 may not call nothing, or there is no such service/);
 		assert.equal((await run("svc/reviews", "--to", "ratings")).code, 64);
+	});
+
+	it("and get count the proxies that a policy is in force on", async () => {
+		const labels = { app: "ratings", "security.istio.io/tlsMode": "istio" };
+		const client = rig.connect("sidecar~10.1.0.2~ratings-1.default~default.svc.cluster.local", {
+			NAMESPACE: "default",
+			LABELS: labels,
+			KEEPMESH_SDS: "true",
+		});
+		await client.until(() => client.names(typeUrls.listener).length > 0, "listeners");
+		assert.match((await run("pod", "ratings-1")).stdout, /Proxy: {6}connected, with a certificate\n/);
+		assert.match((await run("pa", "strict")).stdout, /Applied: {4}on 1 of 1 proxies/);
+		assert.match((await run("ap", "readers")).stdout, /Applied: {4}on 0 of 0 proxies/);
 	});
 
 	it("shows of a service what its workloads take", async () => {
