@@ -96,7 +96,10 @@ export interface MutualTlsMesh {
 
 export async function startMutualTlsMesh(): Promise<MutualTlsMesh> {
 	const authority = testAuthority();
-	const mesh = await MeshInAProcess.start(withMode(), { certificate: authority.issue(serverId) });
+	const mesh = await MeshInAProcess.start(withMode(), {
+		certificate: authority.issue(serverId),
+		drainSeconds: 1,
+	});
 	try {
 		const client = await mesh.addProxy("client", "10.77.0.3", { certificate: authority.issue(clientId) });
 		const outside = mesh.addHost("outside", "10.77.0.9");

@@ -3,8 +3,10 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { text as textOf } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
@@ -373,6 +375,28 @@ spec: { mtls: { mode: STRICT } }
 		await Promise.all(senders);
 		assert.deepEqual([...outcomes.keys()], ["200"], JSON.stringify([...outcomes]));
 		assert.ok((outcomes.get("200") ?? 0) > 200, `${outcomes.get("200")} requests`);
+	});
+
+	it("switched to STRICT ends connections in plaintext, and leaves those of the mesh alone", async () => {
+		await mesh.use(withMode("PERMISSIVE"));
+		const ofMesh = await Promise.all([fromClient(82), fromClient(83)]);
+		const inPlaintext = await Promise.all(
+			[podPorts.sniffedBytes, podPorts.bytes].map((port) => mesh.connect(serverIp, port, all.outside)),
+		);
+		const echo = async (socket: Socket) => {
+			socket.on("error", () => {});
+			socket.write("\x00bytes");
+			return nextText(socket);
+		};
+		for (const socket of [...ofMesh, ...inPlaintext]) assert.equal(await echo(socket), "p \x00bytes");
+		const ended = inPlaintext.map((socket) => once(socket, "close"));
+		await mesh.use(withMode("STRICT"));
+		await Promise.all(ended);
+		// The drain time of one second is over.
+		for (const socket of ofMesh) {
+			assert.equal(await echo(socket), "p \x00bytes");
+			socket.destroy();
+		}
 	});
 
 	it("is spoken by gateways, to clients of the mesh and to workloads", async () => {

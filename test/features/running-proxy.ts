@@ -29,6 +29,8 @@ export interface ProxyOptions {
 	readonly labels?: Readonly<Record<string, string>>;
 	/** The workload's certificate, served to its Envoy as its node would. Absent: it has none. */
 	readonly certificate?: WorkloadKeyPair;
+	/** How long a connection may go on after its listener, or its filter chain, is gone. Default: as in production. */
+	readonly drainSeconds?: number;
 }
 
 export class RunningProxy {
@@ -82,7 +84,7 @@ export class RunningProxy {
 	}
 
 	async start(directory: string, xdsSocket: string): Promise<void> {
-		const { type = "sidecar", interception = "REDIRECT" } = this.#options;
+		const { type = "sidecar", interception = "REDIRECT", drainSeconds } = this.#options;
 		const bootstrap = join(directory, `${this.#name}-bootstrap.json`);
 		const node = {
 			id: this.id,
@@ -100,6 +102,7 @@ export class RunningProxy {
 			concurrency: 1,
 			transparent: interception === "TPROXY",
 			logLevel: "error",
+			...(drainSeconds !== undefined && { drainSeconds }),
 		});
 		this.#envoy = spawn(file, args, { stdio: ["ignore", "ignore", "inherit"] });
 	}

@@ -1,12 +1,14 @@
 // What a port speaks and what it takes -> the filter chains it needs: Istio's table (pilot's filterchain_options.go).
 //
-//            STRICT                  PERMISSIVE                                     DISABLE
-//   http     TLS: http               mesh ALPN: http; plaintext: http               http
-//   tcp      TLS: tcp                mesh ALPN: tcp; other TLS: as is; plaintext: tcp   tcp
-//   sniffed  TLS, HTTP ALPN: http    TLS, HTTP ALPN: http; TLS, TCP ALPN: tcp;      HTTP: http; rest: tcp
+//            STRICT                  PERMISSIVE                                          DISABLE
+//   http     TLS: http               mesh ALPN: http; plaintext: http                    http
+//   tcp      TLS: tcp                mesh ALPN: tcp; other TLS: as is; plaintext: tcp    tcp
+//   sniffed  TLS, HTTP ALPN: http    TLS, HTTP ALPN: http; TLS, TCP ALPN: tcp;           HTTP: http; rest: tcp
 //            TLS: tcp                other TLS: as is; plaintext HTTP: http; rest: tcp
 //
 // Envoy never steps back from a match on the transport, so that every transport that has any chain needs one for all the rest.
+// STRICT has the very chains of PERMISSIVE for the mesh's ALPN, and the same inspectors: when the mode changes between the
+// two, Envoy only takes chains away or adds some, and connections of the mesh stay.
 
 import type { InboundPort } from "../../model/view.ts";
 import type { ChainMatch } from "./filter-chains.ts";
@@ -39,30 +41,32 @@ export function inboundChains(speech: InboundSpeech, mode: InboundMode): readonl
 				? [open({ applicationProtocols: plainHttpProtocols }, "http"), open({}, "tcp")]
 				: [open({}, speech)];
 		case "STRICT":
-			return speech === "sniffed"
-				? [secured({ ...tls, applicationProtocols: meshHttpProtocols }, "http"), secured(tls, "tcp")]
-				: [secured(tls, speech)];
+			return [...ofMesh(speech), secured(tls, speech === "http" ? "http" : "tcp")];
 		case "PERMISSIVE":
-			return permissive(speech);
+			return [...ofMesh(speech), ...beside(speech)];
 		default:
 			return mode satisfies never;
 	}
 }
 
-function permissive(speech: InboundSpeech): readonly InboundChain[] {
+/** For clients that say by ALPN that they are of the mesh. */
+function ofMesh(speech: InboundSpeech): readonly InboundChain[] {
+	if (speech !== "sniffed") return [secured({ ...tls, applicationProtocols: meshProtocols }, speech)];
+	return [
+		secured({ ...tls, applicationProtocols: meshHttpProtocols }, "http"),
+		secured({ ...tls, applicationProtocols: meshTcpProtocols }, "tcp"),
+	];
+}
+
+/** For all others, whose TLS is the application's. */
+function beside(speech: InboundSpeech): readonly InboundChain[] {
 	switch (speech) {
 		case "http":
-			return [secured({ ...tls, applicationProtocols: meshProtocols }, "http"), open(raw, "http")];
+			return [open(raw, "http")];
 		case "tcp":
-			return [secured({ ...tls, applicationProtocols: meshProtocols }, "tcp"), open(tls, "tcp"), open(raw, "tcp")];
+			return [open(tls, "tcp"), open(raw, "tcp")];
 		case "sniffed":
-			return [
-				secured({ ...tls, applicationProtocols: meshHttpProtocols }, "http"),
-				secured({ ...tls, applicationProtocols: meshTcpProtocols }, "tcp"),
-				open(tls, "tcp"),
-				open({ ...raw, applicationProtocols: plainHttpProtocols }, "http"),
-				open(raw, "tcp"),
-			];
+			return [open(tls, "tcp"), open({ ...raw, applicationProtocols: plainHttpProtocols }, "http"), open(raw, "tcp")];
 		default:
 			return speech satisfies never;
 	}
@@ -87,7 +91,7 @@ export function readsTls(mode: InboundMode): boolean {
 	return mode === "STRICT" || mode === "PERMISSIVE";
 }
 
-/** Must the HTTP inspector? Under STRICT the client's ALPN has said it. */
+/** Must the HTTP inspector? It passes TLS over, so that under STRICT it costs nothing. */
 export function readsHttp(speech: InboundSpeech, mode: InboundMode): boolean {
-	return speech === "sniffed" && (mode === "PERMISSIVE" || mode === "DISABLE");
+	return speech === "sniffed" && mode !== "CLOSED";
 }

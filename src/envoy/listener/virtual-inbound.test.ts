@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { defaultMeshSettings, type MeshSettings } from "../../model/mesh-settings.ts";
 import { aMeshService, anInboundView, aServicePort } from "../../model/model.testing.ts";
@@ -163,13 +164,31 @@ describe("the inbound listener", () => {
 		const listener = inbound({ ports: three, security: security("STRICT") }, true);
 		assert.deepEqual(listener.filterChains.map(describeChain), [
 			"15006 tcp",
+			"3306 tls istio-peer-exchange mTLS tcp",
 			"3306 tls mTLS tcp",
+			"8080 tls istio-peer-exchange mTLS http",
 			"8080 tls mTLS http",
 			"9000 tls istio-h2 mTLS http",
+			"9000 tls istio-peer-exchange mTLS tcp",
 			"9000 tls mTLS tcp",
 			"any tls istio-h2 mTLS http",
+			"any tls istio-peer-exchange mTLS tcp",
 			"any tls mTLS tcp",
 		]);
+	});
+
+	it("becomes strict by losing chains alone, so that connections of the mesh stay", () => {
+		const [permissive, strict] = (["PERMISSIVE", "STRICT"] as const).map((mode) =>
+			inbound({ ports: three, security: security(mode) }, true),
+		);
+		assert.deepEqual(strict?.listenerFilters, permissive?.listenerFilters);
+		const kept = permissive?.filterChains.filter((chain) => chain.transportSocket) ?? [];
+		assert.equal(kept.length, 6);
+		for (const chain of kept)
+			assert.ok(
+				strict?.filterChains.some((one) => isDeepStrictEqual(one, chain)),
+				chain.name,
+			);
 	});
 
 	it("lets nothing in where it must be strict and has no certificate", () => {
@@ -200,6 +219,7 @@ describe("the inbound listener", () => {
 		const open = inbound({ ports, security: security("STRICT", { 8080: "DISABLE", 7000: "PERMISSIVE" }) }, true);
 		assert.deepEqual(open.filterChains.map(describeChain), [
 			"15006 tcp",
+			"3306 tls istio-peer-exchange mTLS tcp",
 			"3306 tls mTLS tcp",
 			"8080 http",
 			"7000 tls istio-h2 mTLS http",
@@ -208,14 +228,17 @@ describe("the inbound listener", () => {
 			"7000 raw_buffer h2c http",
 			"7000 raw_buffer tcp",
 			"any tls istio-h2 mTLS http",
+			"any tls istio-peer-exchange mTLS tcp",
 			"any tls mTLS tcp",
 		]);
 		const guarded = inbound({ ports, security: security("DISABLE", { 8080: "STRICT", 7000: "STRICT" }) }, true);
 		assert.deepEqual(guarded.filterChains.map(describeChain), [
 			"15006 tcp",
 			"3306 tcp",
+			"8080 tls istio-peer-exchange mTLS http",
 			"8080 tls mTLS http",
 			"7000 tls istio-h2 mTLS http",
+			"7000 tls istio-peer-exchange mTLS tcp",
 			"7000 tls mTLS tcp",
 			"any tcp",
 		]);
