@@ -21,7 +21,7 @@ describe("readKeySet", () => {
 		assert.deepEqual(made.leftOut, []);
 		assert.deepEqual(
 			JSON.parse(made.keys).keys.map(({ kty }: { kty: string }) => kty),
-			["RSA", "EC", "OKP"],
+			["EC", "OKP", "RSA"],
 		);
 	});
 
@@ -92,6 +92,8 @@ describe("readKeySet", () => {
 	it("gives one text for the same keys, however they were written", () => {
 		const written = read({ e: "AQAB", n: "AQAB", x5c: ["AA"], use: "sig", kty: "RSA", alg: "RS256", kid: "a" });
 		assert.deepEqual(written, read(rsa));
+		const other = { ...rsa, kid: "b" };
+		assert.deepEqual(read(rsa, other), read(other, rsa));
 	});
 });
 

@@ -2,6 +2,8 @@
 // signatures needs. What is private never gets into a configuration: of RSA, EC and OKP keys only public members are
 // carried over, and symmetric keys only where the caller says that they are meant to be there.
 
+import { compareText } from "../resources/config-object.ts";
+
 export interface KeySetLimits {
 	/** Keys after these are left out. */
 	readonly maxKeys: number;
@@ -73,6 +75,8 @@ export function readKeySet(
 	const beyond = json.keys.length - limits.maxKeys;
 	if (beyond > 0) leftOut.push(`${beyond} keys after the first ${limits.maxKeys}`);
 	if (keys.length === 0) return { ok: false, because: ["it has no usable key", ...leftOut.slice(0, 5)].join("; ") };
+	// Issuers may list them in another order each time, which is no reason for every proxy to get a new listener.
+	keys.sort((a, b) => compareText(JSON.stringify(a), JSON.stringify(b)));
 	return { ok: true, keys: JSON.stringify({ keys }), count: keys.length, leftOut };
 }
 
