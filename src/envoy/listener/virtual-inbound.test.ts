@@ -177,6 +177,12 @@ describe("the inbound listener", () => {
 		]);
 	});
 
+	it("does not wait for a TLS handshake for ever", () => {
+		const chains = inbound({ ports: three, security: security("PERMISSIVE") }, true).filterChains;
+		for (const chain of chains)
+			assert.equal(chain.transportSocketConnectTimeout?.seconds, chain.transportSocket ? 15n : undefined);
+	});
+
 	it("becomes strict by losing chains alone, so that connections of the mesh stay", () => {
 		const [permissive, strict] = (["PERMISSIVE", "STRICT"] as const).map((mode) =>
 			inbound({ ports: three, security: security(mode) }, true),

@@ -29,6 +29,9 @@ import { tcpProxy } from "./tcp-proxy.ts";
 
 export const virtualInboundPort = 15006;
 
+/** How long a client may take for its TLS handshake; gateways give it the same. */
+const handshakeTimeout = durationFromMs(15_000);
+
 /** What connections to one port, or to all others, meet. */
 interface InboundTarget {
 	readonly name: string;
@@ -61,7 +64,7 @@ export function generateInboundListeners(view: InboundView, workloadCertificate:
 				{
 					name: chain.as === "closed" ? `${target.name}-closed` : target.name,
 					filters: filtersOf(view, target, chain),
-					...(chain.mutualTls && { transportSocket: inboundMutualTls(mesh) }),
+					...(chain.mutualTls && { transportSocket: inboundMutualTls(mesh), handshakeTimeout }),
 				},
 			);
 		}
