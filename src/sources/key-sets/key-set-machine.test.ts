@@ -168,8 +168,10 @@ describe("stepKeySets", () => {
 		const script = new Script();
 		script.need(a);
 		script.need();
-		assert.deepEqual(script.fetched(a, "1"), []);
-		assert.deepEqual(script.need(a), ["fetch a"]);
+		assert.deepEqual(script.need(a), []);
+		script.need();
+		assert.deepEqual(script.fetched(a, "1"), ["store a=1"]);
+		assert.deepEqual(script.need(a), ["publish a=1", "fetch a"]);
 	});
 
 	it("runs eight fetches at once, the others after them", () => {
@@ -188,3 +190,86 @@ describe("stepKeySets", () => {
 		assert.equal(fetching.length, 8);
 	});
 });
+
+describe("stepKeySets, walked at random", () => {
+	for (const seed of [1, 2, 3, 4, 5]) {
+		it(`never fetches twice at once, never too many, never forgets to come back (seed ${seed})`, () => {
+			const random = mulberry32(seed);
+			const config = { ...defaultKeySetConfig, maxConcurrent: 3, maxUnneeded: 2 };
+			const all = Array.from({ length: 8 }, (_, index) => need(`https://i${index}.example/keys`));
+			let state = initialKeySetState(new Map());
+			let needed: readonly NeededKeySet[] = [];
+			let published: ReadonlyMap<string, string> = new Map();
+			const good = new Map<string, string>();
+			const running: string[] = [];
+			let timerAtMs: number | undefined;
+			let nowMs = 0;
+			for (let count = 0; count < 4000; count++) {
+				const event = nextEvent();
+				const before = state;
+				const stepped = stepKeySets(config, state, event);
+				state = stepped.state;
+				if (event.type === "fetchEnded" && event.outcome.ok && before.entries.has(event.uri)) {
+					good.set(event.uri, event.outcome.keys);
+				}
+				for (const uri of good.keys()) if (!state.entries.get(uri)?.good) good.delete(uri);
+				for (const action of stepped.actions) {
+					if (action.type === "fetch") running.push(action.needed.uri);
+					if (action.type === "setTimer") timerAtMs = nowMs + action.afterMs;
+					if (action.type === "publish") published = action.keySets;
+				}
+				check();
+			}
+
+			function nextEvent(): KeySetEvent {
+				const choice = random();
+				nowMs += Math.floor(random() * 2000);
+				if (timerAtMs !== undefined && timerAtMs <= nowMs) {
+					timerAtMs = undefined;
+					return { type: "timerExpired", nowMs };
+				}
+				if (choice < 0.1) {
+					needed = all.filter(() => random() < 0.6);
+					return { type: "neededChanged", needed, nowMs, wallMs: nowMs };
+				}
+				const [uri] = running.splice(Math.floor(random() * running.length), 1);
+				if (uri === undefined || choice > 0.8) {
+					if (uri !== undefined) running.push(uri);
+					return { type: "timerExpired", nowMs };
+				}
+				const outcome =
+					random() < 0.5 ? { ok: true as const, keys: String(nowMs) } : { ok: false as const, because: "down" };
+				return { type: "fetchEnded", uri, outcome, nowMs, wallMs: nowMs, chance: random() };
+			}
+
+			function check(): void {
+				const wanted = [...state.entries].filter(([, entry]) => entry.needed);
+				assert.deepEqual(wanted.map(([uri]) => uri).sort(), needed.map(({ uri }) => uri).sort());
+				const fetching = [...state.entries.values()].filter(({ phase }) => phase.type === "fetching").length;
+				assert.ok(fetching <= config.maxConcurrent);
+				assert.equal(fetching, running.length);
+				assert.equal(new Set(running).size, running.length);
+				const due = wanted.flatMap(([, { phase }]) => (phase.type === "waiting" ? [phase.dueMs] : []));
+				const soonest = Math.min(...due);
+				// Something will happen: a fetch ends, or the timer expires in time for whatever is due next.
+				if (due.length > 0 && fetching === 0) assert.ok(timerAtMs !== undefined && timerAtMs <= soonest);
+				for (const { uri } of needed) {
+					const entry = state.entries.get(uri);
+					assert.equal(published.get(uri), entry?.good?.keys);
+					assert.equal(entry?.good?.keys, good.get(uri));
+				}
+			}
+		});
+	}
+});
+
+/** The same numbers for the same seed. */
+function mulberry32(seed: number): () => number {
+	let state = seed;
+	return () => {
+		state = (state + 0x6d2b79f5) | 0;
+		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+	};
+}

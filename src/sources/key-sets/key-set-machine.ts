@@ -137,9 +137,13 @@ function withNeeded(
 		if (isFresh && kept < config.maxUnneeded) {
 			entries.set(uri, entry);
 			kept++;
-		} else {
-			// The end of its fetch is heard of all the same, and finds no entry.
-			if (entry.good) forgotten.push(uri);
+			continue;
+		}
+		if (entry.good) forgotten.push(uri);
+		// Stays until its fetch ends, so that nothing is fetched twice at once.
+		if (entry.phase.type === "fetching") {
+			const { good: _, ...bare } = entry;
+			entries.set(uri, bare);
 		}
 	}
 	return { entries, forgotten };
