@@ -224,6 +224,17 @@ describe("tokens through a real Envoy", () => {
 		assert.equal((await both(good, token(stranger, claims))).status, 401);
 	});
 
+	it("refuses a second token in the same header, and reads names as servers do", async () => {
+		const bad = token(stranger, claims);
+		for (const value of [`Bearer ${good},Bearer ${bad}`, `Bearer ${bad}, Bearer ${good}`, `Bearer ${good} ${bad}`]) {
+			assert.equal((await ask("forwarded", { authorization: value })).status, 401, value.slice(0, 12));
+		}
+		assert.equal((await ask("plain", {}, `/?access%5Ftoken=${bad}`)).status, 401);
+		assert.equal((await ask("plain", {}, `/?access_token=${bad}&access_token=${good}`)).status, 401);
+		const { status, receivedPath } = await ask("plain", {}, `/?access_token=${good}&access_token=${bad}`);
+		assert.deepEqual([status, receivedPath], [200, "/"]);
+	});
+
 	it("says claims in headers, nested ones too, of which nobody can forge any", async () => {
 		const forged = { "x-sub": "root", "x-team": "admins", "x-age": "1" };
 		const text = token(key, { ...claims, org: { team: "sales" }, age: 7 });
