@@ -11,7 +11,15 @@ import { askControl } from "./control-query.ts";
 const limitMs = 20_000;
 
 /** Kinds whose way to the proxies the control planes count. */
-const countedKinds: ReadonlySet<string> = new Set(["VirtualService", "DestinationRule", "Gateway", "ServiceEntry"]);
+const countedKinds: ReadonlySet<string> = new Set([
+	"VirtualService",
+	"DestinationRule",
+	"Gateway",
+	"ServiceEntry",
+	"PeerAuthentication",
+	"AuthorizationPolicy",
+	"RequestAuthentication",
+]);
 
 /** Rejects when the file is refused, when a proxy rejects what became of it, and after 20 s. */
 export async function applyEverywhere(lab: Lab, text: string, file: string): Promise<void> {

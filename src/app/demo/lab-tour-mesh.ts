@@ -8,10 +8,13 @@ import type { Lab, RunningPod } from "../../lab/lab.ts";
 import type { LoadReport, LoadRequest } from "../../lab/load/load-report.ts";
 import type { TourMesh } from "../../lab/tour/tour-mesh.ts";
 import { applyEverywhere, removeEverywhere, until } from "./applied-everywhere.ts";
+import { rotateRoot } from "./lab-rotation.ts";
 
 const tourDirectory = fileURLToPath(new URL("../../../samples/bookinfo/tour/", import.meta.url));
 const senderProgram = fileURLToPath(new URL("../../lab/load/http-sender.ts", import.meta.url));
 const gatewayPort = 8080;
+/** Of every service of the sample. */
+const applicationPort = 9080;
 
 export function tourFile(file: string): string {
 	return readFileSync(join(tourDirectory, file), "utf8");
@@ -31,18 +34,19 @@ export function labTourMesh(lab: Lab): TourMesh {
 		send: async (load) => {
 			const gateway = (await readyPods(lab, "istio-ingressgateway"))[0];
 			if (!gateway) throw new Error("no gateway is ready");
-			const request: LoadRequest = {
+			return sendFromClient(lab, {
 				...load,
 				host: gateway.address,
 				port: gatewayPort,
 				headers: { host: "bookinfo.example", ...load.headers },
-			};
-			const argv = [process.execPath, "--no-warnings", senderProgram, JSON.stringify(request)];
-			const result = await lab.execIn("client", argv, { timeoutMs: 120_000 });
-			if (result.code !== 0)
-				throw new Error(`the sender failed: ${result.stderr.trim().split("\n").slice(-3).join("; ")}`);
-			return JSON.parse(result.stdout) as LoadReport;
+			});
 		},
+		sendPast: async (deployment, load) => {
+			const [pod] = await readyPods(lab, deployment);
+			if (!pod) throw new Error(`no pod of ${deployment} is ready`);
+			return sendFromClient(lab, { ...load, host: pod.address, port: applicationPort });
+		},
+		rotateRoot: () => rotateRoot(lab),
 		crash: async (deployment) => {
 			const [pod] = await readyPods(lab, deployment);
 			if (!pod) throw new Error(`no pod of ${deployment} is ready`);
@@ -54,6 +58,13 @@ export function labTourMesh(lab: Lab): TourMesh {
 			});
 		},
 	};
+}
+
+async function sendFromClient(lab: Lab, request: LoadRequest): Promise<LoadReport> {
+	const argv = [process.execPath, "--no-warnings", senderProgram, JSON.stringify(request)];
+	const result = await lab.execIn("client", argv, { timeoutMs: 120_000 });
+	if (result.code !== 0) throw new Error(`the sender failed: ${result.stderr.trim().split("\n").slice(-3).join("; ")}`);
+	return JSON.parse(result.stdout) as LoadReport;
 }
 
 async function readyPods(lab: Lab, deployment: string): Promise<readonly RunningPod[]> {

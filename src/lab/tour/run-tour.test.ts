@@ -27,9 +27,18 @@ function fakeMesh(wrong: (load: TourLoad, applied: string) => LoadReport | undef
 		apply: async (file) => {
 			applied = file;
 		},
-		remove: async () => {},
+		remove: async () => {
+			applied = "";
+		},
 		podsReady: async () => {},
 		crash: async () => {},
+		sendPast: async (_, load) => {
+			const odd = wrong({ ...load, path: `past:${load.path}` }, applied);
+			return (
+				odd ?? report(load.requests, applied === "strict.yaml" ? { byOutcome: { ECONNRESET: load.requests } } : {})
+			);
+		},
+		rotateRoot: async () => ({ before: ["old"], after: ["new"], tookMs: 1000 }),
 		send: async (load) => {
 			const isJason = load.headers !== undefined;
 			const odd = wrong(load, applied);
@@ -40,7 +49,9 @@ function fakeMesh(wrong: (load: TourLoad, applied: string) => LoadReport | undef
 			if (applied === "no-retries.yaml") return report(2250, { byOutcome: { "200": 2240, "503": 10 } });
 			if (applied === "failing-details.yaml" && failingSent++ === 0)
 				return report(300, { byOutcome: { "200": 297, "500": 3 } });
-			return report(load.requests);
+			if (applied === "deny-caller.yaml" && load.path === "/api/v1/products/0")
+				return report(load.requests, { byOutcome: { "403": load.requests } });
+			return report(load.requests, { durationMs: 8000 });
 		},
 	};
 }
@@ -54,7 +65,7 @@ describe("the tour", () => {
 			lines.filter((line) => !line.ok),
 			[],
 		);
-		assert.match(renderTour(lines), /All 6 as expected: 7840 requests/);
+		assert.match(renderTour(lines), /All 9 as expected: 12540 requests/);
 	});
 
 	const wrongs: readonly (readonly [string, number, (load: TourLoad, applied: string) => LoadReport | undefined])[] = [
@@ -98,6 +109,23 @@ describe("the tour", () => {
 			(load, file) =>
 				file === "failing-details.yaml" ? report(load.requests, { byOutcome: { "200": 290, "500": 10 } }) : undefined,
 		],
+		[
+			"plaintext is answered under STRICT",
+			7,
+			(load, file) => (file === "strict.yaml" && load.path.startsWith("past:") ? report(100) : undefined),
+		],
+		[
+			"plaintext is refused from the start, so that STRICT proves nothing",
+			7,
+			(load, file) =>
+				file === "" && load.path.startsWith("past:") ? report(100, { byOutcome: { ECONNRESET: 100 } }) : undefined,
+		],
+		["the denied caller is let in", 8, (_, file) => (file === "deny-caller.yaml" ? report(100) : undefined)],
+		[
+			"the rotation loses one",
+			9,
+			(load) => (load.requests === 4000 ? report(4000, { byOutcome: { "200": 3999, "503": 1 } }) : undefined),
+		],
 	];
 	for (const [what, step, wrong] of wrongs)
 		it(`fails when ${what}`, async () => {
@@ -106,8 +134,15 @@ describe("the tour", () => {
 				lines.flatMap((line, index) => (line.ok ? [] : [index + 1])),
 				[step],
 			);
-			assert.match(renderTour(lines), /1 of 6 NOT as expected/);
+			assert.match(renderTour(lines), /1 of 9 NOT as expected/);
 		});
+
+	it("fails when the old root is still trusted after the rotation", async () => {
+		const rotateRoot = async () => ({ before: ["old"], after: ["new", "old"], tookMs: 1000 });
+		const lines = await runTour(tourSteps, { ...fakeMesh(), rotateRoot }, new VirtualClock(), quiet);
+		assert.match(lines[8]?.measured ?? "", /still there/);
+		assert.equal(lines[8]?.ok, false);
+	});
 
 	it("goes on after a step that breaks, and says why it broke", async () => {
 		const mesh = { ...fakeMesh(), crash: () => Promise.reject(new Error("no such pod")) };

@@ -20,6 +20,17 @@ export interface TourMesh {
 	podsReady(deployment: string, count: number): Promise<void>;
 	/** Requests from a client outside the mesh to the gateway. */
 	send(load: TourLoad): Promise<LoadReport>;
+	/** Plain HTTP from a client outside the mesh straight to a pod of the deployment, past gateway and mutual TLS. */
+	sendPast(deployment: string, load: TourLoad): Promise<LoadReport>;
+	/** Replaces the mesh's root certificate; resolves when every proxy trusts the new one alone. */
+	rotateRoot(): Promise<RootRotation>;
 	/** SIGKILL to the application's process of one pod of the deployment; its container is started again. */
 	crash(deployment: string): Promise<void>;
+}
+
+export interface RootRotation {
+	/** Fingerprints of the roots before and after. */
+	readonly before: readonly string[];
+	readonly after: readonly string[];
+	readonly tookMs: number;
 }

@@ -146,7 +146,70 @@ const outlier: TourStep = {
 	},
 };
 
-export const tourSteps: readonly TourStep[] = [serve, canary, byHeader, fault, retries, outlier];
+const strict: TourStep = {
+	title: "STRICT mutual TLS: a client without a certificate asks a pod of details directly, before and after",
+	expected: "before: 100 × 200; after: no answer to any of 100, and 200 of 200 through the mesh",
+	file: "strict.yaml",
+	async run(mesh) {
+		const plain = { path: "/details/0", requests: 100, concurrency: 4 };
+		const before = await mesh.sendPast("details-v1", plain);
+		await mesh.apply("strict.yaml");
+		const after = await mesh.sendPast("details-v1", plain);
+		const inside = await mesh.send({ path: detailsPath, requests: 200, concurrency: 4 });
+		const ok = answered(before, "200") === 100 && isUnanswered(after) && answered(inside, "200") === 200;
+		const measured = `before: ${outcomes(before)}; after: ${outcomes(after)}; through the mesh: ${outcomes(inside)}`;
+		return { ok, measured, reports: [before, after, inside] };
+	},
+};
+
+const denied: TourStep = {
+	title: "A policy denies one caller: the product page may not ask details any more",
+	expected: "details 100 × 403, reviews 100 × 200; without the policy details 100 × 200",
+	file: "deny-caller.yaml",
+	async run(mesh) {
+		await mesh.apply("deny-caller.yaml");
+		const details = await mesh.send({ path: detailsPath, requests: 100, concurrency: 4 });
+		const reviews = await mesh.send({ path: reviewsPath, requests: 100, concurrency: 4 });
+		await mesh.remove("deny-caller.yaml");
+		const again = await mesh.send({ path: detailsPath, requests: 100, concurrency: 4 });
+		const ok = answered(details, "403") === 100 && answered(reviews, "200") === 100 && answered(again, "200") === 100;
+		const measured = `details ${outcomes(details)}; reviews ${outcomes(reviews)}; without it details ${outcomes(again)}`;
+		return { ok, measured, reports: [details, reviews, again] };
+	},
+};
+
+/** At 500 a second: longer than the rotation takes. */
+const rotationLoad = 4000;
+
+const rotation: TourStep = {
+	title: "The root certificate of the whole mesh is replaced, under 500 requests a second",
+	expected: "0 lost, the old root gone, while requests go on",
+	async run(mesh) {
+		const load = mesh.send({ path: detailsPath, requests: rotationLoad, concurrency: 8, ratePerSecond: 500 });
+		const [{ before, after, tookMs }, report] = await Promise.all([mesh.rotateRoot(), load]);
+		const isReplaced = after.length === 1 && !before.includes(after[0] ?? "");
+		const ok = isReplaced && lost(report) === 0 && tookMs < report.durationMs;
+		const measured = `${lost(report)} of ${report.sent} lost; old root ${isReplaced ? "gone" : "still there"} after ${(tookMs / 1000).toFixed(1)} s of ${(report.durationMs / 1000).toFixed(1)} s`;
+		return { ok, measured, reports: [report] };
+	},
+};
+
+export const tourSteps: readonly TourStep[] = [
+	serve,
+	canary,
+	byHeader,
+	fault,
+	retries,
+	outlier,
+	strict,
+	denied,
+	rotation,
+];
+
+/** Nothing that is an HTTP status: connections were refused or broken off. */
+function isUnanswered(report: LoadReport): boolean {
+	return report.sent > 0 && Object.keys(report.byOutcome).every((outcome) => !/^\d{3}$/.test(outcome));
+}
 
 function answered(report: LoadReport, outcome: string): number {
 	return report.byOutcome[outcome] ?? 0;
