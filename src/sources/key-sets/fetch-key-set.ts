@@ -18,7 +18,7 @@ export interface FetchLimits {
 	readonly maxTimeoutMs: number;
 }
 
-export const defaultFetchLimits: FetchLimits = { maxBytes: 1024 * 1024, maxRedirects: 3, maxTimeoutMs: 60_000 };
+export const defaultFetchLimits: FetchLimits = { maxBytes: 1024 * 1024, maxRedirects: 3, maxTimeoutMs: 30_000 };
 
 export interface ResolvedAddress {
 	readonly address: string;

@@ -174,8 +174,17 @@ describe("stepKeySets", () => {
 		assert.deepEqual(script.need(a), ["publish a=1", "fetch a"]);
 	});
 
-	it("runs eight fetches at once, the others after them", () => {
-		const script = new Script();
+	it("lets issuers that fail wait for those that do not", () => {
+		const script = new Script(new Map(), { maxConcurrent: 1 });
+		assert.deepEqual(script.need(a), ["fetch a"]);
+		script.failed(a);
+		script.nowMs += 5000;
+		assert.deepEqual(script.need(a, b), ["fetch b"]);
+		assert.deepEqual(script.failed(b).slice(0, 1), ["fetch a"]);
+	});
+
+	it("runs so many fetches at once, the others after them", () => {
+		const script = new Script(new Map(), { maxConcurrent: 8 });
 		const many = Array.from({ length: 20 }, (_, index) => need(`https://i${index}.example/keys`));
 		assert.equal(script.need(...many).length, 8);
 		let fetches = 8;

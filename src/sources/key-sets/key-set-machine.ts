@@ -22,7 +22,7 @@ export const defaultKeySetConfig: KeySetConfig = {
 	firstRetryMs: 1000,
 	maxRetryMs: 60_000,
 	jitter: 0.1,
-	maxConcurrent: 8,
+	maxConcurrent: 16,
 	keepUnneededMs: 7 * 24 * 3_600_000,
 	maxUnneeded: 200,
 };
@@ -172,40 +172,36 @@ function ended(
 	return started(config, entries, nowMs, [{ type: "store", uri, good }, ...publish]);
 }
 
-/** Starts what is due, the longest due first, as many as may run at once, and arms the timer for the next. */
+/**
+ * Starts what is due, as many as may run at once, and arms the timer for the next. Those that fail go last: issuers that
+ * hang, however many somebody names, hold up nobody but each other.
+ */
 function started(
 	config: KeySetConfig,
 	before: ReadonlyMap<string, KeySetEntry>,
 	nowMs: number,
 	actions: readonly KeySetAction[],
 ): KeySetStep {
+	const waiting = [...before].flatMap(([uri, { needed, phase, failures }]) =>
+		needed && phase.type === "waiting" ? [{ uri, needed, failures, dueMs: phase.dueMs }] : [],
+	);
+	const due = waiting
+		.filter(({ dueMs }) => dueMs <= nowMs)
+		.sort((a, b) => a.failures - b.failures || a.dueMs - b.dueMs);
+	const running = [...before.values()].filter(({ phase }) => phase.type === "fetching").length;
 	const entries = new Map(before);
 	const fetches: KeySetAction[] = [];
-	let room = config.maxConcurrent - [...before.values()].filter(({ phase }) => phase.type === "fetching").length;
-	let nextMs: number | undefined;
-	for (const { uri, needed, dueMs } of waiting(before)) {
-		if (dueMs > nowMs) {
-			nextMs = dueMs;
-			break;
-		}
-		if (room <= 0) break;
-		room--;
-		const entry = entries.get(uri);
+	for (const { uri, needed } of due.slice(0, Math.max(0, config.maxConcurrent - running))) {
+		const entry = before.get(uri);
 		if (entry) entries.set(uri, { ...entry, phase: { type: "fetching" } });
 		fetches.push({ type: "fetch", needed });
 	}
-	const timer: readonly KeySetAction[] = nextMs === undefined ? [] : [{ type: "setTimer", afterMs: nextMs - nowMs }];
+	const later = waiting.map(({ dueMs }) => dueMs).filter((dueMs) => dueMs > nowMs);
+	const timer: readonly KeySetAction[] =
+		later.length === 0
+			? []
+			: [{ type: "setTimer", afterMs: later.reduce((soonest, dueMs) => Math.min(soonest, dueMs)) - nowMs }];
 	return { state: { entries }, actions: [...actions, ...fetches, ...timer] };
-}
-
-function waiting(
-	entries: ReadonlyMap<string, KeySetEntry>,
-): readonly { readonly uri: string; readonly needed: NeededKeySet; readonly dueMs: number }[] {
-	return [...entries]
-		.flatMap(([uri, { needed, phase }]) =>
-			needed && phase.type === "waiting" ? [{ uri, needed, dueMs: phase.dueMs }] : [],
-		)
-		.sort((a, b) => a.dueMs - b.dueMs);
 }
 
 function known(entries: ReadonlyMap<string, KeySetEntry>): KeySets {
