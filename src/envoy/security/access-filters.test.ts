@@ -212,9 +212,7 @@ describe("an operation of a rule", () => {
 	it("opens by Envoy's path template, and closes by what lies between the slashes", () => {
 		const paths = ["/a/{*}/b/{**}"];
 		assert.deepEqual(valuesAt(asked({ paths }), "pathTemplate"), ["/a/*/b/**"]);
-		const notUtf8 = regex("(?s).*");
-		const closing = [regex("\\/a\\/[^/]+\\/b\\/\\C*"), { prefix: "/a/" }, notUtf8];
-		assert.deepEqual(valuesAt(asked({ paths }, "DENY"), "path"), closing);
+		assert.deepEqual(valuesAt(asked({ paths }, "DENY"), "path"), [regex("\\/a\\/[^/]+\\/b\\/\\C*")]);
 	});
 
 	it("is void in a grant with a template that Envoy would refuse", () => {

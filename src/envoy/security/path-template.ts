@@ -29,8 +29,3 @@ export function pathTemplateExpression(path: string): string {
 	);
 	return quoteExpression(text) + parts.join("");
 }
-
-/** What a path that meets the template begins with. */
-export function pathTemplatePrefix(path: string): string {
-	return path.slice(0, path.search(/\{\*\*?\}/));
-}

@@ -10,9 +10,9 @@ import { PathMatcherSchema } from "../gen/envoy/type/matcher/v3/path_pb.ts";
 import type { StringMatcher } from "../gen/envoy/type/matcher/v3/string_pb.ts";
 import { addressCondition, headerCondition } from "./connection-condition.ts";
 import { listWith, metadataCondition, textValue } from "./metadata-condition.ts";
-import { isPathTemplate, pathTemplateExpression, pathTemplatePrefix, uriTemplate } from "./path-template.ts";
+import { isPathTemplate, pathTemplateExpression, uriTemplate } from "./path-template.ts";
 import type { Attribute, Clause, Logic, Reach } from "./rule-logic.ts";
-import { expressionMatcher, quoteExpression, textMatcher, textPattern } from "./text-pattern.ts";
+import { expressionMatcher, quoteExpression, textPattern } from "./text-pattern.ts";
 
 type PermissionAttribute = Attribute<Permission>;
 
@@ -77,11 +77,7 @@ function templatePath(value: string, reach: Reach): Permission | undefined {
 			}),
 		});
 	}
-	const notUtf8 = permissions.not(path(expressionMatcher("(?s).*")));
-	return permissions.oneOf([
-		path(expressionMatcher(pathTemplateExpression(value))),
-		permissions.all([path(textMatcher("prefix", pathTemplatePrefix(value))), notUtf8]),
-	]);
+	return path(expressionMatcher(pathTemplateExpression(value)));
 }
 
 const port: PermissionAttribute = {

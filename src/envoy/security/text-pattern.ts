@@ -1,6 +1,6 @@
 // A text of a policy (`exact`, `prefix*`, `*suffix`, `*`) -> Envoy's StringMatcher. Istio's rules of patterns.
-// Request bytes need not be UTF-8, and an RE2 expression fails on those that are not: a DENY rule would let them pass. So
-// string matchers are used where they can be, and `\C` (any byte) where an expression is needed.
+// Request bytes need not be UTF-8. An expression that fails on those that are not would let them pass a DENY rule, as older
+// Envoys did: so string matchers are used where they can be, and `\C` (any byte) where an expression is needed.
 
 import { create } from "@bufbuild/protobuf";
 import { type StringMatcher, StringMatcherSchema } from "../gen/envoy/type/matcher/v3/string_pb.ts";
