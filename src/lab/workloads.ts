@@ -230,7 +230,7 @@ export class Workloads {
 		const pod: LabPod = {
 			...made,
 			labels:
-				agentState !== undefined && mutualTls && !isGateway(made)
+				agentState !== undefined && mutualTls && receives(made)
 					? { ...made.labels, "security.istio.io/tlsMode": "istio" }
 					: made.labels,
 			uid: newId(),
@@ -294,4 +294,9 @@ export class Workloads {
 		const names = new Set(wanted.map(({ name }) => name));
 		for (const name of status.names()) if (!names.has(name)) status.remove(name);
 	}
+}
+
+/** Does a sidecar take the pod's inbound connections? Gateways have listeners of their own, and some pods want no redirect. */
+function receives(pod: Pick<LabPod, "annotations">): boolean {
+	return !isGateway(pod) && pod.annotations["sidecar.istio.io/interceptionMode"] !== "NONE";
 }

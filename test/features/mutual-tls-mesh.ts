@@ -11,6 +11,9 @@ import { clientFirst, httpServer, nextText, serverFirst, tlsServer } from "./ser
 import { type TestAuthority, testAuthority } from "./test-authority.ts";
 
 export const serverIp = "10.77.0.2";
+/** Of the service. */
+export const clusterIp = "10.96.0.1";
+export const get = "GET / HTTP/1.1\r\nhost: p\r\nconnection: close\r\n\r\n";
 export const serverId = "spiffe://cluster.local/ns/default/sa/p";
 export const clientId = "spiffe://cluster.local/ns/default/sa/client";
 
@@ -33,7 +36,7 @@ apiVersion: v1
 kind: Service
 metadata: { name: p, namespace: default }
 spec:
-  clusterIP: 10.96.0.1
+  clusterIP: ${clusterIp}
   selector: { app: p }
   ports:
   - { name: http, port: 80, targetPort: 8080 }
@@ -98,6 +101,7 @@ export async function startMutualTlsMesh(): Promise<MutualTlsMesh> {
 	const authority = testAuthority();
 	const mesh = await MeshInAProcess.start(withMode(), {
 		certificate: authority.issue(serverId),
+		interception: "TPROXY",
 		drainSeconds: 1,
 	});
 	try {

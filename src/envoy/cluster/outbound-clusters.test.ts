@@ -6,6 +6,7 @@ import { durationFromMs } from "../encode-resource.ts";
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from "../gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { DnsClusterSchema } from "../gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts";
 import { ClusterConfigSchema } from "../gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts";
+import { UpstreamTlsContextSchema } from "../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import {
 	decoded,
 	endpoint,
@@ -185,6 +186,38 @@ describe("outbound clusters", () => {
 		assert.equal(clusterOf(external, reviews, true).transportSocketMatches.length, 0);
 		const plain = serviceView("reviews", {}, { trafficPolicy: { tls: { mode: "DISABLE" } } });
 		assert.equal(clusterOf(plain, reviews, true).transportSocketMatches.length, 0);
+	});
+
+	it("use it for subsets as well, each under its own SNI, and leave out a port or a subset that a rule takes out", () => {
+		const disabled = { tls: { mode: "DISABLE" as const } };
+		const view = serviceView(
+			"reviews",
+			{ ports: [port(80), port(81)] },
+			{
+				trafficPolicy: { portLevelSettings: [{ port: { number: 81 }, ...disabled }] },
+				subsets: [
+					{ name: "v1", labels: { version: "v1" } },
+					{ name: "plain", labels: { version: "v0" }, trafficPolicy: disabled },
+				],
+			},
+		);
+		const found = ["80|", "80|v1", "80|plain", "81|", "81|v1"].map((name) => {
+			const [match] = clusterOf(
+				view,
+				`outbound|${name}|reviews.default.svc.cluster.local`,
+				true,
+			).transportSocketMatches;
+			const config = match?.transportSocket?.configType;
+			const context = config?.case === "typedConfig" ? anyUnpack(config.value, UpstreamTlsContextSchema) : undefined;
+			return context?.sni;
+		});
+		assert.deepEqual(found, [
+			"outbound_.80_._.reviews.default.svc.cluster.local",
+			"outbound_.80_.v1_.reviews.default.svc.cluster.local",
+			undefined,
+			undefined,
+			undefined,
+		]);
 	});
 
 	it("use it to endpoints that clients choose themselves only where all of them take it", () => {
