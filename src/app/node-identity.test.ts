@@ -168,13 +168,25 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 		assert.equal(await ask(client), 200);
 	});
 
-	it("outlive every authority: a killed agent comes back with them", async () => {
+	it("outlive every authority: a killed agent and killed Envoys come back with them", async () => {
 		await mesh.close();
 		assert.equal(await ask(client), 200);
 		const before = await serials();
 		await killAgent("SIGKILL");
 		await startAgent();
 		assert.equal(await ask(client), 200, "through Envoys that went on");
+		assert.deepEqual(await serials(), before);
+		for (const uid of ["client", "web-1"]) {
+			const { pid } = (await call<PodStatus>("GET", `/v1/pods/${uid}`)).body;
+			assert.ok(pid !== undefined && pid > 1);
+			process.kill(pid, "SIGKILL");
+			await until(`another Envoy for ${uid}`, async () => {
+				const now = (await call<PodStatus>("GET", `/v1/pods/${uid}`)).body;
+				return now.ready && now.pid !== pid;
+			});
+			assert.equal(await ask(client), 200, `after the end of ${uid}'s Envoy`);
+		}
+		assert.equal(await ask(stranger, web.ip, 8080), undefined, "it still takes mutual TLS only");
 		assert.deepEqual(await serials(), before);
 	});
 });

@@ -5,6 +5,8 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSyn
 import { join } from "node:path";
 import { proxyUid } from "../hotswitch/render-redirect.ts";
 import { blockedDirectories } from "../node/blocked-directories.ts";
+import { startCacheServer } from "../node/cache-server.ts";
+import { ConfigCache } from "../node/config-cache.ts";
 import { KeptProcess, type KeptProcessOptions } from "../node/kept-process.ts";
 import { createMetricsServer } from "../node/metrics-server.ts";
 import { NameTables } from "../node/name-tables.ts";
@@ -63,6 +65,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const names = new NameTables(paths.nameTable, { clock, log });
 	const dns = options.dnsListen ? new KeptProcess(dnsProcess(options, options.dnsListen), { clock, log }) : undefined;
 	let relay: XdsRelay | undefined;
+	const cache = new ConfigCache(paths.configCache, log);
 	/** By proxy id: the uid of its pod. */
 	const pods = new Map<string, string>();
 	const certificates = new NodeCertificates(
@@ -98,6 +101,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				pods.delete(proxyId);
 				names.forget(proxyId);
 				certificates.remove(proxyId);
+				void cache.forget(proxyId);
 			},
 		},
 		{ clock, log },
@@ -118,12 +122,22 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	await agent.start();
 	await certificates.listen(paths.secretSocket);
 	if (certificates.isOn) await secureSocket(paths.secretSocket, forEnvoys);
+	await cache.keep(pods.keys());
+	const cacheServer = await startCacheServer(paths.cacheSocket, { cache, clock, log });
+	await secureSocket(paths.cacheSocket, { mode: 0o600 });
 	relay = await startXdsRelay(
 		{
 			socketPath: paths.xdsSocket,
 			upstreams: options.control,
 			admit: (nodeId) => pods.has(nodeId),
 			onNameTable: (proxyId, bytes) => names.receive(proxyId, bytes),
+			cache: {
+				socketPath: paths.cacheSocket,
+				has: (proxyId) => cache.has(proxyId),
+				onAccepted: (proxyId, accepted) => {
+					if (pods.has(proxyId)) cache.accept(proxyId, accepted);
+				},
+			},
 			...certificates.relayOptions(),
 		},
 		{ clock, log },
@@ -151,6 +165,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				server.closeAllConnections();
 			}
 			await Promise.all([relay?.close(), certificates.close()]);
+			await Promise.all([cacheServer.close(), cache.close()]);
 		},
 	};
 }

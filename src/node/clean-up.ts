@@ -33,8 +33,8 @@ export async function cleanUpNode(state: string): Promise<CleanUpOutcome> {
 }
 
 const ownFiles = [
-	/^(?:node|xds|sds|metrics)\.sock$/,
-	/^pods$/,
+	/^(?:node|xds|sds|metrics|accepted)\.sock$/,
+	/^(?:pods|accepted)$/,
 	/^dns\.(?:json|log|log\.1)$/,
 	/^name-table\.json(?:\..*)?$/,
 ];

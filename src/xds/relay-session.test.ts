@@ -9,7 +9,7 @@ import { trustBundleName, trustBundleTypeUrl } from "../identity/trust-bundle.ts
 import { openRelaySession, type RelayEvent, type RelayState, stepRelay } from "./relay-session.ts";
 import { typeUrls } from "./resource.ts";
 
-const config = { nameTable: false, trustBundle: true };
+const config = { nameTable: false, trustBundle: true, keep: false };
 
 /** Feeds events to a session and keeps what it says, decoded. */
 function session() {

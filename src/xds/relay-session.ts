@@ -20,6 +20,8 @@ export interface RelayConfig {
 	readonly nameTable: boolean;
 	/** Also ask for the trust bundle on behalf of the proxy; it is confirmed when the caller says so. */
 	readonly trustBundle: boolean;
+	/** Report what the proxy accepts, so that it can be kept for a restart without any control plane. */
+	readonly keep: boolean;
 }
 
 interface RelayTrustBundle {
@@ -34,7 +36,23 @@ interface RelayType {
 	/** Name -> version that the proxy has. `unknownVersion`: it has this or that; whoever serves next must say it anew. */
 	readonly held: ReadonlyMap<string, string>;
 	/** Sent to the proxy and not answered yet, by the nonce that the proxy knows. */
-	readonly unanswered: ReadonlyMap<string, { readonly names: readonly string[]; readonly response: ResponseSummary }>;
+	readonly unanswered: ReadonlyMap<string, Unanswered>;
+}
+
+interface Unanswered {
+	readonly names: readonly string[];
+	readonly response: ResponseSummary;
+	/** What to report when it is accepted. */
+	readonly kept?: AcceptedResponse;
+}
+
+/** A response that a proxy has accepted. */
+export interface AcceptedResponse {
+	readonly typeUrl: TypeUrl;
+	/** The whole DeltaDiscoveryResponse. */
+	readonly bytes: Uint8Array;
+	/** The proxy had nothing of the type before: what was kept earlier is not there any more. */
+	readonly isFirst: boolean;
 }
 
 export interface RelayState {
@@ -68,6 +86,7 @@ export type RelayAction =
 	| { readonly type: "closeUpstream"; readonly because: string }
 	/** An encoded istio.networking.nds.v1.NameTable. */
 	| { readonly type: "reportNameTable"; readonly bytes: Uint8Array }
+	| { readonly type: "reportAccepted"; readonly accepted: AcceptedResponse }
 	/** An encoded TrustBundle, to be answered by `trustBundleConfirmed` or `trustBundleRefused`, however late. */
 	| { readonly type: "reportTrustBundle"; readonly version: string; readonly bytes: Uint8Array };
 
@@ -107,22 +126,33 @@ export function stepRelay(config: RelayConfig, state: RelayState, event: RelayEv
 	}
 }
 
+/** The proxy asks for something that it has not got: it may be waiting for it to serve at all. */
+export function lacksResources({ types }: RelayState): boolean {
+	return [...types.values()].some(({ subscription, held }) => {
+		if (subscription.wildcard && held.size === 0) return true;
+		return [...subscription.names].some((name) => !held.has(name));
+	});
+}
+
 function onRequest(state: RelayState, bytes: Uint8Array): RelayStep {
 	const decoded = decodeDeltaRequest(bytes);
 	if (!decoded.ok) return { state, actions: [{ type: "closeDownstream", grpcStatus: 3, because: decoded.because }] };
 	const { request } = decoded;
 	const isFirst = state.node === undefined;
+	const before = state.types.get(request.typeUrl);
+	const kept = request.error ? undefined : before?.unanswered.get(request.nonce)?.kept;
+	const report: readonly RelayAction[] = kept ? [{ type: "reportAccepted", accepted: kept }] : [];
 	if (isFirst && !request.node) {
 		const because = "the first request has no node";
 		return { state, actions: [{ type: "closeDownstream", grpcStatus: 3, because }] };
 	}
 	const node = state.node ?? request.node?.slice();
-	const types = new Map(state.types).set(request.typeUrl, afterRequest(state.types.get(request.typeUrl), request));
+	const types = new Map(state.types).set(request.typeUrl, afterRequest(before, request));
 	const next: RelayState = { ...state, ...(node && { node }), types };
 	if (isFirst && node) return { state: next, actions: [{ type: "connectUpstream", node }] };
-	if (!state.isUpstreamOpen) return { state: next, actions: [] };
+	if (!state.isUpstreamOpen) return { state: next, actions: report };
 	const pieces = forwarded(state, request, bytes);
-	return { state: next, actions: pieces ? [{ type: "sendUpstream", pieces }] : [] };
+	return { state: next, actions: pieces ? [...report, { type: "sendUpstream", pieces }] : report };
 }
 
 /** The request for the open upstream; undefined if it says nothing that concerns this one. */
@@ -208,13 +238,15 @@ function onResponse(config: RelayConfig, state: RelayState, bytes: Uint8Array): 
 	// An answer to something the proxy never asked for would confuse it.
 	if (!type) return { state, actions: [] };
 	const nonce = joinNonce(state.epoch, response.nonce);
-	// Kept until the answer comes: names and versions only, not the bytes they were read from.
+	// Until the answer comes names and versions are enough to tell what the proxy has.
 	const summary: ResponseSummary = {
 		...response,
 		resources: response.resources.map(({ name, version }) => ({ name, version, any: noBytes })),
 	};
 	const names = [...response.resources.map(({ name }) => name), ...response.removed];
-	const unanswered = new Map(type.unanswered).set(nonce, { names, response: summary });
+	const isFirst = type.held.size === 0 && type.unanswered.size === 0;
+	const kept = config.keep ? { kept: { typeUrl: response.typeUrl, bytes, isFirst } } : {};
+	const unanswered = new Map(type.unanswered).set(nonce, { names, response: summary, ...kept });
 	return {
 		state: { ...state, types: new Map(state.types).set(response.typeUrl, { ...type, unanswered }) },
 		actions: [{ type: "sendDownstream", pieces: [bytes, responseNonceField(nonce)] }],

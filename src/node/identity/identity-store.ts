@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../../runtime/log.ts";
+import { proxyFileName } from "../proxy-file-name.ts";
 import { type CertifiedKey, certificatesIn, parseCertifiedKey, renderCertifiedKey } from "./certified-key.ts";
 
 export class IdentityStore {
@@ -141,11 +142,7 @@ export class IdentityStore {
 	}
 }
 
-/** Readable where it can be; no file name is longer than 255 bytes. */
-function fileNameOf(proxyId: string): string {
-	const readable = `${encodeURIComponent(proxyId)}.pem`;
-	return readable.length <= 200 ? readable : `${digestOf(proxyId)}.pem`;
-}
+const fileNameOf = (proxyId: string): string => proxyFileName(proxyId, ".pem");
 
 function digestOf(text: string): string {
 	return createHash("sha256").update(text).digest("hex");

@@ -12,6 +12,9 @@ export interface NodePaths {
 	readonly secretSocket: string;
 	/** Directory of keys and certificates, root only. */
 	readonly identity: string;
+	/** What proxies accepted last, and the socket that serves it to the relay. */
+	readonly configCache: string;
+	readonly cacheSocket: string;
 	readonly nameTable: string;
 	readonly dnsRecord: string;
 	readonly dnsLog: string;
@@ -40,6 +43,8 @@ export function nodePaths(state: string): NodePaths {
 		metricsSocket: `${state}/metrics.sock`,
 		secretSocket: `${state}/sds.sock`,
 		identity: `${state}/identity`,
+		configCache: `${state}/accepted`,
+		cacheSocket: `${state}/accepted.sock`,
 		nameTable: `${state}/name-table.json`,
 		dnsRecord: `${state}/dns.json`,
 		dnsLog: `${state}/dns.log`,

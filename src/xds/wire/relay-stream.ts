@@ -5,7 +5,14 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { decodeNode } from "../node.ts";
-import { openRelaySession, type RelayEvent, type RelayState, stepRelay } from "../relay-session.ts";
+import {
+	type AcceptedResponse,
+	lacksResources,
+	openRelaySession,
+	type RelayEvent,
+	type RelayState,
+	stepRelay,
+} from "../relay-session.ts";
 import { FrameReader, frame } from "./grpc-frames.ts";
 import { type AdsClientOptions, type AdsStream, openAdsStream } from "./xds-client.ts";
 
@@ -21,6 +28,14 @@ export interface TrustBundleDelivery {
 	readonly refuse: (because: string) => void;
 }
 
+/** What proxies accepted last, for a proxy that starts while no control plane can be reached. */
+export interface RelayCache {
+	/** Delta ADS from what was kept. */
+	readonly socketPath: string;
+	readonly has: (proxyId: string) => boolean;
+	readonly onAccepted: (proxyId: string, accepted: AcceptedResponse) => void;
+}
+
 export interface RelayStreamOptions {
 	/** Never empty. Tried in order, from `firstUpstream` on. */
 	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
@@ -30,6 +45,7 @@ export interface RelayStreamOptions {
 	readonly admit: (nodeId: string) => boolean;
 	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
 	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
+	readonly cache?: RelayCache;
 	readonly maxRequestBytes: number;
 	readonly backoffMs: { readonly first: number; readonly most: number };
 	readonly liveness: {
@@ -43,6 +59,8 @@ export interface RelayStreamStatus {
 	readonly nodeId: string;
 	/** `host:port` of the control plane in use; absent while there is none. */
 	readonly upstream?: string;
+	/** What it lacked comes from what proxies accepted last: no control plane can be reached. */
+	readonly fromCache?: true;
 	/** How often a control plane was lost. */
 	readonly losses: number;
 	readonly lastLoss?: string;
@@ -56,6 +74,9 @@ export class RelayStream {
 	#nodeId = "";
 	#upstream: AdsStream | undefined;
 	#upstreamIndex: number;
+	/** The upstream is the cache; control planes are tried beside it. */
+	#isOnCache = false;
+	#probe: AdsStream | undefined;
 	/** True once the control plane sent something: what counts as having reached it. */
 	#isUpstreamGood = false;
 	/** Attempts in a row that reached nobody. */
@@ -103,7 +124,7 @@ export class RelayStream {
 
 	/** Connects at once if it waits to try again: the reason why it could not may be gone. */
 	retryNow(): void {
-		if (this.#isOver || this.#nodeId === "" || this.#upstream) return;
+		if (this.#isOver || this.#nodeId === "" || this.#probe || (this.#upstream && !this.#isOnCache)) return;
 		this.#cancelRetry();
 		this.#failures = 0;
 		this.#connect();
@@ -115,6 +136,7 @@ export class RelayStream {
 			nodeId: this.#nodeId,
 			losses: this.#losses,
 			...(upstream !== undefined && { upstream }),
+			...(this.#isOnCache && { fromCache: true as const }),
 			...(this.#lastLoss !== undefined && { lastLoss: this.#lastLoss }),
 		};
 	}
@@ -122,14 +144,21 @@ export class RelayStream {
 	#stop(): void {
 		this.#isOver = true;
 		this.#cancelRetry();
+		this.#probe?.close();
 		this.#upstream?.close();
 		this.#upstream = undefined;
 	}
 
 	#run(event: RelayEvent): void {
 		if (this.#isOver) return;
-		const { onNameTable, onTrustBundle } = this.#options;
-		const config = { nameTable: onNameTable !== undefined, trustBundle: onTrustBundle !== undefined };
+		const { cache, onNameTable, onTrustBundle } = this.#options;
+		// The cache knows nothing but what Envoy itself asks for.
+		const isControl = !this.#isOnCache;
+		const config = {
+			nameTable: isControl && onNameTable !== undefined,
+			trustBundle: isControl && onTrustBundle !== undefined,
+			keep: isControl && cache !== undefined,
+		};
 		const { state, actions } = stepRelay(config, this.#state, event);
 		this.#state = state;
 		for (const action of actions) {
@@ -153,6 +182,9 @@ export class RelayStream {
 					break;
 				case "reportNameTable":
 					onNameTable?.(this.#nodeId, action.bytes);
+					break;
+				case "reportAccepted":
+					cache?.onAccepted(this.#nodeId, action.accepted);
 					break;
 				case "reportTrustBundle": {
 					const { version, bytes } = action;
@@ -185,17 +217,19 @@ export class RelayStream {
 	#connect(): void {
 		const to = this.#options.upstreams[this.#upstreamIndex];
 		if (!to || this.#isOver) return;
-		this.#isUpstreamGood = false;
-		let isCurrent = true;
 		const tls = this.#options.tls?.();
 		if (this.#options.tls && !tls) {
 			this.#lost("this node has no certificate for its control planes yet");
 			return;
 		}
+		let isCurrent = true;
 		const liveness = { ...this.#options.liveness, clock: this.#deps.clock };
-		this.#upstream = openAdsStream(
+		const stream: AdsStream = openAdsStream(
 			{ to, liveness, ...(tls && { tls }) },
 			{
+				connected: () => {
+					if (isCurrent && this.#probe === stream) this.#leaveCache(stream);
+				},
 				opened: () => {
 					if (isCurrent) this.#reached();
 				},
@@ -212,6 +246,48 @@ export class RelayStream {
 				},
 			},
 		);
+		if (this.#isOnCache) {
+			this.#probe = stream;
+			return;
+		}
+		this.#isUpstreamGood = false;
+		this.#upstream = stream;
+		this.#run({ type: "upstreamOpened" });
+	}
+
+	/** Serves the proxy what was kept while nobody else can. */
+	#useCache(): void {
+		const { cache } = this.#options;
+		if (!cache?.has(this.#nodeId) || this.#isOnCache || !lacksResources(this.#state)) return;
+		this.#deps.log.warn({ node: this.#nodeId }, "no control plane: the proxy gets what it accepted last");
+		this.#isOnCache = true;
+		let isCurrent = true;
+		const stream: AdsStream = openAdsStream(
+			{ to: { socketPath: cache.socketPath } },
+			{
+				message: (bytes) => {
+					if (isCurrent && this.#upstream === stream) this.#run({ type: "upstreamMessage", bytes });
+				},
+				closed: () => {
+					isCurrent = false;
+					if (this.#upstream !== stream) return;
+					this.#upstream = undefined;
+					this.#run({ type: "upstreamClosed" });
+					this.#isOnCache = false;
+				},
+			},
+		);
+		this.#upstream = stream;
+		this.#run({ type: "upstreamOpened" });
+	}
+
+	#leaveCache(control: AdsStream): void {
+		const cache = this.#upstream;
+		this.#probe = undefined;
+		this.#run({ type: "upstreamClosed" });
+		this.#isOnCache = false;
+		this.#upstream = control;
+		cache?.close();
 		this.#run({ type: "upstreamOpened" });
 	}
 
@@ -226,14 +302,18 @@ export class RelayStream {
 		this.#deps.log.warn({ node: this.#nodeId, upstream: this.#address(), because }, "relay lost its control plane");
 		if (this.#isUpstreamGood) this.#losses++;
 		this.#lastLoss = because;
-		this.#upstream = undefined;
+		this.#probe = undefined;
 		this.#isUpstreamGood = false;
-		this.#run({ type: "upstreamClosed" });
+		if (!this.#isOnCache) {
+			this.#upstream = undefined;
+			this.#run({ type: "upstreamClosed" });
+		}
 		this.#upstreamIndex = (this.#upstreamIndex + 1) % upstreams.length;
 		// The others are tried at once; only when none answers it waits, longer each round, and not in step with its neighbours.
 		const rounds = Math.floor(this.#failures / upstreams.length);
 		const waitMs = rounds === 0 && this.#failures > 0 ? 0 : Math.min(backoffMs.most, backoffMs.first * 2 ** rounds);
 		this.#failures++;
+		if (this.#failures >= upstreams.length) this.#useCache();
 		this.#cancelRetry = this.#deps.clock.after(waitMs * (0.5 + 0.5 * this.#deps.random()), () => this.#connect());
 	}
 

@@ -27,6 +27,8 @@ export interface AdsClientOptions {
 }
 
 export interface AdsHandlers {
+	/** The connection stands, TLS and all. */
+	connected?(): void;
 	/** The server answered with its headers: the stream stands. */
 	opened?(): void;
 	message(bytes: Uint8Array): void;
@@ -70,7 +72,10 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 		...("socketPath" in to && { createConnection: () => connectSocket(to.socketPath) }),
 		settings: { initialWindowSize: windowBytes, enablePush: false },
 	});
-	session.on("connect", () => session.setLocalWindowSize(windowBytes));
+	session.on("connect", () => {
+		session.setLocalWindowSize(windowBytes);
+		handlers.connected?.();
+	});
 	if (options.liveness) watchLiveness(session, options.liveness, fail);
 	session.on("error", fail);
 	session.on("close", closed);

@@ -210,6 +210,69 @@ describe("the relay", () => {
 		assert.deepEqual(one.connected, []);
 	});
 
+	it("gives a proxy that starts without any control plane what was accepted last, and then what the next one has", async () => {
+		const before = await control(resourceSet(cluster, { a: "1", b: "1" }), resourceSet(endpoints, { a: "1" }));
+		const { port } = before;
+		await before.server.close();
+		const cacheSocket = join(directory, "cache.sock");
+		const cache = await startTestControl(
+			proxyConfig(resourceSet(cluster, { a: "1", b: "1" }), resourceSet(endpoints, { a: "1" })),
+			{ listen: { socketPath: cacheSocket } },
+		);
+		controls = [cache];
+		await start([before], {
+			backoffMs: { first: 10, most: 40 },
+			cache: { socketPath: cacheSocket, has: () => true, onAccepted: () => {} },
+			onNameTable: () => {},
+		});
+		const envoy = client();
+		envoy.ask({ typeUrl: cluster, node: encodedNode("sidecar~1") });
+		await envoy.until(() => size(envoy, cluster) === 2);
+		assert.equal(relay?.status()[0]?.fromCache, true);
+		envoy.ask({ typeUrl: endpoints, subscribe: ["a"] });
+		await envoy.until(() => size(envoy, endpoints) === 1);
+		envoy.received.length = 0;
+		const again = await startTestControl(
+			proxyConfig(resourceSet(cluster, { a: "2", b: "1" }), resourceSet(endpoints, { a: "1" })),
+			{ listen: { host: "127.0.0.1", port } },
+		);
+		controls.push(again);
+		await envoy.until(() => envoy.received.length > 0);
+		await envoy.until(() => again.server.sessions()[0]?.types.every(({ sync }) => sync === "SYNCED") === true);
+		assert.deepEqual(
+			envoy.received
+				.filter(({ typeUrl }) => typeUrl === cluster)
+				.map(({ resources }) => resources.map(({ name }) => name)),
+			[["a"]],
+		);
+		assert.equal(relay?.status()[0]?.fromCache, undefined);
+	});
+
+	it("reports what a proxy accepts, and whether it had anything of the kind before", async () => {
+		const one = await control(resourceSet(cluster, { a: "1" }));
+		const accepted: [string, boolean, number][] = [];
+		await start([one], {
+			cache: {
+				socketPath: join(directory, "none.sock"),
+				has: () => false,
+				onAccepted: (proxyId, { isFirst, bytes }) => accepted.push([proxyId, isFirst, bytes.length]),
+			},
+		});
+		const envoy = client();
+		envoy.ask({ typeUrl: cluster, node: encodedNode("sidecar~1") });
+		await envoy.until(() => accepted.length === 1);
+		one.setConfig(proxyConfig(resourceSet(cluster, { a: "2" })));
+		await envoy.until(() => accepted.length === 2);
+		assert.deepEqual(
+			accepted.map(([proxyId, isFirst]) => [proxyId, isFirst]),
+			[
+				["sidecar~1", true],
+				["sidecar~1", false],
+			],
+		);
+		assert.ok(accepted.every(([, , bytes]) => bytes > 10));
+	});
+
 	it("asks a control plane that refuses a proxy less and less often", async () => {
 		const one = await control(resourceSet(cluster, { a: "1" }));
 		await start([one]);

@@ -6,6 +6,7 @@ import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "n
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import {
+	type RelayCache,
 	RelayStream,
 	type RelayStreamOptions,
 	type RelayStreamStatus,
@@ -28,6 +29,8 @@ export interface XdsRelayOptions {
 	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
 	/** When given, the relay asks for each proxy's trust bundle, and confirms it only when it is told to. */
 	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
+	/** When given, a proxy that starts while no control plane can be reached gets what it accepted last. */
+	readonly cache?: RelayCache;
 	/** Default 4 MiB. */
 	readonly maxRequestBytes?: number;
 	/** Wait after a loss, doubled each time that no control plane answers. Default 50 ms to 5,000 ms. */
@@ -59,6 +62,7 @@ export async function startXdsRelay(
 		liveness: options.liveness ?? { connectTimeoutMs: 2_000, pingEveryMs: 2_000, pingTimeoutMs: 2_000 },
 		...(options.tls && { tls: options.tls }),
 		...(options.onNameTable && { onNameTable: options.onNameTable }),
+		...(options.cache && { cache: options.cache }),
 		...(options.onTrustBundle && { onTrustBundle: options.onTrustBundle }),
 	};
 	const streams = new Set<RelayStream>();
