@@ -1,8 +1,12 @@
 // How long a pod waits for its proxy: from POST /v1/pods to the answer "ready", one by one and many at once. Real Envoys in
-// real namespaces; the control plane is the tests' fake one, so that only the node's own work is measured.
+// real namespaces; the control plane is the tests' fake one, so that only the node's own work is measured. Then the same with
+// a real control plane and mutual TLS only: from the moment that a pod is placed until a client in the mesh has its answer,
+// with an application that runs already.
 
 import { request } from "node:http";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { serviceIp, startMutualTlsMesh } from "../src/app/mutual-tls-mesh.testing.ts";
 import { startNode } from "../src/app/node.ts";
 import { createFakeControl } from "../src/node/fake-control.testing.ts";
 import { cannotRun, createRig, envoyBinary, type Host } from "../src/node/namespace-rig.testing.ts";
@@ -65,11 +69,61 @@ try {
 	rows.push({ what: "POST /v1/pods to ready, one by one", unit: "ms", spread: spreadOf(alone) });
 	rows.push({ what: `POST /v1/pods to ready, ${parallel} at once`, unit: "ms", spread: spreadOf(together) });
 	await node.close({ stopProxies: true, graceMs: 0 });
+	rows.push(...(await firstRequests()));
 } finally {
 	control.close();
 	rig.close();
 }
 reportBench("pod-start", rows);
+
+/** Each pod is the service's only one, so that the answer can come from no other. */
+async function firstRequests(): Promise<readonly BenchRow[]> {
+	const mesh = await startMutualTlsMesh(rig);
+	const state = join(rig.directory, "m");
+	const token = mesh.newToken("n1");
+	const node = await startNode(
+		{
+			name: "n1",
+			state,
+			control: [{ host: "127.0.0.1", port: mesh.port }],
+			envoy: envoyBinary,
+			security: { mode: "mutualTls", readToken: () => token, tokenPlace: "this benchmark" },
+		},
+		{ log: silentLog },
+	);
+	const { apiSocket } = nodePaths(state);
+	const add = async (host: Host, name: string, app: string): Promise<void> => {
+		mesh.placePod(host, name, app);
+		const pod = { name, uid: name, ip: host.ip, netns: host.netns, labels: { app }, serviceAccount: app };
+		const status = await call(apiSocket, "POST", "/v1/pods", { ...pod, concurrency: 2 });
+		if (status !== 201) throw new Error(`status ${status}`);
+	};
+	const client = rig.addHost("c", "10.77.0.2");
+	const server = rig.addHost("s", "10.77.0.3");
+	await server.run({ op: "serveHttp", port: 8080, name: "server" });
+	await add(client, "client", "client");
+	const ready: number[] = [];
+	const answered: number[] = [];
+	for (let i = 0; i < sequential; i++) {
+		const startedMs = performance.now();
+		await add(server, `web-${i}`, "web");
+		ready.push(performance.now() - startedMs);
+		mesh.serve([server]);
+		const request = { op: "http", host: serviceIp, port: 80 };
+		while ((await client.run<{ status?: number }>(request)).status !== 200) await sleep(2);
+		answered.push(performance.now() - startedMs);
+		mesh.serve([]);
+		mesh.removePod(`web-${i}`);
+		await call(apiSocket, "DELETE", `/v1/pods/web-${i}?graceSeconds=0`);
+		while ((await client.run<{ status?: number }>(request)).status === 200) await sleep(2);
+	}
+	await node.close({ stopProxies: true, graceMs: 0 });
+	await mesh.close();
+	return [
+		{ what: "pod placed to proxy ready, with its certificate", unit: "ms", spread: spreadOf(ready) },
+		{ what: "pod placed to first answer over mutual TLS", unit: "ms", spread: spreadOf(answered), target: "<= 300" },
+	];
+}
 
 function call(socketPath: string, method: string, path: string, body?: unknown): Promise<number> {
 	return new Promise((resolve, reject) => {
