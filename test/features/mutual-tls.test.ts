@@ -111,6 +111,12 @@ describe("mutual TLS", { skip: cannotRun }, () => {
 					assert.equal(await answerTo(bytes, "\x00bytes"), "p \x00bytes");
 				}));
 
+			it("comes back to a workload that calls its own service", async () => {
+				const { body } = await mesh.http(clusterIp, 80, { host: "p" });
+				assert.match(headersSeen(body)["x-forwarded-client-cert"] ?? "", new RegExp(`URI=${serverId}`));
+				assert.equal(await answerTo(mesh.connect(clusterIp, 83), "\x00bytes"), "p \x00bytes");
+			});
+
 			it("lets a server speak first, at once", () =>
 				byMutualTls(async () => {
 					const start = performance.now();
