@@ -66,7 +66,9 @@ export class GatewayOnLoopback {
 		const bootstrap = join(this.directory, "bootstrap.json");
 		const places = { xds: { socketPath: this.#xdsSocket }, admin: { socketPath: this.#adminSocket } };
 		writeFileSync(bootstrap, JSON.stringify(generateBootstrap({ node, ...places, stats: null, readiness: null })));
-		const args = ["-c", bootstrap, "-l", "error", "--disable-hot-restart", "--concurrency", "1"];
+		// Drains as a node's Envoys do.
+		const drain = ["--drain-time-s", "45", "--drain-strategy", "immediate"];
+		const args = ["-c", bootstrap, "-l", "error", "--disable-hot-restart", "--concurrency", "1", ...drain];
 		const envoy = spawn(envoyBinary, args, { stdio: ["ignore", "ignore", "inherit"] });
 		this.#envoy = envoy;
 		await this.until(async () => {

@@ -2,7 +2,10 @@
 // what policies and routes make of the tokens.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { text as textOf } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { keySetText, newKey, publicJwk, type TestKey, token } from "../../src/envoy/security/tokens.testing.ts";
 import { serving, TestIssuer } from "../../src/sources/key-sets/issuer.testing.ts";
@@ -104,9 +107,22 @@ describe("RequestAuthentication on a gateway", () => {
 
 	it("takes a new key, and drops the old one, at the refresh after the issuer has changed it", async () => {
 		assert.equal(await statusWith(second), 401);
+		const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+		const kept = async (): Promise<number | undefined> => {
+			const outgoing = request({ port, host: "127.0.0.1", agent, headers: { host: "shop.example", ...bearer(first) } });
+			outgoing.end();
+			const [incoming] = await once(outgoing, "response");
+			await textOf(incoming);
+			return incoming.statusCode;
+		};
+		assert.equal(await kept(), 200);
 		issuer = await TestIssuer.start(serving(keySetText(second)), issuerPort);
 		await mesh.until(async () => (await statusWith(second)) === 200, "the new key is accepted");
 		await mesh.until(async () => (await statusWith(first)) === 401, "the old key is refused");
+		// A connection from before has one more request with the old keys, and is closed with its answer.
+		await kept();
+		assert.equal(await kept(), 401);
+		agent.destroy();
 	});
 
 	it("keeps what was good when the issuer serves nonsense", async () => {
