@@ -9,7 +9,7 @@ import type { ProxyView } from "../../model/view.ts";
 import { keyOf, type ObjectKey } from "../../resources/config-object.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Change } from "../../snapshot/change.ts";
+import { type Change, keyOfChange, kindOfChange } from "../../snapshot/change.ts";
 import type { KeySets, NeededKeySet } from "../../snapshot/key-sets.ts";
 import { applyKeySets, neededKeySets } from "../../snapshot/needed-key-sets.ts";
 import { applyChanges, emptySnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/snapshot.ts";
@@ -335,14 +335,6 @@ export class ControlPlane {
 		metrics.services.set(registry.byKey.size);
 		metrics.virtualServices.set(this.#snapshot.objects.VirtualService?.size ?? 0);
 	}
-}
-
-function kindOfChange(change: Change): string {
-	return change.type === "objectApplied" ? change.object.kind : change.key.slice(0, change.key.indexOf("/"));
-}
-
-function keyOfChange(change: Change): ObjectKey {
-	return change.type === "objectApplied" ? keyOf(change.object) : change.key;
 }
 
 /** The same object for an unchanged proxy keeps what was generated for it. */

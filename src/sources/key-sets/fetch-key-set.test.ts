@@ -3,8 +3,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { selfSigned } from "../../../test/features/self-signed.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import type { NeededKeySet } from "../../snapshot/key-sets.ts";
@@ -199,6 +202,53 @@ describe("fetchKeySet", () => {
 		};
 		const outcome = await fetchKeySet(needed("http://issuer.example/"), rules, { clock: realClock, resolve: nobody });
 		assert.equal(failureOf(outcome), "unresolved");
+	});
+
+	it("takes https from the issuer's name only, with a certificate that the machine trusts", async () => {
+		const pair = selfSigned("issuer.example");
+		const server = createHttpsServer({ cert: pair.certificate, key: pair.key }, (_, response) => response.end(keySet));
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		const { port } = server.address() as { port: number };
+		const resolve = async () => [{ address: "127.0.0.1", family: 4 }];
+		const from = (host: string): Promise<FetchOutcome> =>
+			fetchKeySet(needed(`https://${host}:${port}/keys`), lab, { clock: realClock, resolve });
+		const trusted = getCACertificates("default");
+		try {
+			const stranger = await from("issuer.example");
+			assert.deepEqual([stranger.ok, !stranger.ok && stranger.because], [false, "DEPTH_ZERO_SELF_SIGNED_CERT"]);
+			setDefaultCACertificates([...trusted, pair.certificate]);
+			assert.ok((await from("issuer.example")).ok);
+			const other = await from("other.example");
+			assert.deepEqual([other.ok, !other.ok && other.because], [false, "ERR_TLS_CERT_ALTNAME_INVALID"]);
+		} finally {
+			setDefaultCACertificates(trusted);
+			server.close();
+			server.closeAllConnections();
+		}
+	});
+
+	it("does not go from https to http", async () => {
+		const pair = selfSigned("issuer.example");
+		const location = `${issuer.uri}/keys`;
+		const server = createHttpsServer({ cert: pair.certificate, key: pair.key }, (_, response) =>
+			response.writeHead(302, { location }).end(),
+		);
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		const { port } = server.address() as { port: number };
+		const resolve = async () => [{ address: "127.0.0.1", family: 4 }];
+		const trusted = getCACertificates("default");
+		setDefaultCACertificates([...trusted, pair.certificate]);
+		try {
+			const uri = `https://issuer.example:${port}/keys`;
+			const outcome = await fetchKeySet(needed(uri), lab, { clock: realClock, resolve });
+			assert.equal(failureOf(outcome), "redirect");
+		} finally {
+			setDefaultCACertificates(trusted);
+			server.close();
+			server.closeAllConnections();
+		}
 	});
 
 	it("ends with the control plane", async () => {
