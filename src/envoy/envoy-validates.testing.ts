@@ -46,6 +46,15 @@ export function envoyRefuses(input: {
 				cdsConfig: adsSource,
 				ldsConfig: adsSource,
 			},
+			// As in the bootstrap of proxies.
+			layeredRuntime: {
+				layers: [
+					{
+						name: "static",
+						layerSpecifier: { case: "staticLayer", value: { "re2.max_program_size.error_level": 32_768 } },
+					},
+				],
+			},
 			staticResources: {
 				listeners: (input.listeners ?? []).map(decodeListener),
 				clusters: [

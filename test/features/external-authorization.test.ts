@@ -33,7 +33,7 @@ const provider = (name: string, kind: "Http" | "Grpc", port: number, more = ""):
 	`{ name: ${name}, envoyExtAuthz${kind}: { service: authorizers.example, port: ${port}, timeout: 0.3s${more && `, ${more}`} } }`;
 
 const httpFields = [
-	'pathPrefix: /check, includeRequestHeadersInCheck: [x-want, "x-ctx-*"], includeAdditionalHeadersInCheck: { x-added: "yes" }',
+	'pathPrefix: /check, includeRequestHeadersInCheck: [x-want, "x-ctx-*"], includeAdditionalHeadersInCheck: { x-added: "100% of %REQ(:path)%" }',
 	"headersToUpstreamOnAllow: [x-user], headersToDownstreamOnDeny: [x-why], headersToDownstreamOnAllow: [x-ok]",
 	"includeRequestBodyInCheck: { maxRequestBytes: 8, allowPartialMessage: true }",
 ].join(", ");
@@ -98,7 +98,8 @@ describe("external authorisation", { skip: cannotRun }, () => {
 			await ask("/guarded/x?y", { "x-ctx-a": "1", "x-other": "2", cookie: "c", authorization: "t" });
 			const [{ method, path, headers } = assert.fail("not asked")] = http;
 			assert.deepEqual([method, path, headers.host], ["GET", "/check/guarded/x?y", "host.example"]);
-			assert.deepEqual([headers["x-ctx-a"], headers["x-added"], headers.authorization], ["1", "yes", "t"]);
+			assert.deepEqual([headers["x-ctx-a"], headers.authorization], ["1", "t"]);
+			assert.equal(headers["x-added"], "100% of /guarded/x?y");
 			assert.deepEqual([headers["x-other"], headers.cookie], [undefined, undefined]);
 		});
 

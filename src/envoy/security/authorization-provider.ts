@@ -86,7 +86,7 @@ export function grpcService(provider: AuthorizationProvider): GrpcService {
 function httpService(provider: AuthorizationProvider): HttpService {
 	const added = Object.entries(provider.includeAdditionalHeadersInCheck).sort(([a], [b]) => (a < b ? -1 : 1));
 	const request: MessageInitShape<typeof AuthorizationRequestSchema> = {
-		headersToAdd: added.map(([key, value]) => ({ key, value })),
+		headersToAdd: added.map(([key, value]) => ({ key, value: headerFormat(value) })),
 	};
 	const toUpstream = headerPatterns(provider.headersToUpstreamOnAllow);
 	const onDeny = headerPatterns(provider.headersToDownstreamOnDeny);
@@ -111,4 +111,12 @@ function httpService(provider: AuthorizationProvider): HttpService {
 function headerPatterns(names: readonly string[]): ListStringMatcher | undefined {
 	if (names.length === 0) return undefined;
 	return create(ListStringMatcherSchema, { patterns: names.map((name): StringMatcher => textPattern(name, true)) });
+}
+
+const formatPart =
+	/%%|%(?:REQ\([^()%?\s]+(?:\?[^()%?\s]+)?\)(?::\d+)?|PROTOCOL|REQUESTED_SERVER_NAME|DOWNSTREAM_(?:REMOTE|LOCAL|DIRECT_REMOTE)_ADDRESS(?:_WITHOUT_PORT)?)%|%/g;
+
+/** Envoy reads `%REQ(:path)%` and the like as formats, which users rely on. Any other `%` stands for itself. */
+function headerFormat(value: string): string {
+	return value.replace(formatPart, (part) => (part === "%" ? "%%" : part));
 }

@@ -2,6 +2,9 @@
 // principals (who asks). What a clause cannot say is read so that it never opens a door: a grant that has such a clause is
 // void, a refusal drops the clause and so refuses more (Istio's behaviour).
 
+/** Envoy refuses expressions of more than 32,768 steps. No name comes near, and a path of that length is refused anyway. */
+const maxTextLength = 4096;
+
 /** How conditions of one sort are put together. */
 export interface Logic<Condition> {
 	readonly any: Condition;
@@ -63,5 +66,5 @@ function matches<Condition>(
 	values: readonly string[],
 	reach: Reach,
 ): readonly Condition[] {
-	return values.flatMap((value) => attribute.match(value, reach) ?? []);
+	return values.flatMap((value) => (value.length > maxTextLength ? [] : (attribute.match(value, reach) ?? [])));
 }
