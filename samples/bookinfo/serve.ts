@@ -66,6 +66,7 @@ export function serve(routes: Readonly<Record<string, Handler>>, port = Number(p
 	const server = createServer((incoming, response) => {
 		const url = new URL(incoming.url ?? "/", "http://service");
 		const path = url.pathname;
+		response.setHeader("x-client-identity", clientIdentity(incoming.headers));
 		answer(find(path), incoming, url).then(
 			(reply) => send(response, reply, incoming.method === "HEAD"),
 			(error: unknown) => send(response, { status: 500, body: { error: String(error) } }, false),
@@ -126,6 +127,14 @@ export function call(url: string, headers: IncomingHttpHeaders, timeoutMs: numbe
 		outgoing.on("error", (error) => resolve({ status: 0, body: { error: error.message } }));
 		outgoing.end();
 	});
+}
+
+/** Who called, as this pod's proxy saw it in the caller's certificate; `plaintext`: there was none. */
+function clientIdentity(headers: IncomingHttpHeaders): string {
+	const certificate = headers["x-forwarded-client-cert"];
+	const text = Array.isArray(certificate) ? certificate.join(",") : (certificate ?? "");
+	// The last element is what the proxy itself added.
+	return /(?:^|;)URI=([^;,]+)/.exec(text.split(",").at(-1) ?? "")?.[1] ?? "plaintext";
 }
 
 function parse(text: string): unknown {

@@ -38,21 +38,28 @@ export function stateOf(row: Pick<CertificateRow, "notBeforeMs" | "notAfterMs">,
 	return nowMs >= renewAtMs ? "RENEWING" : "OK";
 }
 
+/** Envoy keeps the form in which it was sent. */
+interface InlineText {
+	readonly inline_string?: string;
+	/** base64 */
+	readonly inline_bytes?: string;
+}
+
 interface DumpedSecret {
 	readonly name?: unknown;
-	readonly tls_certificate?: { readonly certificate_chain?: { readonly inline_bytes?: string } };
-	readonly validation_context?: { readonly trusted_ca?: { readonly inline_bytes?: string } };
+	readonly tls_certificate?: { readonly certificate_chain?: InlineText };
+	readonly validation_context?: { readonly trusted_ca?: InlineText };
 }
 
 /** The secrets of an Envoy's config dump -> what it shows and whom it trusts; undefined when it has no certificate. */
 export function rowOfSecrets(secrets: readonly object[], holder: string, node: string): CertificateRow | undefined {
 	const named = (name: string): DumpedSecret | undefined =>
 		secrets.map((secret) => secret as DumpedSecret).find((secret) => secret.name === name);
-	const chain = pemOf(named("default")?.tls_certificate?.certificate_chain?.inline_bytes);
+	const chain = pemOf(named("default")?.tls_certificate?.certificate_chain);
 	const leaf = derFromPem("CERTIFICATE", chain);
 	const facts = leaf && readCertificate(leaf);
 	if (!facts) return undefined;
-	const roots = pemOf(named("ROOTCA")?.validation_context?.trusted_ca?.inline_bytes);
+	const roots = pemOf(named("ROOTCA")?.validation_context?.trusted_ca);
 	const { serial, notBeforeMs, notAfterMs, authorityKeyId, uris } = facts;
 	const trusts = fingerprintsOf(roots);
 	return {
@@ -121,8 +128,8 @@ function leftOf(notAfterMs: number, nowMs: number): string {
 
 const isoOf = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 
-function pemOf(inlineBytes: string | undefined): string {
-	return Buffer.from(inlineBytes ?? "", "base64").toString("latin1");
+function pemOf(text: InlineText | undefined): string {
+	return text?.inline_string ?? Buffer.from(text?.inline_bytes ?? "", "base64").toString("latin1");
 }
 
 function fingerprintsOf(pem: string): readonly string[] {

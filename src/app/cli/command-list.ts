@@ -75,6 +75,11 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./delete-command.ts")).deleteCommand(),
 	},
 	{
+		name: "drill",
+		summary: "break or replace something for real under load, and measure what callers notice",
+		load: async () => (await import("./drill-command.ts")).drillCommand(),
+	},
+	{
 		name: "canary",
 		summary: "split a service's traffic between versions: canary reviews v1=90 v2=10",
 		load: async () => (await import("./canary-command.ts")).canaryCommand(),

@@ -4,15 +4,25 @@
 import { Agent, get } from "node:http";
 import { type LoadReport, type LoadRequest, type Outcome, summarise } from "./load-report.ts";
 
-export async function sendLoad(request: LoadRequest): Promise<LoadReport> {
+/** `stop` ends an open loop before its count is reached; what is under way is waited for. */
+export async function sendLoad(request: LoadRequest, stop?: AbortSignal): Promise<LoadReport> {
+	const { outcomes, durationMs } = await sendRequests(request, stop);
+	return summarise(outcomes, durationMs);
+}
+
+/** The same, one by one. */
+export async function sendRequests(
+	request: LoadRequest,
+	stop?: AbortSignal,
+): Promise<{ readonly outcomes: readonly Outcome[]; readonly durationMs: number }> {
 	const agent = new Agent({ keepAlive: true, maxSockets: request.ratePerSecond ? Infinity : request.concurrency });
 	const startedMs = performance.now();
 	const elapsedMs = (): number => performance.now() - startedMs;
 	try {
 		const outcomes = request.ratePerSecond
-			? await openLoop(request, request.ratePerSecond, agent, elapsedMs)
+			? await openLoop(request, request.ratePerSecond, agent, elapsedMs, stop)
 			: await closedLoop(request, agent, elapsedMs);
-		return summarise(outcomes, elapsedMs());
+		return { outcomes, durationMs: elapsedMs() };
 	} finally {
 		agent.destroy();
 	}
@@ -37,9 +47,10 @@ async function openLoop(
 	ratePerSecond: number,
 	agent: Agent,
 	elapsedMs: () => number,
+	stop: AbortSignal | undefined,
 ): Promise<readonly Outcome[]> {
 	const underWay: Promise<Outcome>[] = [];
-	while (underWay.length < request.requests) {
+	while (underWay.length < request.requests && !stop?.aborted) {
 		const dueMs = (underWay.length * 1000) / ratePerSecond;
 		const waitMs = dueMs - elapsedMs();
 		if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));

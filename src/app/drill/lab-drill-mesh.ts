@@ -1,0 +1,171 @@
+// The drills' mesh, made of a lab: a client workload sends, the client outside the mesh tries plaintext, rotations are asked
+// for at the control planes, certificates are read out of the Envoys.
+
+import type { ChildProcess } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { RotationKind } from "../../identity/rotation/rotation-state.ts";
+import type { DrillMesh, DrillReport, RunningLoad, WorkloadCertificate } from "../../lab/drill/drill-mesh.ts";
+import type { Lab, RunningPod } from "../../lab/lab.ts";
+import { goodAnswers, type LoadReport, type LoadRequest } from "../../lab/load/load-report.ts";
+import { renewInLab } from "../../lab/renew-certificate.ts";
+import type { RotationAnswer } from "../api/certificate-routes.ts";
+import { rowOfSecrets } from "../cli/certificate-rows.ts";
+import { sectionsOfDump } from "../cli/envoy-dump.ts";
+import { dumpInPod } from "../cli/lab-pods.ts";
+import { until } from "../demo/applied-everywhere.ts";
+import { askControl } from "../demo/control-query.ts";
+
+export interface LabDrillOptions {
+	/** Of the load; default 500. */
+	readonly ratePerSecond?: number;
+}
+
+const senderProgram = fileURLToPath(new URL("../../lab/drill/drill-sender.ts", import.meta.url));
+const serverHost = "server.default.svc.cluster.local";
+const serverPort = 8080;
+const plaintextRate = 20;
+/** A sender whose drill hangs ends by itself. */
+const longestLoadSeconds = 600;
+const rotationLimitMs = 300_000;
+
+export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh {
+	const ratePerSecond = options.ratePerSecond ?? 500;
+	const ask = async <Answer>(method: string, path: string): Promise<Answer> => {
+		const { controls } = await lab.status();
+		const [first] = controls;
+		if (!first) throw new Error("the lab has no control plane");
+		return await askControl<Answer>(lab, first, method, path);
+	};
+	return {
+		nowMs: () => performance.now(),
+		sleep: (ms) => sleep(ms),
+		startLoad: async () => {
+			const [client] = await podsOf(lab, "client");
+			const servers = await podsOf(lab, "server");
+			if (!client || servers.length === 0) throw new Error("the drills' mesh does not run");
+			const inside = await startSender(lab, client.name, {
+				host: await clusterIpOf(lab, client),
+				headers: { host: `${serverHost}:${serverPort}` },
+				ratePerSecond,
+				countHeader: "x-client-identity",
+			});
+			const outside = await Promise.all(
+				servers.map((server) =>
+					startSender(lab, "client", { host: server.address, ratePerSecond: plaintextRate / servers.length }),
+				),
+			);
+			return combined(inside, outside);
+		},
+		certificates: async () => {
+			const pods = [...(await podsOf(lab, "client")), ...(await podsOf(lab, "server"))];
+			return await Promise.all(pods.map(certificateOf));
+		},
+		renewLeaves: async () => {
+			for (const pod of [...(await podsOf(lab, "client")), ...(await podsOf(lab, "server"))]) {
+				const before = await certificateOf(pod);
+				const renewed = await renewInLab(lab.name, pod);
+				if (!renewed.ok) throw new Error(`${pod.name}: ${renewed.because}`);
+				await until(`the Envoy of ${pod.name} uses its new certificate`, async () => {
+					const now = await certificateOf(pod);
+					return now.serial !== before.serial;
+				});
+			}
+		},
+		rotate: async (kind: RotationKind) => {
+			await ask("POST", `/api/v1/rotation?kind=${kind}`);
+			const endMs = performance.now() + rotationLimitMs;
+			for (;;) {
+				const { state, lines } = await ask<RotationAnswer>("GET", "/api/v1/rotation");
+				if (state.phase === "idle") {
+					if (state.last?.outcome === "done") return;
+					throw new Error(lines.join("; "));
+				}
+				if (performance.now() > endMs)
+					throw new Error(`not done after ${rotationLimitMs / 1000} s: ${lines.join("; ")}`);
+				await sleep(250);
+			}
+		},
+	};
+}
+
+/** Pods of an app that are ready and stay. */
+async function podsOf(lab: Lab, app: string): Promise<readonly RunningPod[]> {
+	return (await lab.pods()).filter(
+		(pod) => pod.labels.app === app && pod.readySinceMs !== undefined && pod.deletedMs === undefined,
+	);
+}
+
+/** Looked up once: a drill of certificates is not to measure names. */
+async function clusterIpOf(lab: Lab, client: RunningPod): Promise<string> {
+	const { stdout } = await lab.execIn(client.name, ["getent", "ahostsv4", serverHost]);
+	const [address = ""] = stdout.split(/\s/);
+	if (address === "") throw new Error(`${serverHost} is no name in ${client.name}`);
+	return address;
+}
+
+async function certificateOf(pod: RunningPod): Promise<WorkloadCertificate> {
+	const proxy = `${pod.name}.${pod.namespace}`;
+	const row = rowOfSecrets(sectionsOfDump(await dumpInPod(pod)).secrets, proxy, pod.node);
+	if (!row) throw new Error(`the Envoy of ${proxy} has no certificate`);
+	return { proxy, serial: row.serial, issuerKeyId: row.issuerKeyId, trusts: row.trusts ?? [] };
+}
+
+interface Sender {
+	stop(): Promise<LoadReport>;
+}
+
+async function startSender(
+	lab: Lab,
+	place: string,
+	load: Pick<LoadRequest, "host" | "headers" | "ratePerSecond" | "countHeader">,
+): Promise<Sender> {
+	const request: LoadRequest = {
+		...load,
+		port: serverPort,
+		path: "/get",
+		requests: (load.ratePerSecond ?? 1) * longestLoadSeconds,
+		concurrency: 1,
+		timeoutMs: 5_000,
+	};
+	const argv = [process.execPath, "--no-warnings", senderProgram, JSON.stringify(request)];
+	const child = await lab.spawnIn(place, argv, { stdio: ["pipe", "pipe", "pipe"] });
+	const report = reportOf(child);
+	// Whoever starts it may fail before it asks for the report.
+	report.catch(() => {});
+	return {
+		stop: () => {
+			child.stdin?.end();
+			return report;
+		},
+	};
+}
+
+function reportOf(child: ChildProcess): Promise<LoadReport> {
+	let stdout = "";
+	let stderr = "";
+	child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+		stdout += text;
+	});
+	child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+		stderr += text;
+	});
+	return new Promise((resolve, reject) => {
+		child.once("error", reject);
+		child.once("close", (code) => {
+			if (code === 0 && stdout !== "") resolve(JSON.parse(stdout) as LoadReport);
+			else reject(new Error(`the sender failed: ${stderr.trim().split("\n").slice(-3).join("; ")}`));
+		});
+	});
+}
+
+function combined(inside: Sender, outside: readonly Sender[]): RunningLoad {
+	return {
+		stop: async (): Promise<DrillReport> => {
+			const [report, ...attempts] = await Promise.all([inside.stop(), ...outside.map((sender) => sender.stop())]);
+			if (!report) throw new Error("nothing was sent");
+			const served = attempts.reduce((sum, attempt) => sum + goodAnswers(attempt), 0);
+			return { ...report, plaintext: (report.byVersion.plaintext ?? 0) + served };
+		},
+	};
+}

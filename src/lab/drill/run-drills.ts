@@ -1,0 +1,84 @@
+// Runs drills one after the other, the one without a fault first, and makes figures of what load and drill measured.
+
+import { type Drill, type DrillFigures, type DrillFindings, missedBars } from "./drill.ts";
+import type { DrillMesh } from "./drill-mesh.ts";
+import { noneDrill } from "./drills/none.ts";
+
+export interface DrillLine {
+	readonly figures: DrillFigures;
+	/** Bars that were missed, or why it could not be done; empty: good. */
+	readonly missed: readonly string[];
+}
+
+export interface DrillOptions {
+	readonly runs: number;
+	/** Load before the fault and after the end. Default 1,000 ms. */
+	readonly marginMs?: number;
+}
+
+export async function runDrills(
+	drills: readonly Drill[],
+	options: DrillOptions,
+	mesh: DrillMesh,
+	on: { readonly begins?: (drill: Drill, run: number) => void; readonly ends: (line: DrillLine) => void },
+): Promise<readonly DrillLine[]> {
+	const lines: DrillLine[] = [];
+	let baselineGapMs: number | null = null;
+	for (const drill of [noneDrill, ...drills.filter(({ name }) => name !== noneDrill.name)]) {
+		for (let run = 1; run <= options.runs; run++) {
+			on.begins?.(drill, run);
+			const line = await runOnce(drill, run, options.marginMs ?? 1_000, baselineGapMs, mesh);
+			if (drill === noneDrill) baselineGapMs = Math.max(baselineGapMs ?? 0, line.figures.gapMaxMs);
+			lines.push(line);
+			on.ends(line);
+		}
+	}
+	return lines;
+}
+
+async function runOnce(
+	drill: Drill,
+	run: number,
+	marginMs: number,
+	baselineGapMs: number | null,
+	mesh: DrillMesh,
+): Promise<DrillLine> {
+	const load = await mesh.startLoad();
+	await mesh.sleep(marginMs);
+	let findings: DrillFindings = {};
+	let failure: string | undefined;
+	try {
+		findings = await drill.inject(mesh);
+	} catch (error) {
+		failure = error instanceof Error ? error.message : String(error);
+	}
+	await mesh.sleep(marginMs);
+	const report = await load.stop();
+	const good = Object.entries(report.byOutcome)
+		.filter(([outcome]) => /^[123]\d\d$/.test(outcome))
+		.reduce((sum, [, count]) => sum + count, 0);
+	const figures: DrillFigures = {
+		drill: drill.name,
+		run,
+		sent: report.sent,
+		lost: report.sent - good,
+		gapMaxMs: rounded(report.longestGapMs),
+		detectMs: findings.detectMs === undefined ? null : rounded(findings.detectMs),
+		convergeMs: findings.convergeMs === undefined ? null : rounded(findings.convergeMs),
+		restoreMs: findings.restoreMs === undefined ? null : rounded(findings.restoreMs),
+		wrong: report.plaintext + (findings.wrong ?? 0),
+		baselineGapMs,
+	};
+	const lost = Object.entries(report.byOutcome).filter(([outcome]) => !/^[123]\d\d$/.test(outcome));
+	return {
+		figures,
+		missed: [
+			...(failure === undefined ? [] : [`it could not be done: ${failure}`]),
+			...(report.sent === 0 ? ["nothing was sent"] : []),
+			...missedBars(figures, drill.bars),
+			...lost.map(([outcome, count]) => `${count} requests ended in ${outcome}`),
+		],
+	};
+}
+
+const rounded = (ms: number): number => Math.round(ms * 10) / 10;
