@@ -32,6 +32,7 @@ import {
 import { ControlPlane, type ControlPlaneOptions } from "./control/control-plane.ts";
 import { keySetProblems } from "./control/key-set-problems.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
+import { isNodeStream, NodeStreams } from "./control/node-streams.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 import { createRotation } from "./control/rotation-service.ts";
 
@@ -66,6 +67,8 @@ export interface ControlOptions extends ControlPlaneOptions {
 	/** Plaintext xDS, off when absent. */
 	readonly insecureXds?: HostPort;
 	readonly xdsSocket?: string;
+	/** Plaintext callers are certified as what they say they are: for experiments in a network of one's own. Default false. */
+	readonly insecureCertificates?: boolean;
 	readonly api: HostPort;
 	/** Names, besides localhost and addresses, under which the API may be called. */
 	readonly apiNames?: readonly string[];
@@ -94,6 +97,9 @@ export async function startControl(
 	const metrics = createMetrics({ process: true });
 	const counted = controlMetrics(metrics);
 	const servers: XdsServer[] = [];
+	const nodes = new NodeStreams((ids) => {
+		for (const server of servers) server.publish(ids);
+	});
 	let isReady = false;
 	let isClosing = false;
 
@@ -152,7 +158,7 @@ export async function startControl(
 		],
 		fileProblems: () => source.problems(),
 		origin: (key) => source.current(key)?.origin,
-		sessions: () => servers.flatMap((server) => server.sessions()),
+		sessions: () => servers.flatMap((server) => server.sessions()).filter((session) => !isNodeStream(session.proxyId)),
 		editor: new ResourceEditor(options.resources, source),
 	});
 	let api: ApiServer | undefined;
@@ -201,11 +207,16 @@ export async function startControl(
 
 		const certificates = openCertificates();
 		if (certificates) certificateParts = startRotation(certificates);
-		const services = certificates && new Map([[createCertificatePath, plaintextCertificates(certificates)]]);
+		const services =
+			certificates &&
+			new Map([[createCertificatePath, plaintextCertificates(certificates, options.insecureCertificates ?? false)]]);
 		const holders = new Map<string, number>();
 		const startServer = async (server: XdsServerOptions, admit: Admit = () => ({ ok: true })): Promise<XdsServer> => {
 			const started = await startXdsServer(server, {
-				source: configSource(control, holders, admit),
+				source: nodes.beside(configSource(control, holders, admit), (uri) => parseIdentity(uri ?? ""), {
+					trustDomain: options.trustDomain,
+					isRegistered: (node) => certificates?.service.registrations.of(node) !== undefined,
+				}),
 				clock,
 				log,
 				metrics: withPilotNames(metrics),
@@ -250,7 +261,7 @@ export async function startControl(
 	function startRotation({ authority, service }: CertificateAuthority): CertificateRoutesParts {
 		const { id, rotation: config } = options;
 		const driver = { replica: id, ...(config ? { rotation: config } : {}) };
-		const rotation = createRotation(driver, { authority, control, servers, clock, log, metrics });
+		const rotation = createRotation(driver, { authority, control, nodes, servers, clock, log, metrics });
 		rotation.start();
 		atClose.push(() => rotation.close());
 		const wallMs = (): number => clock.wallMs();
@@ -306,17 +317,20 @@ function configSource(control: ControlPlane, holders: Map<string, number>, admit
 	};
 }
 
-/** The plaintext port believes the header. */
-function plaintextCertificates({ service, unary }: CertificateAuthority): UnaryService {
+/** On plaintext ports nothing proves who calls: certificates are given there only where that was asked for. */
+function plaintextCertificates({ service, unary }: CertificateAuthority, believesCallers: boolean): UnaryService {
 	return {
 		...unary,
 		handle: (call) => {
-			const claimed = call.headers[workloadIdentityHeader];
 			const { address } = call.peer;
-			return service.createCertificate({
-				...call,
-				peer: typeof claimed === "string" ? { address, uri: claimed } : { address },
-			});
+			if (!believesCallers) {
+				const because = "certificates are given over mutual TLS only, on the port of --xds";
+				service.refused(call.peer, "plaintext", because);
+				return { ok: false, grpcStatus: 7, because };
+			}
+			const claimed = call.headers[workloadIdentityHeader];
+			const peer = typeof claimed === "string" ? { address, uri: claimed } : { address };
+			return service.createCertificate({ ...call, peer });
 		},
 	};
 }

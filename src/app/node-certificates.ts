@@ -1,6 +1,9 @@
 // The node's part in identity, put together: its own certificate, those of its workloads, the roots, and the SDS server that
 // hands them to the Envoys. In: pods as they come and go, trust bundles from the relay. Out: TLS for the relay, secrets.
 
+import { create, toBinary } from "@bufbuild/protobuf";
+import { NodeSchema } from "../envoy/gen/envoy/config/core/v3/base_pb.ts";
+import { DeltaDiscoveryRequestSchema } from "../envoy/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
 import type { TrustBundle } from "../identity/trust-bundle.ts";
@@ -14,9 +17,12 @@ import { NodeIdentity, type NodeIdentityStatus } from "../node/identity/node-ide
 import { type SecretServer, startSecretServer } from "../node/identity/secret-server.ts";
 import { TrustBundles } from "../node/identity/trust-bundles.ts";
 import { type Workload, WorkloadCertificates } from "../node/identity/workload-certificates.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { typeUrls } from "../xds/resource.ts";
+import { openAdsStream } from "../xds/wire/xds-client.ts";
 import type { XdsRelayOptions } from "../xds/wire/xds-relay.ts";
+import { nodeStreamId } from "./control/node-streams.ts";
 
 export type NodeSecurity =
 	/** The node proves itself to its control planes, and they to it. */
@@ -56,6 +62,8 @@ export interface NodeCertificatesDeps {
 	readonly log: Log;
 }
 
+const followAgainMs = 1_000;
+
 export class NodeCertificates {
 	readonly #options: NodeCertificatesOptions;
 	readonly #deps: NodeCertificatesDeps;
@@ -66,6 +74,8 @@ export class NodeCertificates {
 	readonly #workloads: WorkloadCertificates;
 	readonly #bundles: TrustBundles;
 	#secrets: SecretServer | undefined;
+	#endFollowing: Cancel = () => {};
+	#isClosed = false;
 
 	constructor(options: NodeCertificatesOptions, deps: NodeCertificatesDeps) {
 		this.#options = options;
@@ -144,6 +154,31 @@ export class NodeCertificates {
 		});
 	}
 
+	/** Id of the stream that the node opens for itself; undefined: none. */
+	get ownStreamId(): string | undefined {
+		return this.#node && nodeStreamId(this.#options.name);
+	}
+
+	/** Through the relay as if it were a proxy: so the node hears of other roots, and confirms them, also without any pod. */
+	follow(relaySocket: string): void {
+		const id = this.ownStreamId;
+		if (id === undefined) return;
+		const stream = openAdsStream(
+			{ to: { socketPath: relaySocket } },
+			{
+				message: () => {},
+				closed: () => {
+					if (this.#isClosed) return;
+					this.#endFollowing = this.#deps.clock.after(followAgainMs, () => this.follow(relaySocket));
+				},
+			},
+		);
+		this.#endFollowing = () => stream.close();
+		const node = create(NodeSchema, { id, userAgentName: "keepmesh" });
+		const request = create(DeltaDiscoveryRequestSchema, { node, typeUrl: typeUrls.cluster });
+		stream.send(toBinary(DeltaDiscoveryRequestSchema, request));
+	}
+
 	relayOptions(): Pick<XdsRelayOptions, "tls" | "onTrustBundle"> {
 		const node = this.#node;
 		return {
@@ -177,6 +212,8 @@ export class NodeCertificates {
 	}
 
 	async close(): Promise<void> {
+		this.#isClosed = true;
+		this.#endFollowing();
 		this.#node?.close();
 		this.#workloads.close();
 		this.#bundles.close();
@@ -215,6 +252,7 @@ export class NodeCertificates {
 	async #lackOf(proxyId: string, bundle: TrustBundle): Promise<string | undefined> {
 		if (this.#node && this.#node.issuerKeyId !== bundle.issuerKeyId)
 			return "the node's own certificate comes from another issuer";
+		if (proxyId === this.ownStreamId) return undefined;
 		const key = this.#workloads.keyOf(proxyId);
 		if (!key) return "it has no certificate yet";
 		if (key.issuerKeyId !== bundle.issuerKeyId) return "its certificate comes from another issuer";

@@ -11,7 +11,9 @@ import { after, before, describe, it } from "node:test";
 import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
 import type { PodStatus } from "../node/node-agent.ts";
 import { nodePaths } from "../node/plan/pod-paths.ts";
+import { silentLog } from "../runtime/log.ts";
 import { type MutualTlsMesh, serviceIp, startMutualTlsMesh } from "./mutual-tls-mesh.testing.ts";
+import { startNode } from "./node.ts";
 import type { IdentityStatus } from "./node-certificates.ts";
 
 const program = join(import.meta.dirname, "../../bin/keepmesh.ts");
@@ -156,6 +158,40 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 		assert.deepEqual([result.failed, result.errors], [0, []]);
 		assert.ok(result.sent > 300, `${result.sent} sent`);
 		assert.equal(await ask(client), 200);
+	});
+
+	it("follow a rotation on a node without any pod as well", async () => {
+		const token = mesh.newToken("idle");
+		const idle = await startNode(
+			{
+				name: "idle",
+				state: join(rig.directory, "idle"),
+				control: [{ host: "127.0.0.1", port: mesh.port }],
+				envoy: envoyBinary,
+				security: { mode: "mutualTls", readToken: () => token, tokenPlace: "this test" },
+			},
+			{ log: silentLog },
+		);
+		try {
+			const { authority } = mesh;
+			const [oldRoot] = authority.roots();
+			assert.ok(oldRoot);
+			const has = (roots: number, issuerKeyId: string) => (): boolean => {
+				const { node, pendingTrust } = idle.identity();
+				const isSettled = Object.keys(pendingTrust).length === 0;
+				return isSettled && node?.roots.length === roots && node.issuerKeyId === issuerKeyId;
+			};
+			const { issuerKeyId: first } = authority.bundle();
+			await until("joined", has(1, first));
+			const { issuerKeyId } = authority.addRoot();
+			await until("both roots are trusted", has(2, first));
+			authority.signWith(issuerKeyId);
+			await until("its certificate is of the new issuer", has(2, issuerKeyId));
+			authority.dropRoot(oldRoot.fingerprint);
+			await until("the old root is gone", has(1, issuerKeyId));
+		} finally {
+			await idle.close();
+		}
 	});
 
 	it("are there at once when the agent was killed, without a token", async () => {

@@ -129,7 +129,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			socketPath: paths.xdsSocket,
 			upstreams: options.control,
-			admit: (nodeId) => pods.has(nodeId),
+			admit: (nodeId) => pods.has(nodeId) || nodeId === certificates.ownStreamId,
 			onNameTable: (proxyId, bytes) => names.receive(proxyId, bytes),
 			cache: {
 				socketPath: paths.cacheSocket,
@@ -143,6 +143,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{ clock, log },
 	);
 	await secureSocket(paths.xdsSocket, forEnvoys);
+	certificates.follow(paths.xdsSocket);
 	if (options.machine) {
 		const added = await agent.add(options.machine);
 		if (!added.ok) log.error({ problems: added.problems }, "the machine's own proxy was not started");

@@ -11,11 +11,13 @@ import type { XdsServer } from "../../xds/wire/config-source.ts";
 import { caMetrics, isLate } from "./ca-metrics.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { expectedProxies } from "./expected-proxies.ts";
+import type { NodeStreams } from "./node-streams.ts";
 import { RotationDriver, type RotationDriverOptions } from "./rotation-driver.ts";
 
 export interface RotationServiceParts {
 	readonly authority: Authority;
 	readonly control: ControlPlane;
+	readonly nodes: NodeStreams;
 	readonly servers: readonly XdsServer[];
 	readonly clock: Clock;
 	readonly log: Log;
@@ -26,7 +28,7 @@ const alarmEveryMs = 3_600_000;
 
 /** Start it before proxies can connect: each gets the bundle with its first configuration. */
 export function createRotation(options: RotationDriverOptions, parts: RotationServiceParts): RotationDriver {
-	const { authority, clock, control, log } = parts;
+	const { authority, clock, control, log, nodes } = parts;
 	const shown = caMetrics(parts.metrics);
 	/** Gateways have certificates without saying so in their labels: they are known once they have been here. */
 	const seen = new Set<string>();
@@ -36,21 +38,30 @@ export function createRotation(options: RotationDriverOptions, parts: RotationSe
 		store: new RotationStore(authority.directory),
 		clock,
 		log,
-		connected: (version) =>
-			[...control.proxies.values()]
+		connected: (version) => [
+			...[...control.proxies.values()]
 				.filter(({ proxy }) => proxy.workloadCertificate)
 				.map(({ proxy }) => {
 					const name = `${proxy.name}.${proxy.namespace}`;
 					seen.add(name);
 					return { proxy: name, ...(hasConfirmed(parts.servers, proxy.id, version) ? { acknowledged: version } : {}) };
 				}),
+			// A node that is away is not waited for: it may never come back, and a join token brings it in again.
+			...nodes.connected().map((id) => ({
+				proxy: id,
+				...(hasConfirmed(parts.servers, id, version) ? { acknowledged: version } : {}),
+			})),
+		],
 		expected: () => {
 			const expected = expectedProxies(control.snapshot, seen);
 			const pods = new Set(expected);
 			for (const name of seen) if (!pods.has(name)) seen.delete(name);
 			return expected;
 		},
-		onBundle: ({ part }) => control.setTrustBundle(part),
+		onBundle: ({ part }) => {
+			control.setTrustBundle(part);
+			nodes.setTrustBundle(part);
+		},
 		onLook: (state) => {
 			const nowMs = clock.wallMs();
 			const { root, issuer } = signing(authority);
