@@ -219,7 +219,10 @@ export class RelayStream {
 		if (!to || this.#isOver) return;
 		const tls = this.#options.tls?.();
 		if (this.#options.tls && !tls) {
-			this.#lost("this node has no certificate for its control planes yet");
+			// Nothing to hurry for: `retryNow` comes when there is one.
+			this.#lastLoss = "this node has no certificate for its control planes yet";
+			this.#useCache();
+			this.#cancelRetry = this.#deps.clock.after(this.#options.backoffMs.most, () => this.#connect());
 			return;
 		}
 		let isCurrent = true;
