@@ -72,7 +72,9 @@ export class RotationDriver {
 
 	start(): void {
 		this.#parts.onBundle(this.#bundle);
-		this.#unsubscribe = this.#parts.authority.onChange(() => this.#refreshBundle());
+		// First the control plane's own port takes the change: streams that a dropped root had opened are gone by then.
+		const refresh = (): void => this.#refreshBundle();
+		this.#unsubscribe = this.#parts.authority.onChange(() => queueMicrotask(refresh));
 		this.#tick();
 	}
 

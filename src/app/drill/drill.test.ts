@@ -1,0 +1,69 @@
+// Drills in a real lab: real control planes, node agents and Envoys. Needs root and Envoy.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { Drill } from "../../lab/drill/drill.ts";
+import { rotateRootDrill } from "../../lab/drill/drills/rotate-root.ts";
+import { type DrillLine, runDrills } from "../../lab/drill/run-drills.ts";
+import type { Lab } from "../../lab/lab.ts";
+import { labDown } from "../../lab/lab-down.ts";
+import { labPrograms } from "../lab.ts";
+import { startDrillLab } from "./drill-lab.ts";
+import { labDrillMesh } from "./lab-drill-mesh.ts";
+
+const because = process.getuid?.() !== 0 ? "needs root" : !existsSync(labPrograms().envoy) && "needs Envoy";
+
+describe("drills in a lab", { skip: because }, () => {
+	const name = `d${process.pid % 1_000_000}`;
+	let directory = "";
+	let lab: Lab;
+	const run = (drill: Drill): Promise<readonly DrillLine[]> =>
+		runDrills([drill], { runs: 1, marginMs: 500 }, labDrillMesh(lab, { ratePerSecond: 100 }), { ends: () => {} });
+
+	before(async () => {
+		directory = mkdtempSync(join(tmpdir(), "km-drill-"));
+		lab = await startDrillLab({ name, state: join(directory, "state") });
+	});
+	after(async () => {
+		await labDown(name);
+		rmSync(directory, { recursive: true, force: true });
+	});
+
+	it("replace the root while a control plane is killed, with nothing lost and nothing in plaintext", async () => {
+		const withKill: Drill = {
+			...rotateRootDrill,
+			inject: async (mesh) => {
+				const rotated = rotateRootDrill.inject(mesh);
+				await mesh.sleep(2_000);
+				assert.ok(await lab.signalProcess("control-2", "SIGKILL"));
+				return await rotated;
+			},
+		};
+		const [none, line] = await run(withKill);
+		assert.deepEqual([none?.missed, line?.missed], [[], []]);
+		assert.ok((line?.figures.sent ?? 0) > 300, `only ${line?.figures.sent} were sent`);
+	});
+
+	it("see plaintext where the mesh permits it", async () => {
+		const outcome = await lab.apply(`apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default, namespace: istio-system }
+spec: { mtls: { mode: PERMISSIVE } }
+`);
+		assert.ok(outcome.ok);
+		const mesh = labDrillMesh(lab, { ratePerSecond: 20 });
+		for (let attempt = 0; ; attempt++) {
+			const load = await mesh.startLoad();
+			await mesh.sleep(500);
+			const { plaintext, byVersion } = await load.stop();
+			if (plaintext > 0) {
+				assert.equal(byVersion.plaintext, undefined, "the mesh's own calls stay mutual TLS");
+				return;
+			}
+			assert.ok(attempt < 20, "plaintext was never seen");
+		}
+	});
+});
