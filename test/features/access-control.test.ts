@@ -71,6 +71,12 @@ describe("access control", { skip: cannotRun }, () => {
 			const to = (host: string) => `GET / HTTP/1.1\r\nhost: ${host}\r\n\r\n`;
 			const hosts = ["a.example", "A.EXAMPLE", "a.example:80", "q\r\nhost: a.example", "a.example.", "x@a.example"];
 			assert.deepEqual(await statuses(hosts.map(to)), [200, 200, 403, 403, 403, 403]);
+			await mesh.use(
+				guardedWorkload(policy("h", '{ rules: [{ to: [{ operation: { hosts: ["*.b.example", "c.*"] } }] }] }')),
+			);
+			const open = ["x.b.example", "X.Y.B.EXAMPLE", "c.d", "c.d:80"];
+			const lists = ["q\r\nhost: x.b.example", "q@x.b.example", "c.d\r\nhost: q", "c.d@q"];
+			assert.deepEqual(await statuses([...open, ...lists].map(to)), [200, 200, 200, 200, 403, 403, 403, 403]);
 		});
 
 		it("bytes that are no UTF-8 open nothing", async () => {

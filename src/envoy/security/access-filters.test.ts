@@ -224,7 +224,7 @@ describe("an operation of a rule", () => {
 	it("opens the host alone, in any case, and closes it with all that belongs to it", () => {
 		const hosts = (action: Action, host: string) => valuesAt(asked({ hosts: [host] }, action), "stringMatch");
 		assert.deepEqual(hosts("ALLOW", "a.b"), [{ exact: "a.b", ignoreCase: true }]);
-		assert.deepEqual(hosts("ALLOW", "*.b"), [{ suffix: ".b", ignoreCase: true }]);
+		assert.deepEqual(hosts("ALLOW", "*.b"), [regex("(?i)[^,@]*\\.b")]);
 		assert.deepEqual(hosts("DENY", "a.b"), [regex("(?i)(?:\\C*[,@]\\s*)?a\\.b\\.?(?:[:,]\\C*)?")]);
 		assert.deepEqual(hosts("DENY", "*.b"), [regex("(?i)\\C*\\.b\\.?(?:[:,]\\C*)?")]);
 		assert.deepEqual(hosts("DENY", "a.*"), [regex("(?i)(?:\\C*[,@]\\s*)?a\\.\\C*")]);

@@ -42,21 +42,26 @@ const method: PermissionAttribute = {
 /**
  * Case does not matter. A host as it stands in the policy does not match one with a port (Istio's behaviour: name it with
  * `:*` as well). For what closes, neither a port nor a final dot makes it another host, and a list of hosts (several Host
- * headers) or a user in front is taken for each host in it.
+ * headers) or a user in front is taken for each host in it; for what opens, such a list is none of them.
  */
 const host: PermissionAttribute = {
 	httpOnly: true,
 	match: (value, reach) => {
 		if (value === "*") return header(":authority", "present");
-		return header(":authority", reach === "narrow" ? textPattern(value, true) : wideHost(value));
+		return header(":authority", hostPattern(value, reach));
 	},
 };
 
-function wideHost(value: string): StringMatcher {
-	const start = value.startsWith("*") ? "\\C*" : "(?:\\C*[,@]\\s*)?";
-	const end = value.endsWith("*") && !value.startsWith("*") ? "\\C*" : "\\.?(?:[:,]\\C*)?";
-	const name = value.startsWith("*") ? value.slice(1) : value.endsWith("*") ? value.slice(0, -1) : value;
-	return expressionMatcher(`(?i)${start}${quoteExpression(name)}${end}`);
+function hostPattern(value: string, reach: Reach): StringMatcher {
+	const openStart = value.startsWith("*");
+	const openEnd = !openStart && value.endsWith("*");
+	const name = quoteExpression(openStart ? value.slice(1) : openEnd ? value.slice(0, -1) : value);
+	if (reach === "narrow") {
+		if (!openStart && !openEnd) return textPattern(value, true);
+		return expressionMatcher(openStart ? `(?i)[^,@]*${name}` : `(?i)${name}[^,@]*`);
+	}
+	const start = openStart ? "\\C*" : "(?:\\C*[,@]\\s*)?";
+	return expressionMatcher(`(?i)${start}${name}${openEnd ? "\\C*" : "\\.?(?:[:,]\\C*)?"}`);
 }
 
 const requestPath: PermissionAttribute = {
