@@ -107,7 +107,11 @@ export async function startControl(
 		clock,
 		log,
 		metrics: counted,
-		onNeededKeySets: (needed) => keySets.need(needed),
+		keySets: {
+			need: (needed) => keySets.need(needed),
+			isFetchingFirst: () => keySets.isFetchingFirst(),
+			firstTries: (maxMs) => keySets.firstTries(maxMs),
+		},
 		onPublished: (proxyIds) => {
 			for (const server of servers) server.publish(proxyIds);
 		},

@@ -20,6 +20,7 @@ interface ControlFlags extends CertificateFlags {
 	readonly xdsName?: readonly string[];
 	readonly insecureXds?: HostPort;
 	readonly xdsSocket?: string;
+	readonly insecureCertificates?: boolean;
 	readonly allowLoopbackKeySets?: boolean;
 	readonly trustDomain: string;
 	readonly network: string;
@@ -40,6 +41,10 @@ export function controlCommand(): Command {
 			hostPort,
 		)
 		.option("--xds-socket <path>", "serve xDS on a Unix socket")
+		.option(
+			"--insecure-certificates",
+			"certify plaintext callers as whoever they say they are (experiments in a network of your own only)",
+		)
 		.addOption(
 			new Option("--api <host:port>", "API, metrics and health")
 				.argParser(hostPort)
@@ -96,6 +101,7 @@ async function runControl(flags: ControlFlags): Promise<void> {
 				...(flags.xds === undefined ? {} : { secureXds: flags.xds }),
 				...(flags.xdsName === undefined ? {} : { xdsNames: flags.xdsName }),
 				...(flags.insecureXds === undefined ? {} : { insecureXds: flags.insecureXds }),
+				...(flags.insecureCertificates === undefined ? {} : { insecureCertificates: flags.insecureCertificates }),
 				...(flags.xdsSocket === undefined ? {} : { xdsSocket: flags.xdsSocket }),
 			},
 			{ log },

@@ -1,32 +1,21 @@
 // The xDS server: delta and state-of-the-world ADS over HTTP/2, plain or TLS, on a port or a Unix socket. Configuration
 // comes from a ConfigSource; each stream is a session of its own.
 
-import { constants } from "node:crypto";
-import { rmSync } from "node:fs";
-import {
-	createSecureServer,
-	createServer,
-	type Http2SecureServer,
-	type Http2Server,
-	type Http2Session,
-	type ServerHttp2Session,
-	type ServerHttp2Stream,
-} from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
-import type { SecureContextOptions, TLSSocket } from "node:tls";
+import type { Http2Session, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import { defaultSessionConfig, type SessionConfig } from "../session.ts";
 import type { AppliedOn, ConfigSource, Peer, SessionStatus, XdsServer } from "./config-source.ts";
 import { HandshakeLimit } from "./handshake-limit.ts";
+import { boundAddress, createHttp2, type HttpServerOptions, keepAlive, listen, tlsContext } from "./http2-server.ts";
 import { type ChainCheck, TlsPeer } from "./tls-peer.ts";
 import { serveUnary, type UnaryService } from "./unary-service.ts";
 import { XdsStream, type XdsStreamHandlers } from "./xds-stream.ts";
 
-export interface XdsServerOptions {
-	readonly listen: { readonly host: string; readonly port: number } | { readonly socketPath: string };
-	/** Absent: plaintext, for loopback and Unix sockets only. */
+export interface XdsServerOptions extends HttpServerOptions {
 	readonly tls?: XdsServerTls;
 	readonly session?: Partial<SessionConfig>;
 	/** Calls served beside ADS on the same port, by path. */
@@ -37,23 +26,14 @@ export interface XdsServerOptions {
 	readonly maxConnections?: number;
 	/** TLS connections from one address that have not shown who they are yet. Default 256. */
 	readonly maxHandshakesPerAddress?: number;
-	/** Relays carry the streams of a whole machine on one connection. Default 1,024. */
-	readonly maxStreamsPerConnection?: number;
 	/** A stream that does not say who it is in this time is cut off. Default 10,000 ms. */
 	readonly firstRequestMs?: number;
 	/** Streams are ended after this time, give or take a tenth, so that replicas share the load. 0: never. Default 30 minutes. */
 	readonly maxStreamAgeMs?: number;
-	/** A silent connection is asked this often whether it lives. Default 30,000 ms. */
-	readonly keepAliveMs?: number;
-	/** A connection that does not answer in this time is cut off. Default 10,000 ms. */
-	readonly keepAliveTimeoutMs?: number;
 }
 
-export interface XdsServerTls {
-	/** Keys, certificates and roots of client certificates; `replaceTls` puts others in their place. */
-	readonly context: SecureContextOptions;
-	/** Clients are asked for a certificate, and may go on without one. Default false. */
-	readonly asksForCertificate?: boolean;
+/** With a client certificate asked for, only its holders are served configuration. */
+export interface XdsServerTls extends NonNullable<HttpServerOptions["tls"]> {
 	/** Looks at the chains of client certificates that OpenSSL accepted. */
 	readonly checkChain?: ChainCheck;
 }
@@ -70,7 +50,7 @@ export interface XdsServerDeps {
 }
 
 const tickMs = 1_000;
-const handshakeTimeoutMs = 10_000;
+const ticksPerPeerCheck = 10;
 const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const sotwPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 /** Envoy opens one such stream for each secret that does not come by ADS. */
@@ -200,9 +180,20 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 		streams.set(stream, endsAtMs);
 	});
 
+	/** A stream may outlive the certificate that opened it, or that certificate's root. */
+	function endRefusedPeers(): void {
+		for (const stream of streams.keys()) {
+			if (stream.peer.uri === undefined) continue;
+			const { refusedCertificate } = peerOf(stream.session);
+			if (refusedCertificate !== undefined) stream.close(16, `client certificate refused: ${refusedCertificate}`);
+		}
+	}
+
+	let ticks = 0;
 	let cancelTick = clock.after(tickMs, onTick);
 	function onTick(): void {
 		const nowMs = clock.monotonicMs();
+		if (options.tls && ++ticks % ticksPerPeerCheck === 0) endRefusedPeers();
 		for (const [stream, endsAtMs] of streams) {
 			if (nowMs >= endsAtMs) stream.close(0, "the stream reached its age; please reconnect");
 			else if (stream.proxyId === undefined && nowMs - stream.openedAtMs >= firstRequestMs)
@@ -245,11 +236,7 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 		replaceTls(context) {
 			if (!("setSecureContext" in server)) throw new Error("this server speaks plaintext");
 			server.setSecureContext(tlsContext(context));
-			for (const stream of streams.keys()) {
-				if (stream.peer.uri === undefined) continue;
-				const { refusedCertificate } = peerOf(stream.session);
-				if (refusedCertificate !== undefined) stream.close(16, `client certificate refused: ${refusedCertificate}`);
-			}
+			endRefusedPeers();
 		},
 		async close() {
 			isClosing = true;
@@ -267,75 +254,10 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 	};
 }
 
-function createHttp2(options: XdsServerOptions): Http2Server | Http2SecureServer {
-	const limits = {
-		settings: {
-			maxConcurrentStreams: options.maxStreamsPerConnection ?? 1_024,
-			maxHeaderListSize: 16 * 1024,
-			initialWindowSize: 1024 * 1024,
-		},
-		// Megabytes; what waits to be sent counts, and that is shared between streams.
-		maxSessionMemory: 1_024,
-		maxSessionInvalidFrames: 100,
-		maxSessionRejectedStreams: 100,
-		unknownProtocolTimeout: 5_000,
-	};
-	if (!options.tls) return createServer(limits);
-	const { asksForCertificate = false, context } = options.tls;
-	return createSecureServer({
-		...tlsContext(context),
-		...limits,
-		allowHTTP1: false,
-		requestCert: asksForCertificate,
-		// Who shows no certificate may still join with a token; each call decides.
-		rejectUnauthorized: false,
-		handshakeTimeout: handshakeTimeoutMs,
-	});
-}
-
-/** Sessions are not resumed: each connection verifies the client's certificate anew. */
-function tlsContext(context: SecureContextOptions): SecureContextOptions {
-	return { minVersion: "TLSv1.2", ...context, secureOptions: constants.SSL_OP_NO_TICKET };
-}
-
 function strangerBecause({ refusedCertificate }: Peer): string {
 	return refusedCertificate === undefined
 		? "configuration is served to holders of a certificate of this mesh only"
 		: `client certificate refused: ${refusedCertificate}`;
-}
-
-function listen(server: Http2Server | Http2SecureServer, { listen }: XdsServerOptions): Promise<void> {
-	if ("socketPath" in listen) rmSync(listen.socketPath, { force: true });
-	return new Promise((resolve, reject) => {
-		server.once("error", reject);
-		const listening = (): void => {
-			server.off("error", reject);
-			resolve();
-		};
-		if ("socketPath" in listen) server.listen(listen.socketPath, listening);
-		else server.listen(listen.port, listen.host, listening);
-	});
-}
-
-function boundAddress(server: Http2Server | Http2SecureServer, { listen }: XdsServerOptions): XdsServer["address"] {
-	if ("socketPath" in listen) return listen;
-	const { address, port } = server.address() as AddressInfo;
-	return { host: address, port };
-}
-
-function keepAlive(session: ServerHttp2Session, options: XdsServerOptions, clock: Clock): void {
-	const keepAliveMs = options.keepAliveMs ?? 30_000;
-	const timeoutMs = options.keepAliveTimeoutMs ?? 10_000;
-	let cancel = clock.after(keepAliveMs, ask);
-	session.once("close", () => cancel());
-	function ask(): void {
-		if (session.destroyed) return;
-		cancel = clock.after(timeoutMs, () => session.destroy());
-		session.ping((error) => {
-			cancel();
-			if (!error && !session.destroyed) cancel = clock.after(keepAliveMs, ask);
-		});
-	}
 }
 
 function refuse(http: ServerHttp2Stream, grpcStatus: number, because: string): void {
