@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { aPod, aProxy, applied, aService } from "../../model/model.testing.ts";
+import { aPod, aProxy, applied, aRequestAuthentication, aService } from "../../model/model.testing.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
@@ -57,5 +57,117 @@ describe("endpoints under a new service account", () => {
 		clock.advance(10);
 		assert.ok(holds(typeUrls.endpoints, "10.1.0.3"));
 		assert.equal(resource(typeUrls.cluster), before);
+	});
+});
+
+describe("keys of tokens", () => {
+	const uri = "https://issuer.example/keys";
+	const keySet = JSON.stringify({ keys: [{ kty: "RSA", kid: "k", n: "AQAB-fetched", e: "AQAB" }] });
+	const tokens = aRequestAuthentication("tokens", { jwtRules: [{ issuer: "https://issuer.example", jwksUri: uri }] });
+
+	/** A mesh with one sidecar, and a fetcher of keys that does what the test says. */
+	function start() {
+		const clock = new VirtualClock();
+		const asked: string[] = [];
+		/** Whether each publication's listener held the fetched key, and when. */
+		const published: string[] = [];
+		let startMs = 0;
+		let settle: (() => void) | undefined;
+		let fetching = false;
+		const web = aProxy("web-1", { ipAddresses: ["10.1.0.1"] });
+		const control = new ControlPlane(
+			{},
+			{
+				clock,
+				log: silentLog,
+				metrics: controlMetrics(createMetrics()),
+				keySets: {
+					need(needed) {
+						if (needed.length === 0 || asked.length > 0) return;
+						asked.push(...needed.map((one) => one.uri));
+						fetching = true;
+					},
+					isFetchingFirst: () => fetching,
+					firstTries: (maxMs) =>
+						new Promise((resolve) => {
+							settle = resolve;
+							clock.after(maxMs, resolve);
+						}),
+				},
+				onPublished: () => {
+					const parts = control.configFor(web.id)?.get(typeUrls.listener)?.parts ?? [];
+					const bytes = parts.flatMap((part) => [...part.resources.values()].map(({ any }) => Buffer.from(any)));
+					const has = bytes.some((any) => any.includes("AQAB-fetched"));
+					published.push(`${clock.monotonicMs() - startMs} ms: ${has ? "keys" : "no keys"}`);
+				},
+			},
+		);
+		control.change(applied(service, aPod("web-1", "10.1.0.1")));
+		control.flush();
+		control.connect(web);
+		clock.advance(1000);
+		published.length = 0;
+		startMs = clock.monotonicMs();
+		const advance = async (ms: number): Promise<void> => {
+			clock.advance(ms);
+			await new Promise((resolve) => setImmediate(resolve));
+		};
+		const ended = (): void => {
+			fetching = false;
+			settle?.();
+		};
+		return { control, asked, published, advance, ended };
+	}
+
+	it("are asked for as soon as a rule arrives, and are in its first publication", async () => {
+		const { control, asked, published, advance, ended } = start();
+		control.change(applied(tokens));
+		assert.deepEqual(asked, [uri]);
+		await advance(50);
+		assert.deepEqual(published, []);
+		control.setKeySets(new Map([[uri, keySet]]));
+		ended();
+		await advance(0);
+		assert.deepEqual(published, ["50 ms: keys"]);
+		await advance(1000);
+		assert.equal(published.length, 1);
+	});
+
+	it("that cannot be fetched hold the rule up until that is known", async () => {
+		const { control, published, advance, ended } = start();
+		control.change(applied(tokens));
+		await advance(20);
+		ended();
+		await advance(0);
+		assert.deepEqual(published, ["20 ms: no keys"]);
+	});
+
+	it("that do not come hold the rule up for half a second, others' changes never again", async () => {
+		const { control, published, advance } = start();
+		control.change(applied(tokens));
+		await advance(500);
+		await advance(2);
+		assert.deepEqual(published, ["502 ms: no keys"]);
+		await advance(1000);
+		control.change(applied(aService("other")));
+		await advance(10);
+		assert.equal(published.length, 2);
+		control.setKeySets(new Map([[uri, keySet]]));
+		await advance(1000);
+		assert.match(published.at(-1) ?? "", / ms: keys$/);
+		assert.equal(published.length, 3);
+		control.setKeySets(new Map([[uri, keySet]]));
+		await advance(1000);
+		assert.equal(published.length, 3);
+	});
+
+	it("do not hold up endpoints, nor what is read at the start", async () => {
+		const { control, published, advance } = start();
+		control.change(applied(tokens));
+		control.change(applied(aPod("web-9", "10.1.0.9")));
+		assert.deepEqual(published, ["0 ms: no keys"]);
+		control.flush();
+		await advance(0);
+		assert.equal(published.length, 2);
 	});
 });

@@ -10,12 +10,13 @@ import { keyOf, type ObjectKey } from "../../resources/config-object.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { type Change, keyOfChange, kindOfChange } from "../../snapshot/change.ts";
-import type { KeySets, NeededKeySet } from "../../snapshot/key-sets.ts";
+import type { KeySets } from "../../snapshot/key-sets.ts";
 import { applyKeySets, neededKeySets } from "../../snapshot/needed-key-sets.ts";
 import { applyChanges, emptySnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
 import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
 import { type ProxyConfig, type ResourcePart, typeUrls } from "../../xds/resource.ts";
+import { type KeySetFetching, KeyWait } from "./key-wait.ts";
 import { NameTableParts } from "./name-table-parts.ts";
 import {
 	defaultPublishConfig,
@@ -39,8 +40,8 @@ export interface ControlPlaneParts {
 	readonly metrics: ControlMetrics;
 	/** These proxies have a new configuration. */
 	readonly onPublished: (proxyIds: readonly string[]) => void;
-	/** Key sets that the policies need now; those known already may be given back at once, by `setKeySets`. */
-	readonly onNeededKeySets?: (needed: readonly NeededKeySet[]) => void;
+	/** What fetches keys for tokens, and gives them back by `setKeySets`; those known already at once. */
+	readonly keySets?: KeySetFetching;
 }
 
 /** Why a proxy does not get its newest configuration. */
@@ -72,6 +73,7 @@ export class ControlPlane {
 	/** When each object last changed, as a publication's number. */
 	readonly #changedIn = new Map<ObjectKey, number>();
 	readonly #nameTables = new NameTableParts();
+	readonly #keyWait: KeyWait;
 	#trustBundle: ResourcePart | undefined;
 	#snapshot: Snapshot;
 	#pending: Change[] = [];
@@ -81,6 +83,7 @@ export class ControlPlane {
 	constructor(options: ControlPlaneOptions, parts: ControlPlaneParts) {
 		this.#options = options;
 		this.#parts = parts;
+		this.#keyWait = new KeyWait(parts.keySets);
 		this.#snapshot = emptySnapshot(options.snapshot);
 	}
 
@@ -117,6 +120,9 @@ export class ControlPlane {
 		const nowMs = this.#parts.clock.monotonicMs();
 		if (others.length > 0) {
 			this.#pending.push(...others);
+			// Fetched while the change waits for others, so that its rules have keys when they are published.
+			if (others.some((change) => kindOfChange(change) === "RequestAuthentication"))
+				this.#parts.keySets?.need(neededKeySets(this.#snapshot, this.#pending));
 			this.#step({ type: "changed", lane: "everything", nowMs });
 		}
 		if (endpoints.length > 0) {
@@ -127,7 +133,7 @@ export class ControlPlane {
 
 	/** Publishes what waits, now: at the start, when everything has been read. */
 	flush(): void {
-		this.#publishNow("everything");
+		this.#publishNow("everything", false);
 	}
 
 	/** The proxy connected, or connected again, perhaps with other labels. */
@@ -219,8 +225,9 @@ export class ControlPlane {
 		this.#timers.set(name, this.#parts.clock.after(afterMs, run));
 	}
 
-	#publishNow(lane: PublishLane): void {
+	#publishNow(lane: PublishLane, mayWait = true): void {
 		if (lane === "everything") {
+			if (mayWait && this.#keyWait.holds(() => this.#publishNow("everything"))) return;
 			const changes = this.#pending;
 			this.#pending = [];
 			this.#apply(changes);
@@ -238,7 +245,7 @@ export class ControlPlane {
 		}
 		const before = this.#snapshot.policies;
 		this.#snapshot = applyChanges(this.#snapshot, changes).snapshot;
-		if (this.#snapshot.policies !== before) this.#parts.onNeededKeySets?.(neededKeySets(this.#snapshot));
+		if (this.#snapshot.policies !== before) this.#parts.keySets?.need(neededKeySets(this.#snapshot));
 	}
 
 	#refreshAndPublish(proxyIds: readonly string[], lane: PublishLane = "everything"): void {

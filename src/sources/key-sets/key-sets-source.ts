@@ -85,6 +85,11 @@ export class KeySetsSource {
 		return all;
 	}
 
+	/** A key set that is needed has no keys and was not asked for until now. */
+	isFetchingFirst(): boolean {
+		return !this.#isSettled();
+	}
+
 	/** Resolves when every key set that is needed now has keys or was asked for once, or after `maxMs`. */
 	async firstTries(maxMs: number): Promise<void> {
 		if (this.#isSettled()) return;
@@ -102,6 +107,7 @@ export class KeySetsSource {
 	}
 
 	#isSettled(): boolean {
+		if (this.#ended.signal.aborted) return true;
 		return [...this.#state.entries.values()].every(({ needed, good, tried }) => !needed || good || tried);
 	}
 
