@@ -30,19 +30,25 @@ interface CertsOptions extends ApiOption {
 }
 
 export function certsCommand(): Command {
-	return withApiOption(new Command("certs"))
-		.description("Shows every certificate: whose, where, from which issuer, how long it lasts; and roots and issuers.")
-		.argument("[name]", "only this proxy or service account")
-		.option("-n, --namespace <name>", "namespace", "default")
-		.option("-A, --all-namespaces", "in all namespaces, and those of nodes and control planes")
-		.addOption(
-			new Option("-o, --output <format>", "how to print").choices(["table", "wide", "json", "yaml"]).default("table"),
-		)
-		.action(showCertificates)
-		.addCommand(rotateCommand("root"))
-		.addCommand(rotateCommand("issuer"))
-		.addCommand(rotateLeafCommand())
-		.addCommand(recoverCommand());
+	return (
+		withApiOption(new Command("certs"))
+			.description(
+				"Shows every certificate: whose, where, from which issuer, how long it lasts; and roots and issuers.",
+			)
+			.argument("[name]", "only this proxy or service account")
+			.option("-n, --namespace <name>", "namespace", "default")
+			.option("-A, --all-namespaces", "in all namespaces, and those of nodes and control planes")
+			.addOption(
+				new Option("-o, --output <format>", "how to print").choices(["table", "wide", "json", "yaml"]).default("table"),
+			)
+			// Its subcommands have options of the same names.
+			.enablePositionalOptions()
+			.action(showCertificates)
+			.addCommand(rotateCommand("root"))
+			.addCommand(rotateCommand("issuer"))
+			.addCommand(rotateLeafCommand())
+			.addCommand(recoverCommand())
+	);
 }
 
 async function showCertificates(name: string | undefined, options: CertsOptions): Promise<void> {

@@ -22,6 +22,7 @@ interface RotateOptions extends ApiOption {
 }
 
 const lookEveryMs = 250;
+const patienceMs = 3_000;
 
 export function rotateCommand(kind: RotationKind): Command {
 	const what =
@@ -77,8 +78,11 @@ async function follow(kind: RotationKind, begun: RotationState, options: RotateO
 	const endMs = performance.now() + timeoutMs;
 	const startedMs = performance.now();
 	let lastLine = "";
+	let stage = { epoch: -1, sinceMs: startedMs };
 	for (let state = begun; ; ) {
-		const line = lineOf(state);
+		if (state.epoch !== stage.epoch) stage = { epoch: state.epoch, sinceMs: performance.now() };
+		// At the beginning of a stage everybody is missing for a moment.
+		const line = lineOf(state, performance.now() - stage.sinceMs >= patienceMs);
 		if (line !== lastLine && options.output === "text")
 			print(`${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
 		lastLine = line;
@@ -94,10 +98,10 @@ async function follow(kind: RotationKind, begun: RotationState, options: RotateO
 	}
 }
 
-function lineOf(state: RotationState): string {
+function lineOf(state: RotationState, isLong: boolean): string {
 	if (state.phase === "idle") return state.last ? `${state.last.kind}: ${state.last.outcome}` : "idle";
 	const waits = [...renderBlockers(state.blockers), ...(state.failure === undefined ? [] : [state.failure])];
-	return waits.length === 0 ? state.stage : `${state.stage}: waits for ${waits.join("; ")}`;
+	return waits.length === 0 || !isLong ? state.stage : `${state.stage}: waits for ${waits.join("; ")}`;
 }
 
 function finish(kind: RotationKind, state: RotationState, options: RotateOptions): void {
