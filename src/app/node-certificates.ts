@@ -256,19 +256,20 @@ export class NodeCertificates {
 		const key = this.#workloads.keyOf(proxyId);
 		if (!key) return "it has no certificate yet";
 		if (key.issuerKeyId !== bundle.issuerKeyId) return "its certificate comes from another issuer";
-		const use = this.#secrets?.useOf(proxyId) ?? "waiting";
-		if (use === "confirmed") return undefined;
-		if (use === "refused") return "its Envoy has refused the secrets";
-		if (use === "waiting") return "its Envoy has not confirmed the secrets yet";
+		const use = this.#secrets?.useOf(proxyId);
+		if (!use || use.state === "waiting") return "its Envoy has not confirmed the secrets yet";
+		if (use.state === "refused") return "its Envoy has refused the secrets";
+		if (use.unasked.length === 0) return undefined;
 		// Nobody asks: right for an Envoy that needs none. One that has some from before must ask again first.
-		const has = await hasSecrets(this.#deps.adminOf(proxyId));
-		return has === false ? undefined : "its Envoy does not ask for its secrets";
+		const has = await hasSecret(this.#deps.adminOf(proxyId), use.unasked);
+		return has === false ? undefined : `its Envoy does not ask for ${use.unasked.join(", ")}`;
 	}
 }
 
-/** Whether an Envoy holds secrets of its workload; undefined when it does not answer. */
-async function hasSecrets(admin: EnvoyAdmin | undefined): Promise<boolean | undefined> {
+/** Whether an Envoy holds one of these secrets; undefined when it does not answer. */
+async function hasSecret(admin: EnvoyAdmin | undefined, names: readonly string[]): Promise<boolean | undefined> {
 	const answer = await admin?.get("/config_dump?resource=dynamic_active_secrets");
 	if (answer?.status !== 200) return undefined;
-	return /"name":\s*"(?:default|ROOTCA)"/.test(answer.body);
+	const { configs = [] } = JSON.parse(answer.body) as { readonly configs?: readonly { readonly name?: string }[] };
+	return configs.some(({ name }) => name !== undefined && names.includes(name));
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -202,6 +203,28 @@ describe("a node's own identity", () => {
 		await Promise.all(["a", "b", "c"].map(ask));
 		await ask("d");
 		assert.equal(c.connections() - before, 1);
+	});
+
+	it("is renewed by the next control plane when the first is gone or hangs", async () => {
+		const ca = join(directory, `ca-${made++}`);
+		const [one, two] = [await control({ directory: ca }), await control({ directory: ca })];
+		const hung = createServer(() => {});
+		await new Promise<void>((resolve) => hung.listen(0, "127.0.0.1", resolve));
+		ends.push(() => hung.close());
+		const { port } = hung.address() as AddressInfo;
+		const n = node([one, { port }, two], { token: one.newToken("n1") });
+		await n.joined();
+		one.close();
+		const security = n.identity.security();
+		assert.ok(security);
+		const message = encodeCreateCertificateRequest({ csr: requestFor(newKey()), validitySeconds: 0 });
+		const before = performance.now();
+		await n.caller.call(security, { path: createCertificatePath, message });
+		assert.ok(performance.now() - before < 4_000);
+		const again = performance.now();
+		await n.caller.call(security, { path: createCertificatePath, message });
+		assert.ok(performance.now() - again < 500, "the one that answered comes first");
+		assert.deepEqual(two.asked, ["renew n1", "renew n1"]);
 	});
 
 	it("does not show itself to a server of another trust", async () => {

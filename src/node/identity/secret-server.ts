@@ -17,8 +17,14 @@ export interface SecretServer {
 	close(): Promise<void>;
 }
 
-/** `unasked`: no open stream asks for one or both of them. */
-export type SecretUse = "confirmed" | "waiting" | "refused" | "unasked";
+export interface SecretUse {
+	/** Of those that it asks for. */
+	readonly state: "confirmed" | "waiting" | "refused";
+	/** Those that no open stream asks for: `default`, `ROOTCA`. */
+	readonly unasked: readonly string[];
+}
+
+const names = ["default", "ROOTCA"];
 
 export interface SecretServerDeps {
 	/** Whether a node id is one of this machine's proxies. */
@@ -62,17 +68,19 @@ export async function startSecretServer(socketPath: string, deps: SecretServerDe
 	return {
 		publish: (proxyId) => server.publish([proxyId]),
 		useOf(proxyId) {
-			if (server.applications(proxyId, typeUrls.secret, "default", "").length === 0) return "unasked";
+			if (server.applications(proxyId, typeUrls.secret, "default", "").length === 0)
+				return { state: "confirmed", unasked: names };
 			const secrets = configFor(proxyId)?.get(typeUrls.secret);
-			const uses = ["default", "ROOTCA"].map((name): SecretUse => {
-				const version = findResource(secrets, name)?.version;
-				if (version === undefined) return "waiting";
-				const states = server.applications(proxyId, typeUrls.secret, name, version).map(({ state }) => state);
-				if (states.includes("rejected")) return "refused";
-				if (states.includes("pending")) return "waiting";
-				return states.includes("applied") ? "confirmed" : "unasked";
+			if (!secrets) return { state: "waiting", unasked: [] };
+			const states = names.map((name) => {
+				const version = findResource(secrets, name)?.version ?? "";
+				return server.applications(proxyId, typeUrls.secret, name, version).map(({ state }) => state);
 			});
-			return (["refused", "waiting", "unasked"] as const).find((use) => uses.includes(use)) ?? "confirmed";
+			const all = new Set(states.flat());
+			return {
+				state: all.has("rejected") ? "refused" : all.has("pending") ? "waiting" : "confirmed",
+				unasked: names.filter((_, index) => states[index]?.every((state) => state === "notWanted")),
+			};
 		},
 		close: () => server.close(),
 	};

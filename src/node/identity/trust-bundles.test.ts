@@ -18,13 +18,13 @@ authority.addRoot();
 const second = authority.bundle();
 const derOf = (pem = ""): Uint8Array => new X509Certificate(pem).raw;
 
-function setUp() {
+function setUp(lackOf?: () => Promise<string | undefined>) {
 	const clock = new VirtualClock();
 	const state = { lack: new Map<string, string>(), said: [] as string[], changed: [] as string[] };
 	const bundles = new TrustBundles({
 		trustDomain: () => "cluster.local",
 		onChanged: (proxyId) => state.changed.push(proxyId),
-		lackOf: async (proxyId) => state.lack.get(proxyId),
+		lackOf: lackOf ?? (async (proxyId) => state.lack.get(proxyId)),
 		clock,
 		log: silentLog,
 	});
@@ -94,6 +94,14 @@ describe("a trust bundle", () => {
 		bundles.forget("q");
 		assert.equal(bundles.allRoots().length, 1);
 		assert.deepEqual(state.changed, ["p", "q", "q"]);
+	});
+
+	it("is not confirmed when nobody can tell whether it is in force", async () => {
+		const { bundles, state, deliver, settle } = setUp(() => Promise.reject(new Error("Envoy speaks nonsense")));
+		deliver("p", first);
+		await settle();
+		assert.deepEqual(state.said, []);
+		assert.match(bundles.pending().get("p") ?? "", /nonsense/);
 	});
 
 	const newRoot = second.roots.find((root) => !first.roots.includes(root));

@@ -92,7 +92,7 @@ export class TrustBundles {
 	}
 
 	async #check(proxyId: string, entry: Entry): Promise<void> {
-		const lack = await this.#deps.lackOf(proxyId, entry.bundle);
+		const lack = await this.#deps.lackOf(proxyId, entry.bundle).catch(String);
 		if (this.#entries.get(proxyId) !== entry || !entry.pending) return;
 		if (lack === undefined) {
 			const { pending } = entry;
