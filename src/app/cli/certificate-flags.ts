@@ -12,6 +12,7 @@ export interface CertificateFlags {
 	readonly caKey: AuthorityKeyType;
 	readonly caPassphraseFile?: string;
 	readonly leafTtl: number;
+	readonly rotationSettle: number;
 	readonly tokenIssuer?: string;
 	readonly tokenKeys?: string;
 	readonly tokenAudience: string;
@@ -36,6 +37,11 @@ export function withCertificateFlags(command: Command): Command {
 			new Option("--leaf-ttl <duration>", "life of certificates, when who asks wishes none; at most 2160h")
 				.argParser(leafTtl)
 				.default(86_400_000, "24h"),
+		)
+		.addOption(
+			new Option("--rotation-settle <duration>", "how long each stage of a rotation is held once all have confirmed it")
+				.argParser(durationMs)
+				.default(5_000, "5s"),
 		)
 		.option("--token-issuer <url>", "take bearer tokens of this issuer for the service accounts that they name")
 		.option("--token-keys <file>", "JSON Web Key Set of that issuer")

@@ -93,6 +93,7 @@ async function runControl(flags: ControlFlags): Promise<void> {
 				trustDomain: flags.trustDomain,
 				api: flags.api,
 				certificates: certificateOptions(flags),
+				rotation: { settleMs: flags.rotationSettle },
 				snapshot: { clusterId: flags.clusterId, network: flags.network },
 				...(flags.data === undefined ? {} : { dataDirectory: flags.data }),
 				...(flags.ca === undefined ? {} : { caDirectory: flags.ca }),

@@ -38,6 +38,8 @@ export function controlCommand(
 		`${control.address}:${apiPort}`,
 		"--id",
 		control.name,
+		"--rotation-settle",
+		"1s",
 	]);
 }
 

@@ -162,9 +162,12 @@ const strict: TourStep = {
 	},
 };
 
+/** A connection from before a change of policy serves one more request by the old one, then it is closed. */
+const mostFromBefore = 8;
+
 const denied: TourStep = {
 	title: "A policy denies one caller: the product page may not ask details any more",
-	expected: "details 100 × 403, reviews 100 × 200; without the policy details 100 × 200",
+	expected: `details 403 but for one request at most on each of up to ${mostFromBefore} open connections, reviews 100 × 200; then the reverse`,
 	file: "deny-caller.yaml",
 	async run(mesh) {
 		await mesh.apply("deny-caller.yaml");
@@ -172,7 +175,9 @@ const denied: TourStep = {
 		const reviews = await mesh.send({ path: reviewsPath, requests: 100, concurrency: 4 });
 		await mesh.remove("deny-caller.yaml");
 		const again = await mesh.send({ path: detailsPath, requests: 100, concurrency: 4 });
-		const ok = answered(details, "403") === 100 && answered(reviews, "200") === 100 && answered(again, "200") === 100;
+		const isChanged = (report: LoadReport, from: string, to: string): boolean =>
+			answered(report, to) >= 100 - mostFromBefore && answered(report, to) + answered(report, from) === 100;
+		const ok = isChanged(details, "200", "403") && answered(reviews, "200") === 100 && isChanged(again, "403", "200");
 		const measured = `details ${outcomes(details)}; reviews ${outcomes(reviews)}; without it details ${outcomes(again)}`;
 		return { ok, measured, reports: [details, reviews, again] };
 	},
