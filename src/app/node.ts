@@ -3,6 +3,8 @@
 
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
+import { plaintextPorts } from "../envoy/listener/plaintext-ports.ts";
+import { virtualInboundListener } from "../envoy/names.ts";
 import { proxyUid } from "../hotswitch/render-redirect.ts";
 import { blockedDirectories } from "../node/blocked-directories.ts";
 import { startCacheServer } from "../node/cache-server.ts";
@@ -19,6 +21,8 @@ import type { PodSpec } from "../node/plan/pod-spec.ts";
 import { listenOnSocket, secureSocket } from "../node/unix-server.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { summarizeDeltaResponse } from "../xds/relay-message.ts";
+import { type EncodedResource, typeUrls } from "../xds/resource.ts";
 import { startXdsRelay, type XdsRelay } from "../xds/wire/xds-relay.ts";
 import { type IdentityStatus, NodeCertificates, type NodeSecurity } from "./node-certificates.ts";
 
@@ -106,6 +110,11 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		},
 		{ clock, log },
 	);
+	const allowPlaintext = (proxyId: string, listeners: Iterable<EncodedResource>): void => {
+		for (const listener of listeners)
+			if (listener.name === virtualInboundListener)
+				agent.supervisorOf(pods.get(proxyId) ?? "")?.allowPlaintext(plaintextPorts(listener));
+	};
 	const started = Promise.withResolvers<void>();
 	const api = createNodeApi(agent, certificates, started.promise);
 	const metrics = createMetricsServer(agent, (pod) => certificates.metrics(proxyIdOf(pod, domainSuffix)));
@@ -123,6 +132,10 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	await certificates.listen(paths.secretSocket);
 	if (certificates.isOn) await secureSocket(paths.secretSocket, forEnvoys);
 	await cache.keep(pods.keys());
+	for (const proxyId of pods.keys()) {
+		const kept = (await cache.load(proxyId))?.get(typeUrls.listener)?.parts ?? [];
+		for (const part of kept) allowPlaintext(proxyId, part.resources.values());
+	}
 	const cacheServer = await startCacheServer(paths.cacheSocket, { cache, clock, log });
 	await secureSocket(paths.cacheSocket, { mode: 0o600 });
 	relay = await startXdsRelay(
@@ -135,7 +148,10 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				socketPath: paths.cacheSocket,
 				has: (proxyId) => cache.has(proxyId),
 				onAccepted: (proxyId, accepted) => {
-					if (pods.has(proxyId)) cache.accept(proxyId, accepted);
+					if (!pods.has(proxyId)) return;
+					cache.accept(proxyId, accepted);
+					if (accepted.typeUrl === typeUrls.listener)
+						allowPlaintext(proxyId, summarizeDeltaResponse(accepted.bytes).resources);
 				},
 			},
 			...certificates.relayOptions(),

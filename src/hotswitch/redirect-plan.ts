@@ -3,7 +3,10 @@
 
 import { cidrFamilyOf, type IpFamily, ipFamilyOf } from "./ip-text.ts";
 
-/** `TPROXY`: inbound falls through to the application when no Envoy listens. `NONE`: nothing is redirected. */
+/**
+ * `TPROXY`: when no Envoy listens, inbound falls through to the application on ports that take plaintext. `NONE`: nothing is
+ * redirected.
+ */
 export type InterceptionMode = "REDIRECT" | "TPROXY" | "NONE";
 
 /** `all`, or only these. */
@@ -14,6 +17,16 @@ export interface PortRange {
 	readonly last: number;
 }
 
+/** Ports on which the application may be reached without its proxy: `others` is every port that is no exception. */
+export interface PlaintextPorts {
+	readonly others: boolean;
+	/** Ports of which the opposite holds; sorted. */
+	readonly except: readonly number[];
+}
+
+/** Until it is known what the workload takes, nothing passes its proxy by. */
+export const noPlaintext: PlaintextPorts = { others: false, except: [] };
+
 export interface RedirectPlan {
 	/** Printed in the table's comment, `default/reviews-v1-abc`. */
 	readonly owner: string;
@@ -22,6 +35,8 @@ export interface RedirectPlan {
 	readonly families: readonly IpFamily[];
 	readonly inboundPorts: Selection<PortRange>;
 	readonly inboundExcludedPorts: readonly PortRange[];
+	/** Where connections may go past an Envoy that is gone; elsewhere they are refused. */
+	readonly plaintext: PlaintextPorts;
 	readonly outboundPorts: readonly PortRange[];
 	readonly outboundExcludedPorts: readonly PortRange[];
 	readonly outboundRanges: Selection<string>;
@@ -43,6 +58,8 @@ export interface RedirectInput {
 	readonly mode: InterceptionMode;
 	readonly ips: readonly string[];
 	readonly annotations: Readonly<Record<string, string>>;
+	/** Default: none. */
+	readonly plaintext?: PlaintextPorts;
 	readonly dns?: { readonly address: string; readonly port: number };
 }
 
@@ -100,6 +117,7 @@ export function planRedirect(input: RedirectInput): {
 		families,
 		inboundPorts: isAll("includeInboundPorts") ? "all" : portsOf("includeInboundPorts"),
 		inboundExcludedPorts: portsOf("excludeInboundPorts"),
+		plaintext: input.plaintext ?? noPlaintext,
 		outboundPorts: portsOf("includeOutboundPorts"),
 		outboundExcludedPorts: portsOf("excludeOutboundPorts"),
 		outboundRanges: isAll("includeOutboundIPRanges") ? "all" : rangesOf("includeOutboundIPRanges"),

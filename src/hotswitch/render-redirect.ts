@@ -1,6 +1,6 @@
 // Prints a RedirectPlan as the whole nftables table `inet keepmesh`, to be loaded by one `nft -f -` in the pod's network
 // namespace: one atomic transaction, harmless when repeated. Outbound is a NAT redirect; inbound is TPROXY, which lets
-// connections through to the application while nobody listens on 15006, or a NAT redirect.
+// connections through to the application while nobody listens on 15006, where it takes plaintext; or a NAT redirect.
 
 import { cidrFamilyOf, type IpFamily } from "./ip-text.ts";
 import type { PortRange, RedirectPlan } from "./redirect-plan.ts";
@@ -38,16 +38,21 @@ export function renderRedirect(plan: RedirectPlan, firstRules: readonly string[]
 
 /**
  * Text that redirects no new connection, but keeps those that Envoy has: while a NAT chain stands, even an empty one, the
- * kernel goes on translating their packets. Without any they would hang.
+ * kernel goes on translating their packets. Without any they would hang. Where plaintext is not taken, new connections from
+ * outside are refused.
  */
-export function renderReleasedRedirect(owner: string): string {
+export function renderReleasedRedirect(plan: RedirectPlan): string {
+	const refused = refusals(plan).map((rule) => `ct state new ${rule}`);
 	return [
-		`# released redirect of ${owner}`,
+		`# released redirect of ${plan.owner}`,
 		"table inet keepmesh",
 		"delete table inet keepmesh",
 		"table inet keepmesh {",
 		...chain("outbound", "type nat hook output priority -100", []),
 		...chain("inbound", "type nat hook prerouting priority dstnat", []),
+		...(refused.length > 0
+			? chain("refused", "type filter hook prerouting priority mangle", [...inboundReturns(plan), ...refused])
+			: []),
 		"}",
 		"",
 	].join("\n");
@@ -101,7 +106,19 @@ function tproxyChain(plan: RedirectPlan, firstRules: readonly string[]): readonl
 		rules.push(
 			`meta nfproto ipv${family} ${inboundMatch(plan)} fib daddr type local tproxy ${family === 4 ? "ip" : "ip6"} to :15006 ct mark set ${redirectMark} accept`,
 		);
+	rules.push(...refusals(plan));
 	return chain("inbound", "type filter hook prerouting priority mangle", rules);
+}
+
+/** For inbound connections that no Envoy has taken, on ports where plaintext must not reach the application. */
+function refusals(plan: RedirectPlan): readonly string[] {
+	const { others, except } = plan.plaintext;
+	if (plan.inbound === "NONE" || (others && except.length === 0)) return [];
+	const exceptions = ports(except.map((port) => ({ first: port, last: port })));
+	const closed = except.length === 0 ? "" : others ? `tcp dport ${exceptions} ` : `tcp dport != ${exceptions} `;
+	return plan.families.map(
+		(family) => `meta nfproto ipv${family} ${inboundMatch(plan)} ${closed}fib daddr type local reject with tcp reset`,
+	);
 }
 
 function redirectChain(plan: RedirectPlan, firstRules: readonly string[]): readonly string[] {

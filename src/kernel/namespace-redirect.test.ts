@@ -6,8 +6,8 @@ import { once } from "node:events";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { planRedirect } from "../hotswitch/redirect-plan.ts";
-import { renderRedirect } from "../hotswitch/render-redirect.ts";
+import { noPlaintext, type PlaintextPorts, planRedirect } from "../hotswitch/redirect-plan.ts";
+import { renderRedirect, renderReleasedRedirect } from "../hotswitch/render-redirect.ts";
 import { envoyAdmin } from "../node/envoy-admin.ts";
 import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
 import { envoyCommand } from "../node/plan/envoy-command.ts";
@@ -67,11 +67,22 @@ describe("the redirect in a pod's namespace", { skip: cannotRun }, () => {
 	let envoy: ChildProcess | undefined;
 	let adminSocket = "";
 
+	const load = async (ruleset: string) =>
+		assert.deepEqual(await applyRedirect(pod.netns, { ruleset, ipv6: false, lowPorts: false }), { ok: true });
 	const apply = async (mode: "TPROXY" | "REDIRECT", annotations: Readonly<Record<string, string>> = {}) => {
 		const { plan } = planRedirect({ owner: "default/app", mode, ips: [pod.ip], annotations });
-		assert.deepEqual(await applyRedirect(pod.netns, { ruleset: renderRedirect(plan), ipv6: false, lowPorts: false }), {
-			ok: true,
-		});
+		await load(renderRedirect(plan));
+	};
+	const planWith = (plaintext: PlaintextPorts, mode: "TPROXY" | "REDIRECT" = "TPROXY") =>
+		planRedirect({ owner: "default/app", mode, ips: [pod.ip], annotations: {}, plaintext }).plan;
+	/** Which of the application's ports answer the client. */
+	const answering = async (): Promise<readonly number[]> => {
+		const open: number[] = [];
+		for (const port of [8080, 8081]) {
+			const { status } = await client.run<{ status?: number }>({ op: "http", host: pod.ip, port });
+			if (status === 200) open.push(port);
+		}
+		return open;
 	};
 	const startEnvoy = async (transparent: boolean) => {
 		const bootstrap = join(rig.directory, "bootstrap.json");
@@ -220,13 +231,32 @@ describe("the redirect in a pod's namespace", { skip: cannotRun }, () => {
 			});
 		});
 
-	it("with TPROXY lets inbound through to the application when Envoy is dead", async () => {
-		await startEnvoy(true);
-		await apply("TPROXY");
-		await stopEnvoy("SIGKILL");
-		const echo = await get(client, pod.ip, 8080);
-		assert.deepEqual([echo.name, echo.remoteAddress], ["app", client.ip]);
-	});
+	const dead: readonly (readonly [string, PlaintextPorts | undefined, readonly number[]])[] = [
+		["nowhere, as long as nobody has said what it takes", undefined, []],
+		["where it takes plaintext", { others: true, except: [] }, [8080, 8081]],
+		["but not on ports that do not take plaintext", { others: true, except: [8080] }, [8081]],
+		["on those ports alone that take plaintext", { others: false, except: [8080] }, [8080]],
+	];
+	for (const [where, plaintext, expected] of dead) {
+		it(`with TPROXY lets inbound through to the application when Envoy is dead, ${where}`, async () => {
+			await startEnvoy(true);
+			await load(renderRedirect(planWith(plaintext ?? noPlaintext)));
+			assert.deepEqual(await answering(), [8080, 8081], "through Envoy");
+			await stopEnvoy("SIGKILL");
+			assert.deepEqual(await answering(), expected);
+			assert.equal((await get(pod, pod.ip, 8080)).name, "app", "the pod itself is not concerned");
+		});
+	}
+
+	for (const mode of ["TPROXY", "REDIRECT"] as const) {
+		it(`of ${mode}, once released, lets new connections in only where plaintext is taken`, async () => {
+			await load(renderReleasedRedirect(planWith({ others: true, except: [] }, mode)));
+			assert.deepEqual(await answering(), [8080, 8081]);
+			await load(renderReleasedRedirect(planWith({ others: false, except: [8081] }, mode)));
+			assert.deepEqual(await answering(), [8081]);
+			assert.equal((await get(pod, client.ip, 9090)).name, "outside", "outbound goes on");
+		});
+	}
 
 	it("sends excluded address ranges directly", async () => {
 		await apply("TPROXY", { "traffic.sidecar.istio.io/excludeOutboundIPRanges": "10.77.0.0/24,10.77.0.2/32" });

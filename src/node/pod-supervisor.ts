@@ -3,7 +3,7 @@
 
 import { realpathSync } from "node:fs";
 import { chmod, chown, mkdir, rm } from "node:fs/promises";
-import { planRedirect, type RedirectPlan } from "../hotswitch/redirect-plan.ts";
+import { type PlaintextPorts, planRedirect, type RedirectPlan } from "../hotswitch/redirect-plan.ts";
 import { proxyUid, renderRedirect, renderReleasedRedirect } from "../hotswitch/render-redirect.ts";
 import { applyRedirect, removeRedirect } from "../kernel/namespace-redirect.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
@@ -46,16 +46,26 @@ export interface PodSupervisorDeps {
 	readonly maxLogBytes?: number;
 }
 
+const leavingPhases: ReadonlySet<ProxyState["phase"]> = new Set([
+	"releasing",
+	"settling",
+	"stopping",
+	"stopped",
+	"failed",
+]);
+
 export class PodSupervisor {
 	readonly pod: PodSpec;
 	readonly paths: PodPaths;
 	readonly admin: EnvoyAdmin;
-	readonly plan: RedirectPlan;
 	readonly warnings: readonly string[];
 	readonly #deps: PodSupervisorDeps;
 	readonly #config: ProxyMachineConfig;
 	readonly #timers = new Map<ProxyTimer, Cancel>();
 	readonly #waiting = new Set<(state: ProxyState) => boolean>();
+	#plan: RedirectPlan;
+	/** Changes of the kernel, one after the other. */
+	#kernel: Promise<unknown> = Promise.resolve();
 	#state: ProxyState = newProxy;
 	#process: SurvivingProcess | undefined;
 	readonly #finished = Promise.withResolvers<void>();
@@ -75,8 +85,12 @@ export class PodSupervisor {
 			annotations: pod.annotations,
 			...(pod.dnsCapture && deps.dns ? { dns: deps.dns } : {}),
 		});
-		this.plan = plan;
+		this.#plan = plan;
 		this.warnings = problems.map((problem) => `${problem.annotation}: ${problem.message}; ${problem.hint}`);
+	}
+
+	get plan(): RedirectPlan {
+		return this.#plan;
 	}
 
 	get state(): ProxyState {
@@ -127,6 +141,14 @@ export class PodSupervisor {
 	/** Resolves when it has been stopped and its files are gone. */
 	get finished(): Promise<void> {
 		return this.#finished.promise;
+	}
+
+	/** Where the application may be reached when its Envoy is gone. Until this was said: nowhere. */
+	allowPlaintext(plaintext: PlaintextPorts): void {
+		if (this.#closed || JSON.stringify(plaintext) === JSON.stringify(this.#plan.plaintext)) return;
+		this.#plan = { ...this.#plan, plaintext };
+		// What stands for a pod that leaves is made anew only when it is released.
+		this.#run(() => this.#applyRedirect(({ phase, redirected }) => redirected && !leavingPhases.has(phase)));
 	}
 
 	/** Leaves Envoy and redirect as they are and forgets about them: for an agent that ends. */
@@ -235,22 +257,34 @@ export class PodSupervisor {
 		});
 	}
 
-	async #applyRedirect(): Promise<ProxyEvent> {
-		const result = await applyRedirect(this.pod.netns, {
-			ruleset: renderRedirect(this.plan),
-			ipv6: this.plan.families.includes(6),
-			lowPorts: this.pod.proxy === "router",
+	/** Nothing is done when the condition does not hold by the time that it is this change's turn. */
+	#applyRedirect(isWanted: (state: ProxyState) => boolean = () => true): Promise<ProxyEvent | undefined> {
+		return this.#inOrder(async () => {
+			if (!isWanted(this.#state)) return undefined;
+			const result = await applyRedirect(this.pod.netns, {
+				ruleset: renderRedirect(this.plan),
+				ipv6: this.plan.families.includes(6),
+				lowPorts: this.pod.proxy === "router",
+			});
+			if (result.ok) return { type: "redirectApplied" };
+			return { type: "redirectRefused", because: `${result.message}; ${result.hint}` };
 		});
-		if (result.ok) return { type: "redirectApplied" };
-		return { type: "redirectRefused", because: `${result.message}; ${result.hint}` };
 	}
 
-	async #releaseRedirect(): Promise<ProxyEvent> {
-		const ruleset = renderReleasedRedirect(this.plan.owner);
-		// A namespace that has gone, as after the end of a pod, needs no release.
-		const released = await applyRedirect(this.pod.netns, { ruleset, ipv6: false, lowPorts: false });
-		if (!released.ok) this.#deps.log.debug({ pod: this.plan.owner, ...released }, "redirect was not released");
-		return { type: "redirectReleased" };
+	#releaseRedirect(): Promise<ProxyEvent> {
+		return this.#inOrder(async () => {
+			const ruleset = renderReleasedRedirect(this.plan);
+			// A namespace that has gone, as after the end of a pod, needs no release.
+			const released = await applyRedirect(this.pod.netns, { ruleset, ipv6: false, lowPorts: false });
+			if (!released.ok) this.#deps.log.debug({ pod: this.plan.owner, ...released }, "redirect was not released");
+			return { type: "redirectReleased" };
+		});
+	}
+
+	#inOrder<Result>(change: () => Promise<Result>): Promise<Result> {
+		const done = this.#kernel.then(change);
+		this.#kernel = done.catch(() => {});
+		return done;
 	}
 
 	async #startProcess(): Promise<ProxyEvent | undefined> {

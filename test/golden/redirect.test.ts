@@ -24,6 +24,20 @@ const every: RedirectInput = {
 
 const cases: Readonly<Record<string, RedirectInput>> = {
 	"tproxy-ipv4": { owner: "default/app", mode: "TPROXY", ips: ["10.1.0.5"], annotations: {} },
+	"tproxy-takes-plaintext": {
+		owner: "default/app",
+		mode: "TPROXY",
+		ips: ["10.1.0.5"],
+		annotations: {},
+		plaintext: { others: true, except: [] },
+	},
+	"tproxy-strict-but-two": {
+		owner: "default/app",
+		mode: "TPROXY",
+		ips: ["10.1.0.5"],
+		annotations: {},
+		plaintext: { others: false, except: [8080, 9000] },
+	},
 	"redirect-ipv4": { owner: "default/app", mode: "REDIRECT", ips: ["10.1.0.5"], annotations: {} },
 	"tproxy-everything": every,
 	"only-some-inbound-ports": {

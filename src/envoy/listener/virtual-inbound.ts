@@ -28,6 +28,9 @@ import { socketAddress } from "./socket-address.ts";
 import { tcpProxy } from "./tcp-proxy.ts";
 
 export const virtualInboundPort = 15006;
+export const blackHoleChain = "virtualInbound-blackhole";
+/** Of chains that let nothing in, for want of a certificate. */
+export const closedChainSuffix = "-closed";
 
 /** How long a client may take for its TLS handshake; gateways give it the same. */
 const handshakeTimeout = durationFromMs(15_000);
@@ -54,7 +57,7 @@ export function generateInboundListeners(view: InboundView, workloadCertificate:
 	const chains = new FilterChains();
 	chains.add(
 		{ destinationPort: virtualInboundPort },
-		{ name: "virtualInbound-blackhole", filters: [proxyTo(view, blackHoleCluster)] },
+		{ name: blackHoleChain, filters: [proxyTo(view, blackHoleCluster)] },
 	);
 	for (const target of targets) {
 		const { destinationPort } = target;
@@ -62,7 +65,7 @@ export function generateInboundListeners(view: InboundView, workloadCertificate:
 			chains.add(
 				{ ...chain.match, ...(destinationPort !== undefined && { destinationPort }) },
 				{
-					name: chain.as === "closed" ? `${target.name}-closed` : target.name,
+					name: chain.as === "closed" ? `${target.name}${closedChainSuffix}` : target.name,
 					filters: filtersOf(view, target, chain),
 					...(chain.mutualTls && { transportSocket: inboundMutualTls(mesh), handshakeTimeout }),
 				},
