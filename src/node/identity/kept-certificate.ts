@@ -142,10 +142,10 @@ export class KeptCertificate {
 			this.#because = error instanceof Error ? error.message : String(error);
 			this.#run({ type: "failed" });
 			const { facts, log } = this.#deps;
-			const failures = this.#state.failures;
+			const { alarmed, failures } = this.#state;
 			// The first retries come within a second: a moment's trouble is not worth a line.
-			const level = failures < 5 ? "debug" : "warn";
-			log[level]({ ...facts, failures, because: this.#because }, "no certificate yet");
+			const level = alarmed ? "error" : failures < 5 ? "debug" : "warn";
+			log[level]({ ...facts, failures, because: this.#because }, "no new certificate");
 		}
 	}
 }
