@@ -21,9 +21,13 @@ const metadataHosts = new Set([
 	"metadata.goog",
 	"instance-data",
 	"instance-data.ec2.internal",
+	// Alibaba, Azure, Oracle.
 	"100.100.100.200",
 	"168.63.129.16",
+	"192.0.0.192",
+	// Amazon, Google.
 	"[fd00:ec2::254]",
+	"[fd20:ce::254]",
 ]);
 
 export function checkFetchUri(uri: string, path: Path, findings: Findings): void {
@@ -50,13 +54,19 @@ export function fetchUriError(uri: string): FetchUriError | undefined {
 	return what ? { message: `is not fetched: ${what}`, refused: true } : undefined;
 }
 
-/** Why nothing is fetched from this host (a name, an IPv4 address, an IPv6 address with or without brackets). */
+/** Why nothing is fetched from this host (a name, an IPv4 address, an IPv6 address with or without brackets or zone). */
 export function refusedHost(host: string): string | undefined {
-	const url = parseUrl(`http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}/`);
-	const name = (url?.hostname ?? host).toLowerCase().replace(/\.$/, "");
+	const bare = host.replace(/%.*$/, "");
+	const url = parseUrl(`http://${bare.includes(":") && !bare.startsWith("[") ? `[${bare}]` : bare}/`);
+	const name = (url?.hostname ?? bare).toLowerCase().replace(/\.$/, "");
 	if (metadataHosts.has(name)) return "it is a cloud's metadata service";
 	if (name === "localhost" || name.endsWith(".localhost")) return ownMachine;
 	return refusedIpv4(name) ?? (name.startsWith("[") ? refusedIpv6(name.slice(1, -1)) : undefined);
+}
+
+/** Refused except in labs. */
+export function isOwnMachine(host: string): boolean {
+	return refusedHost(host) === ownMachine;
 }
 
 function refusedIpv4(address: string): string | undefined {
@@ -66,19 +76,39 @@ function refusedIpv4(address: string): string | undefined {
 	if (first === 127) return ownMachine;
 	if (first === 0) return "it is the address of nobody";
 	if (first === 169 && second === 254) return "it is link-local, where clouds have their metadata service";
+	if (first >= 224) return "it is no address of one machine";
 	return undefined;
 }
 
-/** `address` as the URL parser writes it: lower case, without leading zeros, with `::`. */
+/** `address` as the URL parser writes it: lower case, hexadecimal, without leading zeros, with `::`. */
 function refusedIpv6(address: string): string | undefined {
 	if (address === "::1") return ownMachine;
 	if (address === "::") return "it is the address of nobody";
 	if (/^fe[89ab]/.test(address)) return "it is link-local";
-	// IPv4 in IPv6: mapped (::ffff:a9fe:1), translated (64:ff9b::a9fe:1) and the old form (::a9fe:1).
-	const inner = /^(?:::ffff:|64:ff9b::|::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address);
-	if (!inner) return undefined;
-	const [high, low] = [Number.parseInt(inner[1] ?? "", 16), Number.parseInt(inner[2] ?? "", 16)];
-	return refusedIpv4(`${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`);
+	if (address.startsWith("ff")) return "it is no address of one machine";
+	const inner = ipv4Inside(groupsOf(address));
+	return inner === undefined ? undefined : refusedIpv4(inner);
+}
+
+/** IPv4 in IPv6: mapped (::ffff:a9fe:1), the old form (::a9fe:1), NAT64's (64:ff9b::a9fe:1), 6to4's (2002:a9fe:1::). */
+function ipv4Inside(groups: readonly number[]): string | undefined {
+	const ipv4 = (at: number): string => {
+		const [high = 0, low = 0] = groups.slice(at);
+		return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+	};
+	const isZero = groups.slice(0, 5).every((group) => group === 0);
+	if (isZero && (groups[5] === 0xffff || groups[5] === 0)) return ipv4(6);
+	if (groups[0] === 0x64 && groups[1] === 0xff9b) return ipv4(6);
+	return groups[0] === 0x2002 ? ipv4(1) : undefined;
+}
+
+function groupsOf(address: string): readonly number[] {
+	const numbers = (part: string): readonly number[] =>
+		part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16));
+	const [head = "", tail = ""] = address.split("::");
+	const [before, after] = [numbers(head), numbers(tail)];
+	const zeros = Array<number>(Math.max(0, 8 - before.length - after.length)).fill(0);
+	return [...before, ...zeros, ...after];
 }
 
 function parseUrl(text: string): URL | undefined {
