@@ -2,12 +2,15 @@
 
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { until } from "../../src/app/demo/applied-everywhere.ts";
+import { applyEverywhere, removeEverywhere, until } from "../../src/app/demo/applied-everywhere.ts";
+import { readRedirect } from "../../src/kernel/namespace-redirect.ts";
 import { labDown } from "../../src/lab/lab-down.ts";
 import type { LoadReport } from "../../src/lab/load/load-report.ts";
+import { processesInNamespaces } from "../../src/lab/namespace-processes.ts";
+import { netnsPath } from "../../src/lab/network.ts";
 import { FieldLab, fieldLabCannotRun, networkingDirectory } from "./field-lab.ts";
 
 const name = `kmtb${process.pid % 1_000_000}`;
@@ -249,6 +252,49 @@ describe("Bookinfo from the field", { skip: fieldLabCannotRun }, () => {
 					assertShares(await field.load(60), { [forOthers]: 1 });
 				});
 			});
+	});
+
+	it("under STRICT lets no plaintext in, not even past an Envoy that was killed; under PERMISSIVE it may pass", async () => {
+		const strict = `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default, namespace: istio-system }
+spec: { mtls: { mode: STRICT } }
+`;
+		const details = await field.pod("details");
+		const netns = netnsPath(details.netns);
+		const envoyOf = () => {
+			const found = processesInNamespaces([netns]).filter(
+				({ pid }) => readFileSync(`/proc/${pid}/comm`, "utf8") === "envoy\n",
+			);
+			assert.equal(found.length, 1);
+			return found[0]?.pid ?? 0;
+		};
+		/** Kills its Envoy, and asks until there is a new one that serves. */
+		const answersWhileGone = async (): Promise<readonly number[]> => {
+			const counts: number[] = [];
+			process.kill(envoyOf(), "SIGKILL");
+			const url = "http://details:9080/details/0";
+			const inMesh = field.get("productpage", url);
+			do counts.push((await field.get("client", `http://${details.address}:9080/details/0`)).status);
+			while ((await field.get("client", `http://${details.address}:15021/healthz/ready`)).status !== 200);
+			await inMesh;
+			assert.equal((await field.get("productpage", url)).status, 200);
+			return counts;
+		};
+		assert.equal((await answersWhileGone())[0], 200);
+		await applyEverywhere(field.lab, strict, "strict.yaml");
+		try {
+			assert.equal((await field.page()).status, 200, "gateway and sidecars speak mutual TLS");
+			assertShares(await field.load(100), { v1: 1 / 3, v2: 1 / 3, v3: 1 / 3 });
+			await until(
+				"the kernel knows",
+				async () => (await readRedirect(netns))?.includes("reject with tcp reset") ?? false,
+			);
+			assert.deepEqual(new Set(await answersWhileGone()), new Set([0]));
+		} finally {
+			await removeEverywhere(field.lab, strict, "strict.yaml");
+		}
 	});
 
 	it("leaves out no file of the directory", () => {
