@@ -24,8 +24,18 @@ export const tokenPayloadKey = "payload";
 
 type Requirement = MessageFields<typeof JwtRequirementSchema>;
 
+const remembered = new WeakMap<readonly JwtRuleView[], readonly HttpFilter[]>();
+
+/** Workloads with the same policies have the same list of rules, and so the same filters. */
 export function tokenFilters(rules: readonly JwtRuleView[], _mesh: MeshSettings): readonly HttpFilter[] {
-	if (rules.length === 0) return [];
+	const known = remembered.get(rules);
+	if (known) return known;
+	const made = rules.length === 0 ? [] : [tokenFilter(rules)];
+	remembered.set(rules, made);
+	return made;
+}
+
+function tokenFilter(rules: readonly JwtRuleView[]): HttpFilter {
 	const providerName = (rule: JwtRuleView): string => `origins-${rules.indexOf(rule)}`;
 	const requires = allOf(rulesByPlace(rules).map((group) => oneOrNone(group.map(providerName))));
 	const config = packAny(JwtAuthenticationSchema, {
@@ -39,7 +49,7 @@ export function tokenFilters(rules: readonly JwtRuleView[], _mesh: MeshSettings)
 		// Browsers send preflights without tokens, and may not be answered 401.
 		bypassCorsPreflight: true,
 	});
-	return [create(HttpFilterSchema, { name: tokenFilterName, configType: { case: "typedConfig", value: config } })];
+	return create(HttpFilterSchema, { name: tokenFilterName, configType: { case: "typedConfig", value: config } });
 }
 
 /** One of the providers accepts every token that is in the places where they look, or there is none. */
