@@ -32,6 +32,16 @@ export interface ServerCertificateDeps {
 	readonly onRenewed: (tls: ServerTls) => void;
 }
 
+/** The authority does not sign, not even for its own port. */
+export class CannotCertify extends Error {
+	readonly reason: string;
+
+	constructor(reason: string, because: string) {
+		super(because);
+		this.reason = reason;
+	}
+}
+
 const ttlMs = dayMs;
 const retryMs = 60_000;
 
@@ -82,7 +92,7 @@ export class ServerCertificate {
 			dnsNames,
 			ipAddresses: ipAddresses.map(addressBytes),
 		});
-		if (!signed.ok) throw new Error(signed.because);
+		if (!signed.ok) throw new CannotCertify(signed.reason, signed.because);
 		const halfLifeMs = (signed.notAfterMs - clock.wallMs()) / 2;
 		this.#cancel = clock.after(Math.max(1_000, halfLifeMs), () => this.#renew());
 		return {
