@@ -184,10 +184,11 @@ describe("the TLS port of the control plane", () => {
 
 	it("cuts a certificate's caller off when it expires on an open connection", async () => {
 		const identity = { trustDomain, namespace: "default", serviceAccount: "reviews" };
-		const client = issued(identity, authority, 1);
+		// Times in certificates are whole seconds, and what the connection costs must fit in.
+		const client = issued(identity, authority, 2);
 		const session = open(client);
 		await ask({}, session);
-		await new Promise((done) => setTimeout(done, 1_100));
+		await new Promise((done) => setTimeout(done, 2_050));
 		await assert.rejects(ask({}, session), /grpc-status 16 client certificate refused: it expired at/);
 	});
 
@@ -279,12 +280,16 @@ describe("the TLS port of the control plane", () => {
 			socket.on("close", () => cut++);
 			idle.push(socket);
 		}
-		await Promise.all(idle.map((socket) => once(socket, "connect").catch(() => {})));
-		await new Promise((done) => setTimeout(done, 100));
-		assert.ok(cut >= 300 - 256, `${cut} were cut off`);
+		for (let waited = 0; cut < 300 - 256 && waited < 100; waited++) await new Promise((done) => setTimeout(done, 50));
 		for (const socket of idle) socket.destroy();
-		await new Promise((done) => setTimeout(done, 50));
-		assert.equal((await ask({ client: workload })).length, 3);
+		assert.ok(cut >= 300 - 256, `${cut} were cut off`);
+		// From this same address it goes on once the control plane has seen that those are gone.
+		let chain: readonly string[] = [];
+		for (let tries = 0; chain.length === 0 && tries < 40; tries++) {
+			chain = await ask({ client: workload }).catch(() => []);
+			if (chain.length === 0) await new Promise((done) => setTimeout(done, 50));
+		}
+		assert.equal(chain.length, 3);
 	});
 
 	it("takes a new issuer without breaking streams, and a dropped root breaks those that rest on it", async () => {

@@ -3,6 +3,8 @@
 import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { AuthorityFilesError } from "../../identity/authority/authority.ts";
+import { CannotCertify } from "../../identity/authority/server-certificate.ts";
 import { type LogLevel, startLog } from "../../runtime/log.ts";
 import { type HostPort, startControl } from "../control.ts";
 import { type CertificateFlags, certificateOptions, withCertificateFlags } from "./certificate-flags.ts";
@@ -108,7 +110,7 @@ async function runControl(flags: ControlFlags): Promise<void> {
 			{ log },
 		);
 	} catch (error) {
-		throw startFailure(error);
+		throw startFailure(error, flags);
 	}
 	log.info({ signal: await stopped }, "stopping");
 	await running.close();
@@ -116,7 +118,15 @@ async function runControl(flags: ControlFlags): Promise<void> {
 	setTimeout(() => process.exit(0), 2_000).unref();
 }
 
-function startFailure(error: unknown): unknown {
+function startFailure(error: unknown, flags: ControlFlags): unknown {
+	if (error instanceof AuthorityFilesError) {
+		const place = flags.cacerts ?? flags.ca ?? `${flags.data}/ca`;
+		return new CliError(exitCodes.data, error.message, `ls -l ${place}`);
+	}
+	if (error instanceof CannotCertify && error.reason === "issuer_expired") {
+		const ca = flags.ca ?? `${flags.data}/ca`;
+		return new CliError(exitCodes.data, error.message, `keepmesh certs recover --ca ${ca} (docs/security-recovery.md)`);
+	}
 	const { code, address, port } = error as { code?: string; address?: string; port?: number };
 	const where = port === undefined ? (address ?? "") : `${address}:${port}`;
 	if (code === "EADDRINUSE") {

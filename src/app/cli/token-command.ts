@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { openAuthority } from "../../identity/authority/authority.ts";
+import { type Authority, AuthorityFilesError, openAuthority } from "../../identity/authority/authority.ts";
 import { AuthorityStore } from "../../identity/authority/authority-store.ts";
 import { JoinTokens, type WorkloadGrant } from "../../identity/authority/join-tokens.ts";
 import { NodeRegistrations } from "../../identity/authority/node-registrations.ts";
@@ -76,14 +76,7 @@ function create(flags: CreateFlags): void {
 	const { allow, ca, node, ttl } = flags;
 	needAuthority(ca, flags.cacerts);
 	const nowMs = Date.now();
-	const { caPassphraseFile, cacerts } = flags;
-	const authority = openAuthority({
-		directory: ca,
-		trustDomain: flags.trustDomain,
-		wallMs: () => nowMs,
-		...(cacerts === undefined ? {} : { plugInDirectory: cacerts }),
-		...(caPassphraseFile === undefined ? {} : { passphrase: readPassphrase(caPassphraseFile) }),
-	});
+	const authority = open(flags, nowMs);
 	let made: ReturnType<JoinTokens["create"]>;
 	try {
 		made = new JoinTokens(ca).create({ node, allow, ttlMs: ttl, rootHash: authority.rootHash, nowMs });
@@ -103,6 +96,22 @@ function create(flags: CreateFlags): void {
 	say(
 		`Good once, for node ${node}, until ${new Date(token.expiresMs).toISOString()}. Put it into a file on the node, readable by root alone.`,
 	);
+}
+
+function open({ ca, caPassphraseFile, cacerts, trustDomain }: CreateFlags, nowMs: number): Authority {
+	try {
+		return openAuthority({
+			directory: ca,
+			trustDomain,
+			wallMs: () => nowMs,
+			...(cacerts === undefined ? {} : { plugInDirectory: cacerts }),
+			...(caPassphraseFile === undefined ? {} : { passphrase: readPassphrase(caPassphraseFile) }),
+		});
+	} catch (error) {
+		if (error instanceof AuthorityFilesError)
+			throw new CliError(exitCodes.data, error.message, `ls -l ${cacerts ?? ca}`);
+		throw error;
+	}
 }
 
 function list({ ca, output: format }: ListFlags): void {

@@ -3,13 +3,14 @@
 
 import { createHash } from "node:crypto";
 import { networkInterfaces } from "node:os";
-import { Authority, type AuthorityOptions } from "../../identity/authority/authority.ts";
+import { type Authority, type AuthorityOptions, openAuthority } from "../../identity/authority/authority.ts";
 import { CertificateService, longestCallBytes } from "../../identity/authority/certificate-service.ts";
 import { ServerCertificate, type ServerTls } from "../../identity/authority/server-certificate.ts";
 import {
 	type ServiceAccountTokenOptions,
 	ServiceAccountTokens,
 } from "../../identity/authority/service-account-tokens.ts";
+import { type CertificateFacts, readCertificate } from "../../identity/certificate-reader.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
@@ -48,7 +49,7 @@ export function openCertificateAuthority(
 ): CertificateAuthority {
 	const { serviceAccountTokens, ...authorityOptions } = options;
 	const tokens = serviceAccountTokens && new ServiceAccountTokens(serviceAccountTokens);
-	const authority = new Authority({
+	const authority = openAuthority({
 		...authorityOptions,
 		clock,
 		wallMs: () => clock.wallMs(),
@@ -80,12 +81,33 @@ export function openCertificateAuthority(
 			refused: (peer, because) => service.refused(peer, "request_too_long", because),
 		},
 		checkChain: (chain) => {
-			const top = chain.at(-1);
-			const isTrusted = top !== undefined && roots.has(createHash("sha256").update(top).digest("hex"));
-			return isTrusted ? undefined : "the mesh no longer trusts its root";
+			const { facts, root } = factsOf(chain);
+			if (root === undefined || !roots.has(root)) return "the mesh no longer trusts its root";
+			return facts.some((one) => authority.isRevoked(one)) ? "it, or an issuer above it, is revoked" : undefined;
 		},
 		close: () => authority.close(),
 	};
+}
+
+interface ChainFacts {
+	readonly facts: readonly CertificateFacts[];
+	/** Fingerprint of the last certificate. */
+	readonly root: string | undefined;
+}
+
+/** A connection's chain is asked about again and again. */
+const known = new WeakMap<readonly Uint8Array[], ChainFacts>();
+
+function factsOf(chain: readonly Uint8Array[]): ChainFacts {
+	const before = known.get(chain);
+	if (before) return before;
+	const top = chain.at(-1);
+	const read = {
+		facts: chain.flatMap((one) => readCertificate(one) ?? []),
+		root: top && createHash("sha256").update(top).digest("hex"),
+	};
+	known.set(chain, read);
+	return read;
 }
 
 const trustedRoots = (authority: Authority): ReadonlySet<string> =>

@@ -4,6 +4,7 @@
 import { createHash, type KeyObject } from "node:crypto";
 import { type CertificateFacts, hexOf, readCertificate } from "../certificate-reader.ts";
 import { derFromPem } from "../certificate-request.ts";
+import type { Revocations } from "./revocations.ts";
 import { keyIdOf } from "./signing-key.ts";
 
 export interface AuthorityCertificate {
@@ -35,8 +36,8 @@ export interface AuthorityState {
 	readonly signing: Issuer;
 	/** Fingerprint of the root that new issuers come from. */
 	readonly activeRoot: string;
-	/** PEM of revocation lists, as the operator's files have them. */
-	readonly crl?: string;
+	/** Of the operator's revocation lists. */
+	readonly revocations?: Revocations;
 }
 
 /** Throws for a PEM that is no certificate; `where` names it. */

@@ -10,7 +10,7 @@
 
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import { signCertificate } from "../certificate.ts";
-import { hexOf } from "../certificate-reader.ts";
+import { type CertificateFacts, hexOf } from "../certificate-reader.ts";
 import { pemFromDer } from "../certificate-request.ts";
 import { type Identity, renderIdentity } from "../spiffe-id.ts";
 import type { TrustBundle } from "../trust-bundle.ts";
@@ -153,9 +153,9 @@ export class Authority {
 		return rootHashOf(this.#signingRoot());
 	}
 
-	/** PEM of the plugged-in revocation lists. */
-	get crl(): string | undefined {
-		return this.#state.crl;
+	/** The operator's revocation lists name it. */
+	isRevoked(certificate: CertificateFacts): boolean {
+		return this.#state.revocations?.has(certificate) ?? false;
 	}
 
 	bundle(): TrustBundle {
@@ -327,7 +327,14 @@ export class Authority {
 	}
 }
 
-/** Opens the authority in the directory, or makes a new one there. Throws, saying why, when the files are not right. */
+/** What the authority needs cannot be read, or does not fit together; the message is for the operator. */
+export class AuthorityFilesError extends Error {}
+
+/** Opens the authority in the directory, or makes a new one there. Throws an AuthorityFilesError when the files are not right. */
 export function openAuthority(options: AuthorityOptions): Authority {
-	return new Authority(options);
+	try {
+		return new Authority(options);
+	} catch (error) {
+		throw new AuthorityFilesError(error instanceof Error ? error.message : String(error), { cause: error });
+	}
 }

@@ -23,6 +23,11 @@ const digests: Readonly<Record<string, string>> = {
 	"2a864886f70d01010d": "sha512",
 };
 
+/** Of a signature algorithm, by the content of its object identifier; undefined for those that are not taken. */
+export function digestOf(algorithm: Uint8Array): string | undefined {
+	return digests[Buffer.from(algorithm).toString("hex")];
+}
+
 export function checkRequest(pem: string): CheckedRequest {
 	if (pem.length > longestRequestBytes)
 		return refused("request_too_long", `request longer than ${longestRequestBytes} bytes`);
@@ -35,7 +40,7 @@ export function checkRequest(pem: string): CheckedRequest {
 	if (!key) return refused("malformed_request", "its public key cannot be read");
 	const weakness = weaknessOf(key);
 	if (weakness) return refused("unfit_key", weakness);
-	const digest = digests[Buffer.from(algorithm).toString("hex")];
+	const digest = digestOf(algorithm);
 	if (!digest)
 		return refused("wrong_signature", "it is signed neither with ECDSA nor with RSA, over SHA-256, 384 or 512");
 	if (!isSigned(digest, signed, key, signature))

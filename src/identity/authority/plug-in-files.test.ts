@@ -7,12 +7,14 @@ import { after, describe, it } from "node:test";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import { requestFor } from "./authority.testing.ts";
 import { openAuthority } from "./authority.ts";
+import { authorityCertificate } from "./authority-state.ts";
 import { loadPlugIn } from "./plug-in-files.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "keepmesh-plugin-"));
 after(() => rmSync(directory, { recursive: true }));
 const identity = { trustDomain: "cluster.local", namespace: "default", serviceAccount: "reviews" };
-const options = { trustDomain: "cluster.local", nowMs: Date.now() };
+/** A little later than the certificates, which the tests make after this. */
+const options = { trustDomain: "cluster.local", nowMs: Date.now() + 60_000 };
 const authorityExtensions =
 	"basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n";
 
@@ -150,6 +152,51 @@ describe("a plugged-in authority", () => {
 		assert.equal(loadPlugIn(sealed, { ...options, passphrase: "secret" }).issuers.length, 1);
 		assert.throws(() => loadPlugIn(sealed, options), /--ca-passphrase-file/);
 		assert.throws(() => loadPlugIn(sealed, { ...options, passphrase: "wrong" }), /does not open it/);
+	});
+});
+
+describe("a revocation list beside a plugged-in authority", () => {
+	/** Revokes the certificates, by the authority that made them. */
+	function crl(by: string, ...revoked: readonly string[]): string {
+		writeFileSync(join(directory, "index.txt"), "");
+		writeFileSync(join(directory, "crlnumber"), "01\n");
+		writeFileSync(
+			join(directory, "ca.cnf"),
+			"[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\ndefault_crl_days=7\n",
+		);
+		for (const name of revoked) openssl(`ca -config ca.cnf -revoke ${name}.crt -keyfile ${by}.key -cert ${by}.crt`);
+		openssl(`ca -config ca.cnf -gencrl -keyfile ${by}.key -cert ${by}.crt -out crl.pem`);
+		return text("crl.pem");
+	}
+
+	function opened(name: string, list: string) {
+		return openAuthority({
+			directory: join(directory, `${name}-state`),
+			plugInDirectory: layout(name, cacerts({ "ca-crl.pem": list })),
+			trustDomain: "cluster.local",
+			wallMs: () => Date.now(),
+		});
+	}
+
+	makeCertificate("stolen", "issuer", "basicConstraints=critical,CA:FALSE\n");
+	makeCertificate("kept", "issuer", "basicConstraints=critical,CA:FALSE\n");
+	const factsOf = (name: string) => authorityCertificate(text(`${name}.crt`), name).facts;
+
+	it("revokes what is on it and nothing else", () => {
+		const authority = opened("revoking", crl("issuer", "stolen"));
+		assert.equal(authority.isRevoked(factsOf("stolen")), true);
+		assert.equal(authority.isRevoked(factsOf("kept")), false);
+	});
+
+	it("may be empty, and of each authority of the chain", () => {
+		const authority = opened("several", crl("issuer") + crl("root", "middle"));
+		assert.equal(authority.isRevoked(factsOf("middle")), true);
+		assert.equal(authority.isRevoked(factsOf("stolen")), false);
+	});
+
+	it("is refused when a stranger signed it, or when it is none", () => {
+		assert.throws(() => opened("strange", crl("stranger")), /signed by none of the plugged-in authorities/);
+		assert.throws(() => opened("none", "hello"), /ca-crl\.pem holds no revocation list/);
 	});
 });
 

@@ -11,6 +11,7 @@ import {
 	authorityCertificate,
 	splitCertificates,
 } from "./authority-state.ts";
+import { Revocations } from "./revocations.ts";
 import { readPrivateKey } from "./signing-key.ts";
 
 interface Layout {
@@ -55,17 +56,21 @@ export function loadPlugIn(directory: string, options: PlugInOptions): Authority
 	const given = distinct(read(layout.roots));
 	const roots = given.length > 0 ? given : isSelfSigned(signing) ? [signing] : others.filter(isSelfSigned);
 	const chain = findChain(signing, others, roots);
+	const crlPath = join(directory, crlFile);
+	const revocations = existsSync(crlPath)
+		? new Revocations(readFileSync(crlPath, "utf8"), [signing, ...others, ...roots], crlPath)
+		: undefined;
 	const problems = [
 		...problemsOf(signing, path, options.nowMs),
 		...keyProblems(signing, key, join(directory, layout.key), path),
 		...chainProblems(signing, chain, roots, join(directory, layout.roots), options.nowMs),
+		...(revocations?.problems ?? []),
 	];
 	const root = chain?.at(-1);
 	if (problems.length > 0 || !chain || !root)
 		throw new Error(`the plugged-in authority is not used: ${problems.join("; ")}`);
 	const intermediates = chain.slice(0, -1).map(({ pem }) => pem);
 	const issuer = { ...signing, key, root: root.fingerprint, intermediates };
-	const crlPath = join(directory, crlFile);
 	return {
 		source: "plug-in",
 		revision: hashOfFiles(plugInFiles(directory) ?? []),
@@ -74,7 +79,7 @@ export function loadPlugIn(directory: string, options: PlugInOptions): Authority
 		issuers: [issuer],
 		signing: issuer,
 		activeRoot: root.fingerprint,
-		...(existsSync(crlPath) ? { crl: readFileSync(crlPath, "utf8") } : {}),
+		...(revocations ? { revocations } : {}),
 	};
 }
 
