@@ -252,6 +252,12 @@ describe("tokens through a real Envoy", () => {
 		}
 	});
 
+	it("does not answer a browser's preflight with 401", async () => {
+		const headers = { origin: "http://a.example", "access-control-request-method": "GET", authorization: "Bearer bad" };
+		assert.equal((await envoy.ask("plain", { headers, method: "OPTIONS" })).status, 200);
+		assert.equal((await envoy.ask("plain", { headers })).status, 401);
+	});
+
 	it("does not let a claim bring headers of its own", async () => {
 		const text = token(key, { ...claims, sub: "alice\r\nx-admin: yes" });
 		const { received } = await withToken("claims", text);
