@@ -18,6 +18,14 @@ export interface VipGlobal {
 	readonly multicastGroup4: string;
 	readonly multicastGroup6: string;
 	readonly notifyFifos: readonly string[];
+	/** Commands that keepalived starts to read a FIFO, whose path is their last argument (`notify_fifo_script`). */
+	readonly fifoScripts?: readonly {
+		readonly fifo: string;
+		readonly argv: readonly string[];
+		readonly owner?: NotifyUser;
+	}[];
+	/** Changes of links that are over sooner are not seen (`interface_up_down_delays`). */
+	readonly interfaceDelays?: readonly { readonly interface: string; readonly downMs: number; readonly upMs: number }[];
 	/** User and group that scripts run as, and whether scripts that others may write are refused. */
 	readonly scripts: { readonly user: string; readonly group?: string; readonly security: boolean };
 }
@@ -41,6 +49,8 @@ export interface InstanceConfig {
 	/** Moved with them, of either family, and not in the adverts. */
 	readonly excludedAddresses: readonly VirtualAddress[];
 	readonly routes: readonly VirtualRoute[];
+	/** Routing rules that move with the addresses (`virtual_rules`). */
+	readonly rules?: readonly VirtualRule[];
 	readonly transport: VrrpTransport;
 	readonly authentication: VrrpAuthentication;
 	/** How the checksum of version 3 over IPv4 is made; both forms are always accepted. */
@@ -64,6 +74,10 @@ export interface InstanceConfig {
 	/** The instance's own interface is not watched (`dont_track_primary`). Default false. */
 	readonly ignoresOwnInterface: boolean;
 	readonly trackSourceAddress: boolean;
+	/** Stays in FAULT as long as there is no unicast peer (`unicast_fault_no_peer`). Default false. */
+	readonly faultWithoutPeers?: boolean;
+	/** Other addresses of the same range stay when one is removed (`promote_secondaries`). Default false. */
+	readonly promoteSecondaries?: boolean;
 	readonly health: HealthPolicy;
 	readonly fastHeartbeat?: FastHeartbeatConfig;
 	readonly notify: NotifyConfig;
@@ -77,6 +91,26 @@ export interface VirtualAddress {
 	readonly label?: string;
 	readonly scope?: "global" | "link" | "host" | "site";
 	readonly broadcast?: string;
+	/** Address of the other end (`peer`), with its prefix length. */
+	readonly peer?: string;
+	/** Not put back, and no FAULT, when somebody else removes it (`no_track`). Default false. */
+	readonly untracked?: boolean;
+	/** IPv6: 0 makes it deprecated, so that it is no source of own connections. Default for /128: 0, else forever. */
+	readonly preferredLifetimeSec?: number;
+	readonly noPrefixRoute?: boolean;
+}
+
+/** `ip rule`: who looks up which table. */
+export interface VirtualRule {
+	readonly family: "ipv4" | "ipv6";
+	readonly from?: string;
+	readonly to?: string;
+	readonly table?: number;
+	readonly preference?: number;
+	readonly incomingInterface?: string;
+	readonly outgoingInterface?: string;
+	readonly mark?: number;
+	readonly untracked?: boolean;
 }
 
 export interface VirtualRoute {
@@ -87,6 +121,14 @@ export interface VirtualRoute {
 	readonly source?: string;
 	readonly table?: number;
 	readonly metric?: number;
+	/** Default unicast. */
+	readonly type?: "unicast" | "blackhole" | "unreachable" | "prohibit";
+	/** Default: by destination and gateway. */
+	readonly family?: "ipv4" | "ipv6";
+	readonly scope?: "global" | "link" | "host" | "site";
+	readonly onlink?: boolean;
+	/** Not put back, and no FAULT, when somebody else removes it (`no_track`). Default false. */
+	readonly untracked?: boolean;
 }
 
 export type VrrpTransport =
@@ -113,7 +155,19 @@ export type VrrpAuthentication =
 	/** At most 8 bytes, padded with zeros on the wire. */
 	| { readonly type: "pass"; readonly key: string }
 	| { readonly type: "ah"; readonly key: string }
-	| { readonly type: "hmac"; readonly key: string };
+	| {
+			readonly type: "hmac";
+			/** 32 to 64 bytes, as text or `hex:...`. Signs and verifies. */
+			readonly key: string;
+			/** Of `key`, 1 to 255. Default 1. */
+			readonly keyId?: number;
+			/** Verify only, for the time of a key's rotation. */
+			readonly otherKeys?: readonly { readonly id: number; readonly key: string }[];
+			/** How far clocks may differ; 0: only growing sequences are asked for. Default: 3 intervals, at least 5. */
+			readonly windowSeconds?: number;
+			/** `permissive` takes adverts without a trailer as well. Default enforce. */
+			readonly mode?: "enforce" | "permissive";
+	  };
 
 /** Gratuitous ARP and unsolicited neighbour advertisements: a burst at once, another after a delay, then now and again. */
 export interface AnnounceSchedule {
@@ -125,6 +179,8 @@ export interface AnnounceSchedule {
 	readonly refreshRepeat: number;
 	/** Between two of one burst. Default 0. */
 	readonly spacingMs: number;
+	/** The same for neighbour advertisements (`vrrp_gna_interval`). Default: as above. */
+	readonly neighbourSpacingMs?: number;
 	/** When a lower priority was heard while master. Default: as above. */
 	readonly lowerPriorityRepeat: number;
 	readonly lowerPriorityDelayMs: number;
@@ -181,11 +237,21 @@ export type TrackerCheck =
 			readonly group?: string;
 	  } & Polled)
 	/** Number in a file, times the weight. */
-	| { readonly type: "file"; readonly path: string; readonly initial?: number }
+	| {
+			readonly type: "file";
+			readonly path: string;
+			/** Written at the start when the file is not there (`init_file`), or always with `overwrites`. */
+			readonly initial?: number;
+			readonly overwrites?: boolean;
+	  }
 	| {
 			readonly type: "process";
 			readonly name: string;
 			readonly arguments?: readonly string[];
+			/** How arguments are compared: the first ones, or the last one by its beginning. Default exact. */
+			readonly argumentMatch?: "exact" | "partial" | "initial";
+			/** The whole command line is compared, not the name of the process (`full_command`). */
+			readonly fullCommand?: boolean;
 			/** So many must run. Default 1. */
 			readonly quorum: number;
 			readonly quorumMax?: number;
@@ -200,7 +266,22 @@ export type TrackerCheck =
 	| ({ readonly type: "http"; readonly url: string; readonly insecure: boolean } & Polled)
 	| ({ readonly type: "grpc"; readonly host: string; readonly port: number; readonly service: string } & Polled)
 	/** Envoy's :15021/healthz/ready, a control plane's /readyz, a Kubernetes API server's /livez: http with their defaults. */
-	| { readonly type: "bfd"; readonly peer: string };
+	| {
+			readonly type: "bfd";
+			readonly peer: string;
+			readonly source?: string;
+			/** Defaults 10, 10, 1000. */
+			readonly minReceiveMs?: number;
+			readonly minTransmitMs?: number;
+			readonly idleTransmitMs?: number;
+			/** Packets missed until the session is down. Default 5. */
+			readonly multiplier?: number;
+			readonly passive?: boolean;
+			/** TTL or hop limit of what is sent. Defaults 255 and 64. */
+			readonly ttl?: number;
+			/** Most by which it may have shrunk. Default 0; 255: any. */
+			readonly maxHops?: number;
+	  };
 
 interface Polled {
 	readonly intervalMs: number;
@@ -224,8 +305,22 @@ export interface FastHeartbeatConfig {
 	readonly port: number;
 }
 
+export type NotifyEvent = "master" | "backup" | "fault" | "stop" | "deleted" | "any" | "lowerPriorityHeard";
+
+export interface NotifyUser {
+	readonly user: string;
+	/** Default: the user's. */
+	readonly group?: string;
+}
+
 /** Commands as argument lists. */
 export interface NotifyConfig {
+	/** As whom a command runs. Default: the global one. */
+	readonly users?: Partial<Readonly<Record<NotifyEvent, NotifyUser>>>;
+	/** An instance that a reload takes away is told as DELETED instead of FAULT (`notify_deleted`). Default false. */
+	readonly sendsDeleted?: boolean;
+	/** FIFOs hear of changed priorities (`notify_priority_changes`). Default false. */
+	readonly priorityChanges?: boolean;
 	readonly master?: readonly string[];
 	readonly backup?: readonly string[];
 	readonly fault?: readonly string[];
