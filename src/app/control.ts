@@ -3,8 +3,9 @@
 import { join } from "node:path";
 import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
+import { nodeOfStream } from "../identity/node-stream.ts";
 import type { RotationConfig } from "../identity/rotation/step-rotation.ts";
-import { parseIdentity, type SpiffeId } from "../identity/spiffe-id.ts";
+import { parseIdentity, parseSpiffeId, type SpiffeId } from "../identity/spiffe-id.ts";
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
 import { readResourceFile } from "../resources/read-resources.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
@@ -32,7 +33,7 @@ import {
 import { ControlPlane, type ControlPlaneOptions } from "./control/control-plane.ts";
 import { keySetProblems } from "./control/key-set-problems.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
-import { isNodeStream, NodeStreams } from "./control/node-streams.ts";
+import { NodeStreams } from "./control/node-streams.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 import { createRotation } from "./control/rotation-service.ts";
 
@@ -162,7 +163,8 @@ export async function startControl(
 		],
 		fileProblems: () => source.problems(),
 		origin: (key) => source.current(key)?.origin,
-		sessions: () => servers.flatMap((server) => server.sessions()).filter((session) => !isNodeStream(session.proxyId)),
+		sessions: () =>
+			servers.flatMap((server) => server.sessions()).filter((session) => nodeOfStream(session.proxyId) === undefined),
 		editor: new ResourceEditor(options.resources, source),
 	});
 	let api: ApiServer | undefined;
@@ -333,8 +335,8 @@ function plaintextCertificates({ service, unary }: CertificateAuthority, believe
 				return { ok: false, grpcStatus: 7, because };
 			}
 			const claimed = call.headers[workloadIdentityHeader];
-			const peer = typeof claimed === "string" ? { address, uri: claimed } : { address };
-			return service.createCertificate({ ...call, peer });
+			const isWorkload = typeof claimed === "string" && parseSpiffeId(claimed) !== undefined;
+			return service.createCertificate({ ...call, peer: isWorkload ? { address, uri: claimed } : { address } });
 		},
 	};
 }

@@ -6,6 +6,7 @@ import { NodeSchema } from "../envoy/gen/envoy/config/core/v3/base_pb.ts";
 import { DeltaDiscoveryRequestSchema } from "../envoy/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
+import { nodeStreamId } from "../identity/node-stream.ts";
 import type { TrustBundle } from "../identity/trust-bundle.ts";
 import type { EnvoyAdmin } from "../node/envoy-admin.ts";
 import { ControlCaller, type ControlSecurity } from "../node/identity/control-caller.ts";
@@ -22,7 +23,6 @@ import type { Log } from "../runtime/log.ts";
 import { typeUrls } from "../xds/resource.ts";
 import { openAdsStream } from "../xds/wire/xds-client.ts";
 import type { XdsRelayOptions } from "../xds/wire/xds-relay.ts";
-import { nodeStreamId } from "./control/node-streams.ts";
 
 export type NodeSecurity =
 	/** The node proves itself to its control planes, and they to it. */

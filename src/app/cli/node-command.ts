@@ -123,6 +123,8 @@ function securityOf(flags: NodeFlags): NodeSecurity {
 		);
 	if (file !== undefined) return { mode: "mutualTls", readToken: () => textIn(file), tokenPlace: resolve(file) };
 	const token = process.env.KEEPMESH_JOIN_TOKEN;
+	// Envoys and the DNS process run as another user, who can see the environment that they start with.
+	delete process.env.KEEPMESH_JOIN_TOKEN;
 	return { mode: "mutualTls", readToken: () => token, tokenPlace: "the environment, KEEPMESH_JOIN_TOKEN" };
 }
 

@@ -2,20 +2,11 @@
 // roots, and proves that it has taken them, also while it has no pod. In: streams, and the bundle of the moment. Out: a source
 // of configuration that serves nodes beside proxies.
 
+import { nodeOfStream, nodeStreamId } from "../../identity/node-stream.ts";
 import type { Identity } from "../../identity/spiffe-id.ts";
 import { trustBundleTypeUrl } from "../../identity/trust-bundle.ts";
 import type { ProxyConfig, ResourcePart } from "../../xds/resource.ts";
 import type { ConfigSource } from "../../xds/wire/config-source.ts";
-
-const prefix = "node~";
-
-export function nodeStreamId(name: string): string {
-	return prefix + name;
-}
-
-export function isNodeStream(id: string): boolean {
-	return id.startsWith(prefix);
-}
 
 export interface NodeStreamRules {
 	readonly trustDomain: string;
@@ -52,14 +43,15 @@ export class NodeStreams {
 		const own = new Set<string>();
 		return {
 			connect: (node, peer) => {
-				if (!isNodeStream(node.id)) return proxies.connect(node, peer);
-				const because = strangerIn(node.id.slice(prefix.length), identityOf(peer.uri), rules);
+				const name = nodeOfStream(node.id);
+				if (name === undefined) return proxies.connect(node, peer);
+				const because = strangerIn(name, identityOf(peer.uri), rules);
 				if (because !== undefined) return { ok: false, grpcStatus: permissionDenied, because };
 				if (!own.has(node.id)) this.#open.set(node.id, (this.#open.get(node.id) ?? 0) + 1);
 				own.add(node.id);
 				return { ok: true, proxyId: node.id };
 			},
-			configFor: (id) => (isNodeStream(id) ? this.#config : proxies.configFor(id)),
+			configFor: (id) => (nodeOfStream(id) === undefined ? proxies.configFor(id) : this.#config),
 			disconnected: (id) => {
 				if (!own.delete(id)) return proxies.disconnected(id);
 				const left = (this.#open.get(id) ?? 1) - 1;
@@ -77,6 +69,6 @@ function strangerIn(name: string, caller: Identity | undefined, rules: NodeStrea
 		caller.part === "node" &&
 		caller.name === name &&
 		caller.trustDomain === rules.trustDomain;
-	if (!isOwn) return `${prefix}${name} is for the certificate of node ${name} of ${rules.trustDomain} only`;
+	if (!isOwn) return `${nodeStreamId(name)} is for the certificate of node ${name} of ${rules.trustDomain} only`;
 	return rules.isRegistered(name) ? undefined : `node ${name} is not registered (any more): join again`;
 }
