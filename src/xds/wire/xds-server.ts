@@ -26,6 +26,8 @@ export interface XdsServerOptions extends HttpServerOptions {
 	readonly maxConnections?: number;
 	/** TLS connections from one address that have not shown who they are yet. Default 256. */
 	readonly maxHandshakesPerAddress?: number;
+	/** Connections whose client showed no certificate, where one is asked for; they end after a minute. Default 1,000. */
+	readonly maxStrangers?: number;
 	/** A stream that does not say who it is in this time is cut off. Default 10,000 ms. */
 	readonly firstRequestMs?: number;
 	/** Streams are ended after this time, give or take a tenth, so that replicas share the load. 0: never. Default 30 minutes. */
@@ -51,6 +53,7 @@ export interface XdsServerDeps {
 
 const tickMs = 1_000;
 const ticksPerPeerCheck = 10;
+const strangerMs = 60_000;
 const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const sotwPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 /** Envoy opens one such stream for each secret that does not come by ADS. */
@@ -137,12 +140,28 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 			address: session?.socket?.remoteAddress ?? "unix",
 		};
 
+	const strangers = new Set<ServerHttp2Session>();
+	/** Without a certificate there is one thing to do, to ask for one: few places, and not for long. */
+	function admitStranger(session: ServerHttp2Session): void {
+		if (strangers.size >= (options.maxStrangers ?? 1_000)) {
+			session.destroy();
+			return;
+		}
+		strangers.add(session);
+		const cancel = clock.after(strangerMs, () => session.close());
+		session.once("close", () => {
+			cancel();
+			strangers.delete(session);
+		});
+	}
+
 	const server = createHttp2(options);
 	server.maxConnections = options.maxConnections ?? 10_000;
 	server.on("session", (session) => {
 		if (isClosing || connections.size >= (options.maxConnections ?? 10_000)) return session.destroy();
 		connections.add(session);
 		if (options.tls) peers.set(session, new TlsPeer(session.socket as TLSSocket));
+		if (options.tls?.asksForCertificate && peerOf(session).uri === undefined) admitStranger(session);
 		session.on("error", (error: Error) => log.debug({ because: error.message }, "xds connection failed"));
 		session.on("close", () => connections.delete(session));
 		keepAlive(session, options, clock);

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { openAuthority } from "../../identity/authority/authority.ts";
+import { publicKeyDer } from "../../identity/authority/signing-key.ts";
+import { silentLog } from "../../runtime/log.ts";
+import { noMetrics } from "../../runtime/metrics.ts";
+import { VirtualClock } from "../../runtime/virtual-clock.ts";
+import type { XdsServer } from "./config-source.ts";
+import { callUnary } from "./unary-service.ts";
+import { startXdsServer } from "./xds-server.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "keepmesh-tls-"));
+const clock = new VirtualClock(Date.now());
+const authority = openAuthority({ directory, trustDomain: "t", wallMs: () => Date.now() });
+let server: XdsServer;
+
+function certified() {
+	const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+	const signed = authority.signKey(
+		publicKeyDer(privateKey),
+		{ trustDomain: "t", part: "node", name: "n" },
+		{ dnsNames: ["localhost"] },
+	);
+	assert.ok(signed.ok);
+	const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+	return { key, cert: signed.chain.join(""), ca: [...authority.bundle().roots] };
+}
+
+before(async () => {
+	server = await startXdsServer(
+		{
+			listen: { host: "127.0.0.1", port: 0 },
+			tls: { context: certified(), asksForCertificate: true },
+			services: new Map([
+				["/test/Who", { handle: ({ peer }) => ({ ok: true, message: Buffer.from(peer.uri ?? "nobody") }) }],
+			]),
+			maxStrangers: 2,
+			keepAliveMs: 1e9,
+		},
+		{
+			source: {
+				connect: () => ({ ok: false, grpcStatus: 7, because: "none" }),
+				configFor: () => undefined,
+				disconnected() {},
+			},
+			clock,
+			log: silentLog,
+			metrics: noMetrics,
+		},
+	);
+});
+
+after(async () => {
+	const closing = server.close();
+	clock.advance(1_000);
+	await closing;
+	rmSync(directory, { recursive: true });
+});
+
+function open(client: object = { ca: [...authority.bundle().roots] }) {
+	assert.ok("port" in server.address);
+	const session = connect(`https://localhost:${server.address.port}`, { ...client });
+	session.on("error", () => {});
+	return session;
+}
+
+const who = async (session: ReturnType<typeof open>): Promise<string> =>
+	Buffer.from(await callUnary(session, "/test/Who", new Uint8Array(), { timeoutMs: 2_000 })).toString();
+
+describe("a TLS server that asks for certificates", () => {
+	it("has few places for clients without one, for a minute, and never takes those of the others", async () => {
+		const strangers = [open(), open()];
+		for (const session of strangers) assert.equal(await who(session), "nobody");
+		await assert.rejects(who(open()));
+		const known = open(certified());
+		assert.equal(await who(known), "spiffe://t/keepmesh/node/n");
+		const gone = Promise.all(strangers.map((session) => once(session, "close")));
+		clock.advance(60_000);
+		await gone;
+		assert.equal(await who(known), "spiffe://t/keepmesh/node/n");
+		const next = open();
+		assert.equal(await who(next), "nobody");
+		next.destroy();
+		known.destroy();
+	});
+});
