@@ -197,6 +197,12 @@ export class NodeCertificates {
 		};
 	}
 
+	/** Why a proxy has no certificate; undefined when it has one, or is to have none. */
+	whyNone(proxyId: string): string | undefined {
+		const status = this.#workloads.statuses().get(proxyId);
+		return status?.state === "none" ? (status.because ?? "it has been asked for") : undefined;
+	}
+
 	/** Of a proxy, or of all of them and of the node; false when there is no such proxy. */
 	renewNow(proxyId: string | undefined): boolean {
 		if (proxyId === undefined) this.#node?.renewNow();

@@ -116,7 +116,13 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				agent.supervisorOf(pods.get(proxyId) ?? "")?.allowPlaintext(plaintextPorts(listener));
 	};
 	const started = Promise.withResolvers<void>();
-	const api = createNodeApi(agent, certificates, started.promise);
+	const identity = {
+		status: () => certificates.status(),
+		metrics: () => certificates.metrics(),
+		renewNow: (proxyId: string | undefined) => certificates.renewNow(proxyId),
+		whyNone: (pod: PodSpec) => certificates.whyNone(proxyIdOf(pod, domainSuffix)),
+	};
+	const api = createNodeApi(agent, identity, started.promise);
 	const metrics = createMetricsServer(agent, (pod) => certificates.metrics(proxyIdOf(pod, domainSuffix)));
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
 	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 }).catch((error: Error) => {

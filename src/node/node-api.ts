@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { NodeAgent } from "./node-agent.ts";
 import { statusOf } from "./node-agent.ts";
-import { parsePodSpec } from "./plan/pod-spec.ts";
+import { type PodSpec, parsePodSpec } from "./plan/pod-spec.ts";
 
 interface Answer {
 	readonly status: number;
@@ -20,6 +20,8 @@ export interface IdentityView {
 	status(): object;
 	/** Prometheus' text format. */
 	metrics(): string;
+	/** Why a pod has no certificate; undefined when it has one, or needs none. */
+	whyNone(pod: PodSpec): string | undefined;
 	/** Has a proxy's certificate, or all of them, renewed now; false when there is no such proxy. */
 	renewNow(proxyId: string | undefined): boolean;
 }
@@ -28,7 +30,7 @@ export interface IdentityView {
 export function createNodeApi(agent: NodeAgent, identity: IdentityView, started: Promise<void>): Server {
 	return createServer({ requestTimeout: 0 }, (request, response) => {
 		started
-			.then(() => ownAnswer(identity, request) ?? route(agent, request))
+			.then(() => ownAnswer(identity, request) ?? route(agent, identity, request))
 			.catch((error: unknown): Answer => ({ status: 500, body: { because: String(error) } }))
 			.then((answer) => send(response, answer));
 	});
@@ -50,7 +52,7 @@ function ownAnswer(identity: IdentityView, { method, url }: IncomingMessage): An
 	return url === "/metrics" ? { status: 200, body: identity.metrics() } : undefined;
 }
 
-async function route(agent: NodeAgent, request: IncomingMessage): Promise<Answer> {
+async function route(agent: NodeAgent, identity: IdentityView, request: IncomingMessage): Promise<Answer> {
 	const url = new URL(request.url ?? "/", "http://node");
 	const [version, collection, uid, verb, ...rest] = url.pathname.split("/").slice(1).map(decodeURIComponent);
 	const method = request.method ?? "GET";
@@ -61,7 +63,7 @@ async function route(agent: NodeAgent, request: IncomingMessage): Promise<Answer
 		};
 	if (uid === undefined || uid === "") {
 		if (method === "GET") return { status: 200, body: { pods: agent.pods() } };
-		if (method === "POST") return addPod(agent, request, url.searchParams);
+		if (method === "POST") return addPod(agent, identity, request, url.searchParams);
 		return notAllowed(method, "GET, POST");
 	}
 	if (verb === "drain" && method === "POST") return drainPod(agent, uid);
@@ -79,7 +81,12 @@ async function route(agent: NodeAgent, request: IncomingMessage): Promise<Answer
 	return notAllowed(method, "GET, DELETE");
 }
 
-async function addPod(agent: NodeAgent, request: IncomingMessage, query: URLSearchParams): Promise<Answer> {
+async function addPod(
+	agent: NodeAgent,
+	identity: IdentityView,
+	request: IncomingMessage,
+	query: URLSearchParams,
+): Promise<Answer> {
 	const waitSeconds = secondsOf(query, "timeoutSeconds", defaultWaitSeconds);
 	if (waitSeconds === undefined) return badSeconds("timeoutSeconds");
 	const body = await readJson(request);
@@ -101,7 +108,9 @@ async function addPod(agent: NodeAgent, request: IncomingMessage, query: URLSear
 	const status = statusOf(supervisor);
 	if (status.ready) return { status: outcome.added ? 201 : 200, body: status };
 	if (status.phase === "failed" || status.phase === "stopped") return { status: 500, body: status };
-	return { status: 504, body: { ...status, hint: `see ${status.log}; is a control plane reachable?` } };
+	const lack = identity.whyNone(parsed.pod);
+	const because = lack === undefined ? {} : { because: `it has no certificate: ${lack}` };
+	return { status: 504, body: { ...status, ...because, hint: `see ${status.log}; is a control plane reachable?` } };
 }
 
 async function drainPod(agent: NodeAgent, uid: string): Promise<Answer> {
