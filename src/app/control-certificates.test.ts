@@ -180,6 +180,17 @@ describe("the TLS port of the control plane", () => {
 		const expired = issued(identity, past, 3600);
 		await assert.rejects(certify({ client: expired }), /grpc-status 16 client certificate refused: it has expired/);
 		assert.match(await openAds(expired, "reviews-1", "reviews").first, /^16 client certificate refused/);
+		const hasty = openAuthority({ directory: caDirectory, trustDomain, wallMs: () => Date.now() + 3_600_000 });
+		const early = issued(identity, hasty);
+		await assert.rejects(certify({ client: early }), /grpc-status 16 client certificate refused: it is not valid yet/);
+	});
+
+	it("certifies nobody on the plaintext port", async () => {
+		const headers = { [workloadIdentityHeader]: "spiffe://cluster.local/ns/default/sa/reviews" };
+		const plain = connect(`http://127.0.0.1:${rig.xdsPort}`);
+		sessions.push(plain);
+		await assert.rejects(ask({ headers }, plain), /grpc-status 7 certificates are given over mutual TLS only/);
+		await assert.rejects(ask({ headers: bearer(joinToken("n8")) }, plain), /grpc-status 7/);
 	});
 
 	it("cuts a certificate's caller off when it expires on an open connection", async () => {
