@@ -27,12 +27,13 @@ describe("chains of client certificates", () => {
 	openssl(
 		"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /O=plug -keyout cacerts/ca-key.pem -out cacerts/ca-cert.pem",
 	);
+	writeFileSync(join(directory, "leaf.ext"), "basicConstraints=critical,CA:FALSE\n");
 	for (const name of ["stolen", "kept"]) {
 		openssl(
 			`req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=${name} -keyout ${name}.key -out ${name}.csr`,
 		);
 		openssl(
-			`x509 -req -in ${name}.csr -out ${name}.crt -days 8 -CA cacerts/ca-cert.pem -CAkey cacerts/ca-key.pem -CAcreateserial`,
+			`x509 -req -in ${name}.csr -out ${name}.crt -days 8 -extfile leaf.ext -CA cacerts/ca-cert.pem -CAkey cacerts/ca-key.pem -CAcreateserial`,
 		);
 	}
 	const clock = new VirtualClock(Date.now() + 1_000);
@@ -51,6 +52,7 @@ describe("chains of client certificates", () => {
 		assert.equal(opened.checkChain(stolen), undefined);
 		assert.match(opened.checkChain([derOf("kept.crt"), derOf("stolen.crt")]) ?? "", /no longer trusts its root/);
 		assert.match(opened.checkChain([]) ?? "", /no longer trusts its root/);
+		assert.match(opened.checkChain([Uint8Array.of(1), root()]) ?? "", /cannot be read/);
 	});
 
 	it("count no longer when the operator revokes one of them, on connections that stand too", () => {

@@ -83,6 +83,7 @@ export function openCertificateAuthority(
 		checkChain: (chain) => {
 			const { facts, root } = factsOf(chain);
 			if (root === undefined || !roots.has(root)) return "the mesh no longer trusts its root";
+			if (!facts) return "a certificate of its chain cannot be read";
 			return facts.some((one) => authority.isRevoked(one)) ? "it, or an issuer above it, is revoked" : undefined;
 		},
 		close: () => authority.close(),
@@ -90,7 +91,8 @@ export function openCertificateAuthority(
 }
 
 interface ChainFacts {
-	readonly facts: readonly CertificateFacts[];
+	/** Undefined when one of them cannot be read. */
+	readonly facts: readonly CertificateFacts[] | undefined;
 	/** Fingerprint of the last certificate. */
 	readonly root: string | undefined;
 }
@@ -102,8 +104,9 @@ function factsOf(chain: readonly Uint8Array[]): ChainFacts {
 	const before = known.get(chain);
 	if (before) return before;
 	const top = chain.at(-1);
+	const facts = chain.flatMap((one) => readCertificate(one) ?? []);
 	const read = {
-		facts: chain.flatMap((one) => readCertificate(one) ?? []),
+		facts: facts.length === chain.length ? facts : undefined,
 		root: top && createHash("sha256").update(top).digest("hex"),
 	};
 	known.set(chain, read);
