@@ -16,6 +16,8 @@ export interface MutualTlsMesh {
 	/** Of the control plane's TLS. */
 	readonly port: number;
 	newToken(node: string): string;
+	/** Who would hold a rotation of the root up now: has not confirmed what is to be trusted, or is away. */
+	blockers(): Promise<readonly object[]>;
 	/** As the API server hears of a pod that has been placed. */
 	placePod(host: Host, name: string, app: string): void;
 	removePod(name: string): void;
@@ -65,6 +67,11 @@ export async function startMutualTlsMesh(rig: Rig): Promise<MutualTlsMesh> {
 		newToken: (node) => {
 			const { rootHash } = authority;
 			return new JoinTokens(caDirectory).create({ node, ttlMs: 600_000, rootHash, nowMs: Date.now() }).text;
+		},
+		blockers: async () => {
+			const path = "/api/v1/rotation?kind=root&dryRun=true";
+			const answer = await fetch(`http://127.0.0.1:${control.apiPort}${path}`, { method: "POST" });
+			return ((await answer.json()) as { blockers: readonly object[] }).blockers;
 		},
 		placePod: (host, name, app) =>
 			write(`pod-${name}.json`, {

@@ -210,12 +210,15 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 
 	it("are there at once when the agent was killed, without a token", async () => {
 		const before = await serials();
+		await until("a rotation would wait for nobody", async () => (await mesh.blockers()).length === 0);
 		await killAgent("SIGKILL");
+		await until("it would wait for those who are away", async () => (await mesh.blockers()).length > 0);
 		writeFileSync(tokenFile, "");
 		await startAgent();
 		assert.deepEqual(await serials(), before);
 		await until("ready", async () => (await call<PodStatus>("GET", "/v1/pods/web-1")).body.ready);
 		assert.equal(await ask(client), 200);
+		await until("all have confirmed what they trust again", async () => (await mesh.blockers()).length === 0, 30_000);
 	});
 
 	it("outlive every authority: a killed agent and killed Envoys come back with them", async () => {
