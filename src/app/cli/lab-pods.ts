@@ -22,9 +22,13 @@ export async function podsOfLab(
 }
 
 export async function dumpInPod(pod: Pick<RunningPod, "netns">): Promise<EnvoyDump> {
+	return JSON.parse(await askEnvoy(pod, dumpPath)) as EnvoyDump;
+}
+
+/** What the admin interface of the pod's Envoy says; rejects on anything but 200. */
+export async function askEnvoy({ netns }: Pick<RunningPod, "netns">, path: string): Promise<string> {
 	const { requestInNamespace } = await import("../demo/namespace-request.ts");
-	const target = { netns: pod.netns, host: "127.0.0.1", port: adminPort };
-	const { status, text } = await requestInNamespace(target, dumpPath);
+	const { status, text } = await requestInNamespace({ netns, host: "127.0.0.1", port: adminPort }, path);
 	if (status !== 200) throw new Error(`it answers ${status}`);
-	return JSON.parse(text) as EnvoyDump;
+	return text;
 }

@@ -12,7 +12,7 @@ import { renewInLab } from "../../lab/renew-certificate.ts";
 import type { RotationAnswer } from "../api/certificate-routes.ts";
 import { rowOfSecrets } from "../cli/certificate-rows.ts";
 import { sectionsOfDump } from "../cli/envoy-dump.ts";
-import { dumpInPod } from "../cli/lab-pods.ts";
+import { askEnvoy, dumpInPod } from "../cli/lab-pods.ts";
 import { until } from "../demo/applied-everywhere.ts";
 import { askControl } from "../demo/control-query.ts";
 
@@ -60,6 +60,14 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 		certificates: async () => {
 			const pods = [...(await podsOf(lab, "client")), ...(await podsOf(lab, "server"))];
 			return await Promise.all(pods.map(certificateOf));
+		},
+		handshakes: async () => {
+			const pods = [...(await podsOf(lab, "client")), ...(await podsOf(lab, "server"))];
+			const counted = await Promise.all(pods.map(handshakesOf));
+			return {
+				made: counted.reduce((sum, { made }) => sum + made, 0),
+				failed: counted.reduce((sum, { failed }) => sum + failed, 0),
+			};
 		},
 		renewLeaves: async () => {
 			for (const pod of [...(await podsOf(lab, "client")), ...(await podsOf(lab, "server"))]) {
@@ -109,6 +117,18 @@ async function certificateOf(pod: RunningPod): Promise<WorkloadCertificate> {
 	const row = rowOfSecrets(sectionsOfDump(await dumpInPod(pod)).secrets, proxy, pod.node);
 	if (!row) throw new Error(`the Envoy of ${proxy} has no certificate`);
 	return { proxy, serial: row.serial, issuerKeyId: row.issuerKeyId, trusts: row.trusts ?? [] };
+}
+
+/** A pod's own counters: what its listener took, and what failed there or at the clusters that it calls. */
+async function handshakesOf(pod: RunningPod): Promise<{ readonly made: number; readonly failed: number }> {
+	const text = await askEnvoy(pod, "/stats?filter=ssl%5C.(handshake%7Cconnection_error%7Cfail_verify)");
+	let made = 0;
+	let failed = 0;
+	for (const [, name = "", value = "0"] of text.matchAll(/^(\S+): (\d+)$/gm)) {
+		if (name === "listener.0.0.0.0_15006.ssl.handshake") made += Number(value);
+		else if (/^(?:listener|cluster)\..*ssl\.(?:connection_error|fail_verify)/.test(name)) failed += Number(value);
+	}
+	return { made, failed };
 }
 
 interface Sender {

@@ -26,6 +26,8 @@ export interface DrillMesh {
 	startLoad(): Promise<RunningLoad>;
 	/** What every Envoy has in use now, asked of the Envoys. */
 	certificates(): Promise<readonly WorkloadCertificate[]>;
+	/** Between the workloads' Envoys since they started: made, as the servers counted them, and failed on either side. */
+	handshakes(): Promise<{ readonly made: number; readonly failed: number }>;
 	/** Resolves when every workload has another certificate in use. */
 	renewLeaves(): Promise<void>;
 	/** Resolves when the rotation is done; rejects when it ends in another way. */

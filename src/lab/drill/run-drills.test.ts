@@ -28,11 +28,22 @@ class FakeMesh implements DrillMesh {
 
 	startLoad = async () => ({ stop: async () => this.reports.shift() ?? goodReport });
 	certificates = async () => this.now;
+	made = 10;
+	failed = 0;
+	failing = 0;
+	handshakes = async () => ({ made: this.made, failed: this.failed });
+	#rotated(): void {
+		this.made += 5;
+		this.failed += this.failing;
+	}
+
 	renewLeaves = async () => {
+		this.#rotated();
 		this.#nowMs += 40;
 		this.now = this.afterRenewal;
 	};
 	rotate = async () => {
+		this.#rotated();
 		this.#nowMs += 5_000;
 		this.now = this.afterRotation;
 	};
@@ -85,7 +96,7 @@ describe("a run of drills", () => {
 
 	it("misses its bar when it could not be done, or did not measure what it must", async () => {
 		const failing = { ...broken, inject: () => Promise.reject(new Error("no such pod")) };
-		assert.match((await run([failing], new FakeMesh()))[1]?.missed.join() ?? "", /could not be done: no such pod/);
+		assert.match((await run([failing], new FakeMesh()))[1]?.missed.join() ?? "", /no such pod/);
 		const silent = { ...broken, bars: { detectMs: 50 } };
 		assert.match((await run([silent], new FakeMesh()))[1]?.missed.join() ?? "", /detectMs was not measured/);
 	});
@@ -120,6 +131,13 @@ describe("a drill of a rotation", () => {
 			assert.match(line?.missed.join() ?? "", said);
 			if (line?.missed.length === 0) assert.equal(line.figures.convergeMs, drill === rotateLeafDrill ? 40 : 5_000);
 		});
+
+	it("does not pass when one handshake failed, although no request was lost", async () => {
+		const mesh = new FakeMesh();
+		mesh.afterRenewal = after({ serial: "2" });
+		mesh.failing = 1;
+		assert.match((await run([rotateLeafDrill], mesh))[1]?.missed.join() ?? "", /1 TLS handshakes failed/);
+	});
 
 	it("does not pass in a mesh without certificates", async () => {
 		for (const drill of [rotateLeafDrill, rotateIssuerDrill, rotateRootDrill]) {

@@ -73,7 +73,7 @@ async function runOnce(
 	return {
 		figures,
 		missed: [
-			...(failure === undefined ? [] : [`it could not be done: ${failure}`]),
+			...(failure === undefined ? [] : [failure]),
 			...(report.sent === 0 ? ["nothing was sent"] : []),
 			...missedBars(figures, drill.bars),
 			...lost.map(([outcome, count]) => `${count} requests ended in ${outcome}`),
