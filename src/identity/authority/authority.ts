@@ -9,21 +9,20 @@
 // The five throw an AuthorityError with a sentence for the operator when the step makes no sense or the authority is plugged in.
 
 import type { Cancel, Clock } from "../../runtime/clock.ts";
-import { signCertificate } from "../certificate.ts";
-import { type CertificateFacts, hexOf } from "../certificate-reader.ts";
-import { pemFromDer } from "../certificate-request.ts";
-import { type Identity, renderIdentity } from "../spiffe-id.ts";
+import type { CertificateFacts } from "../certificate-reader.ts";
+import type { Identity } from "../spiffe-id.ts";
 import type { TrustBundle } from "../trust-bundle.ts";
-import type { AuthorityCertificate, AuthorityState } from "./authority-state.ts";
+import type { AuthorityState } from "./authority-state.ts";
 import { rootHashOf } from "./authority-state.ts";
 import { AuthorityStore } from "./authority-store.ts";
-import { checkRequest, type RequestRefusal } from "./check-request.ts";
+import { checkRequest } from "./check-request.ts";
 import { makePrivateDirectory } from "./durable-file.ts";
 import { followFiles } from "./follow-files.ts";
-import { backdateMs, dayMs, newSerial } from "./new-certificates.ts";
+import { dayMs } from "./new-certificates.ts";
 import { hashOfFiles, loadPlugIn, plugInFiles } from "./plug-in-files.ts";
 import * as stages from "./rotation-stages.ts";
-import { type AuthorityKeyType, keyIdOf, signerOf } from "./signing-key.ts";
+import { rootOver, type SignOptions, type SignOutcome, signLeaf } from "./sign-leaf.ts";
+import type { AuthorityKeyType } from "./signing-key.ts";
 
 export interface AuthorityOptions {
 	/** Everything that the authority keeps, join tokens included; made at the first start, shared by replicas. */
@@ -67,33 +66,6 @@ export interface IssuerStatus {
 	readonly notAfterMs: number;
 	readonly isSigning: boolean;
 }
-
-export interface SignOptions {
-	/** Wanted life; 0 or absent leaves it to the authority. */
-	readonly validitySeconds?: number;
-	/** Beside the identity, for the mesh's own servers. */
-	readonly dnsNames?: readonly string[];
-	readonly ipAddresses?: readonly Uint8Array[];
-}
-
-export interface SignedLeaf {
-	readonly ok: true;
-	/** PEM: leaf, issuer, what stands between it and the root, the root last. */
-	readonly chain: readonly string[];
-	/** Lower-case hex. */
-	readonly serial: string;
-	readonly issuerKeyId: string;
-	readonly notBeforeMs: number;
-	readonly notAfterMs: number;
-}
-
-export type SignOutcome =
-	| SignedLeaf
-	| {
-			readonly ok: false;
-			readonly reason: RequestRefusal | "validity_too_long" | "issuer_expired";
-			readonly because: string;
-	  };
 
 export class Authority {
 	readonly #options: AuthorityOptions;
@@ -145,12 +117,12 @@ export class Authority {
 
 	/** The root over the issuer that signs now, PEM. */
 	get rootPem(): string {
-		return this.#signingRoot().pem;
+		return rootOver(this.#state.signing, this.#state).pem;
 	}
 
 	/** base64url SHA-256 of that root's SubjectPublicKeyInfo, as join tokens carry it. */
 	get rootHash(): string {
-		return rootHashOf(this.#signingRoot());
+		return rootHashOf(rootOver(this.#state.signing, this.#state));
 	}
 
 	/** The operator's revocation lists name it. */
@@ -199,46 +171,9 @@ export class Authority {
 
 	/** The same for a public key (SubjectPublicKeyInfo, DER) whose holder is known. */
 	signKey(publicKey: Uint8Array, identity: Identity, options: SignOptions = {}): SignOutcome {
-		const { signing } = this.#state;
-		const nowMs = this.#options.wallMs();
-		const maxTtlMs = this.maxLeafTtlMs;
-		const wantedMs = (options.validitySeconds ?? 0) * 1000;
-		if (wantedMs > maxTtlMs || wantedMs < 0) {
-			const because = `a validity of ${options.validitySeconds} s was asked for; at most ${maxTtlMs / 1000} s are given`;
-			return { ok: false, reason: "validity_too_long", because };
-		}
-		if (signing.facts.notAfterMs <= nowMs || this.#signingRoot().facts.notAfterMs <= nowMs) {
-			const because = `the authority's own certificate expired at ${new Date(signing.facts.notAfterMs).toISOString()}`;
-			return { ok: false, reason: "issuer_expired", because };
-		}
-		const ttlMs = wantedMs || Math.min(this.#options.leafTtlMs ?? dayMs, maxTtlMs);
-		const notBeforeMs = Math.max(nowMs - backdateMs, signing.facts.notBeforeMs);
-		const notAfterMs = Math.min(nowMs + ttlMs, signing.facts.notAfterMs);
-		const serial = newSerial();
-		const leaf = signCertificate(
-			{
-				serial,
-				issuerName: signing.facts.subjectName,
-				notBeforeMs,
-				notAfterMs,
-				publicKey,
-				subjectKeyId: keyIdOf(publicKey),
-				authorityKeyId: Buffer.from(signing.keyId, "hex"),
-				uri: renderIdentity(identity),
-				...(options.dnsNames ? { dnsNames: options.dnsNames } : {}),
-				...(options.ipAddresses ? { ipAddresses: options.ipAddresses } : {}),
-			},
-			signerOf(signing.key),
-		);
-		const issuers = signing.fingerprint === signing.root ? [] : [signing.pem, ...signing.intermediates];
-		return {
-			ok: true,
-			chain: [pemFromDer("CERTIFICATE", leaf), ...issuers, this.rootPem],
-			serial: hexOf(serial),
-			issuerKeyId: signing.keyId,
-			notBeforeMs,
-			notAfterMs,
-		};
+		const { leafTtlMs = dayMs, wallMs } = this.#options;
+		const limits = { leafTtlMs, maxLeafTtlMs: this.maxLeafTtlMs, nowMs: wallMs() };
+		return signLeaf(this.#state, publicKey, identity, options, limits);
 	}
 
 	/** A new root with an issuer under it: trusted from now on, and active for new issuers, but not signing yet. */
@@ -318,12 +253,6 @@ export class Authority {
 		if (this.#plugIn === undefined) return this.#store.load(this.#store.latestVersion());
 		const options = { trustDomain, nowMs: wallMs(), ...(passphrase === undefined ? {} : { passphrase }) };
 		return loadPlugIn(this.#plugIn, options);
-	}
-
-	#signingRoot(): AuthorityCertificate {
-		const root = this.#state.roots.find(({ fingerprint }) => fingerprint === this.#state.signing.root);
-		if (!root) throw new Error("the signing issuer's root is not among the roots");
-		return root;
 	}
 }
 
