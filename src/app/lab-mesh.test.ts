@@ -11,6 +11,7 @@ import type { Lab } from "../lab/lab.ts";
 import { labDown, processesOfLab } from "../lab/lab-down.ts";
 import { readLabRecord, runDirectory } from "../lab/lab-record.ts";
 import { processesInNamespaces } from "../lab/namespace-processes.ts";
+import { connectInNamespace } from "../lab/namespace-socket.ts";
 import { namespacesOf, netnsPath } from "../lab/network.ts";
 import { signalProcess } from "../node/process-table.ts";
 import { labPrograms, startLab } from "./lab.ts";
@@ -118,6 +119,19 @@ spec:
 		const { forwards = {} } = readLabRecord(name) ?? {};
 		assert.equal((await fetch(`http://127.0.0.1:${forwards.gateway}/productpage`)).status, 200);
 		assert.equal((await fetch(`http://127.0.0.1:${forwards.api}/api/v1/status`)).status, 200);
+	});
+
+	it("has no plaintext port for configuration: nodes and control planes talk mutual TLS on 15012", async () => {
+		const { client, controls } = await lab.status();
+		const open = (port: number) =>
+			connectInNamespace(netnsPath(client.netns), { host: controls[0]?.address ?? "", port }, 1000).then(
+				(socket) => {
+					socket.destroy();
+					return true;
+				},
+				() => false,
+			);
+		assert.deepEqual([await open(15_012), await open(15_010)], [true, false]);
 	});
 
 	it("starts a killed control plane and a killed node agent again, and serves meanwhile", async () => {
