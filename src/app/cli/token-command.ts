@@ -4,11 +4,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type Authority, AuthorityFilesError, openAuthority } from "../../identity/authority/authority.ts";
+import { rootHashOf } from "../../identity/authority/authority-state.ts";
 import { AuthorityStore } from "../../identity/authority/authority-store.ts";
 import { JoinTokens, type WorkloadGrant } from "../../identity/authority/join-tokens.ts";
 import { NodeRegistrations } from "../../identity/authority/node-registrations.ts";
-import { plugInFiles } from "../../identity/authority/plug-in-files.ts";
+import { loadPlugIn, plugInFiles } from "../../identity/authority/plug-in-files.ts";
 import { parseSpiffeId } from "../../identity/spiffe-id.ts";
 import { durationMs, readPassphrase } from "./certificate-flags.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
@@ -24,7 +24,6 @@ interface CreateFlags extends CaFlags {
 	readonly allow: readonly WorkloadGrant[];
 	readonly cacerts?: string;
 	readonly caPassphraseFile?: string;
-	readonly trustDomain: string;
 	readonly output: "text" | "json";
 }
 
@@ -52,8 +51,7 @@ export function tokenCommand(): Command {
 				.default([]),
 		)
 		.option("--cacerts <dir>", "as the control planes have it")
-		.option("--ca-passphrase-file <path>", "as the control planes have it")
-		.option("--trust-domain <domain>", "as the control planes have it", "cluster.local")
+		.option("--ca-passphrase-file <path>", "as the control planes have it, with --cacerts")
 		.addOption(output())
 		.action(create);
 	withCa(command.command("list"))
@@ -76,10 +74,10 @@ function create(flags: CreateFlags): void {
 	const { allow, ca, node, ttl } = flags;
 	needAuthority(ca, flags.cacerts);
 	const nowMs = Date.now();
-	const authority = open(flags, nowMs);
+	const hash = rootHash(flags, nowMs);
 	let made: ReturnType<JoinTokens["create"]>;
 	try {
-		made = new JoinTokens(ca).create({ node, allow, ttlMs: ttl, rootHash: authority.rootHash, nowMs });
+		made = new JoinTokens(ca).create({ node, allow, ttlMs: ttl, rootHash: hash, nowMs });
 	} catch (error) {
 		throw new CliError(
 			exitCodes.usage,
@@ -98,19 +96,17 @@ function create(flags: CreateFlags): void {
 	);
 }
 
-function open({ ca, caPassphraseFile, cacerts, trustDomain }: CreateFlags, nowMs: number): Authority {
+/** Of the root that the node is to trust. A self-made authority's keys are not opened for that. */
+function rootHash({ ca, caPassphraseFile, cacerts }: CreateFlags, nowMs: number): string {
+	const store = new AuthorityStore(ca);
+	if (cacerts === undefined && store.latestVersion() > 0) return rootHashOf(store.signingRoot());
+	const passphrase = caPassphraseFile === undefined ? {} : { passphrase: readPassphrase(caPassphraseFile) };
+	const plugIn = cacerts ?? ca;
 	try {
-		return openAuthority({
-			directory: ca,
-			trustDomain,
-			wallMs: () => nowMs,
-			...(cacerts === undefined ? {} : { plugInDirectory: cacerts }),
-			...(caPassphraseFile === undefined ? {} : { passphrase: readPassphrase(caPassphraseFile) }),
-		});
+		const { roots, signing } = loadPlugIn(plugIn, { trustDomain: "", nowMs, ...passphrase });
+		return rootHashOf(roots.find(({ fingerprint }) => fingerprint === signing.root) ?? signing);
 	} catch (error) {
-		if (error instanceof AuthorityFilesError)
-			throw new CliError(exitCodes.data, error.message, `ls -l ${cacerts ?? ca}`);
-		throw error;
+		throw new CliError(exitCodes.data, error instanceof Error ? error.message : String(error), `ls -l ${plugIn}`);
 	}
 }
 

@@ -7,7 +7,12 @@
 import type { KeyObject } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type AuthorityState, authorityCertificate, type Issuer } from "./authority-state.ts";
+import {
+	type AuthorityCertificate,
+	type AuthorityState,
+	authorityCertificate,
+	type Issuer,
+} from "./authority-state.ts";
 import { createFile, makePrivateDirectory, replaceFile } from "./durable-file.ts";
 import { privateKeyPem, readPrivateKey } from "./signing-key.ts";
 
@@ -73,6 +78,16 @@ export class AuthorityStore {
 			signing,
 			activeRoot: manifest.activeRoot,
 		};
+	}
+
+	/** The root over the issuer that signs now; reads no private key. */
+	signingRoot(): AuthorityCertificate {
+		const { issuers, roots, signing } = this.readManifest(this.latestVersion());
+		const read = (pem: string): AuthorityCertificate => authorityCertificate(pem, this.directory);
+		const issuer = issuers.find(({ certificate }) => read(certificate).keyId === signing);
+		const root = roots.map(read).find(({ fingerprint }) => fingerprint === issuer?.root);
+		if (!root) throw new Error(`${this.directory} names no root over the issuer that signs`);
+		return root;
 	}
 
 	readKey(keyId: string): KeyObject {
