@@ -44,6 +44,7 @@ export function initialInstanceState(config: InstanceConfig): InstanceState {
 		yielded: false,
 		answeredUs: Number.NEGATIVE_INFINITY,
 		ownFault: undefined,
+		failures: 0,
 		rank: undefined,
 		because: "not started",
 	};
@@ -83,7 +84,7 @@ function step(draft: Draft, event: InstanceEvent): Draft {
 			return draft;
 		case "groupMoved":
 			if (event.to === "MASTER" && role === "BACKUP") becomeMaster(draft, event.because);
-			if (event.to === "BACKUP" && role === "MASTER") becomeBackup(draft, event.because);
+			if (event.to === "BACKUP" && role === "MASTER") leaveWithGroup(draft, event.because);
 			return draft;
 		case "claimRequested":
 			if (role === "BACKUP") becomeMaster(draft, event.because);
@@ -95,7 +96,7 @@ function step(draft: Draft, event: InstanceEvent): Draft {
 			else startHandOver(draft, "STOP");
 			return draft;
 		case "moveRequested":
-			if (role === "MASTER" && !draft.state.handOver) startHandOver(draft, "BACKUP");
+			if (role === "MASTER" && !draft.state.handOver) startHandOver(draft, "BACKUP", event.named);
 			return draft;
 		case "configChanged":
 			return changeConfig(draft);
@@ -176,6 +177,11 @@ function hearAsMaster(draft: Draft, event: EventOf<"advertReceived">): Draft {
 	return draft;
 }
 
+function leaveWithGroup(draft: Draft, because: string): Draft {
+	const { handOver } = draft.state;
+	return handOver ? finishHandOver(draft, handOver.next, because) : becomeBackup(draft, because);
+}
+
 function heard(draft: Draft, { nowUs, advert, source }: EventOf<"advertReceived">): Draft {
 	const masterIntervalUs = draft.config.version === 3 ? advert.intervalMs * 1000 : draft.state.masterIntervalUs;
 	draft.state = { ...draft.state, masterIntervalUs, heard: { source, priority: advert.priority, atUs: nowUs } };
@@ -240,7 +246,7 @@ function advertise(draft: Draft, lateUs: number): Draft {
 	sayPriority(draft, state.priority);
 	const next = state.advertDueUs + intervalUs;
 	const dueUs = next > nowUs ? next : nowUs + intervalUs;
-	draft.state = { ...state, advertDueUs: dueUs };
+	draft.state = { ...state, advertDueUs: dueUs, failures: 0 };
 	draft.actions.push({ type: "setTimer", timer: "advert", dueUs });
 	if (lateUs <= downIntervalUs(config, state.priority, intervalUs) / 2) return draft;
 	// Somebody may have claimed meanwhile and turned the switches; whoever is higher has been heard before this.

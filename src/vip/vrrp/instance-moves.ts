@@ -16,6 +16,7 @@ export interface Draft {
 }
 
 const retryUs = 1_000_000;
+const longestRetryUs = 60_000_000;
 
 export function becomeMaster(draft: Draft, because: string): Draft {
 	const { config, nowUs, actions } = draft;
@@ -79,9 +80,9 @@ export function stopNow(draft: Draft, because: string): Draft {
 }
 
 /** Says priority 0 and keeps the addresses until a successor speaks, or the time for that is over. */
-export function startHandOver(draft: Draft, next: "STOP" | "BACKUP"): Draft {
+export function startHandOver(draft: Draft, next: "STOP" | "BACKUP", silent = false): Draft {
 	const untilUs = draft.nowUs + successionLimitUs(draft.config);
-	sayPriority(draft, 0);
+	if (!silent) sayPriority(draft, 0);
 	cancel(draft, "advert");
 	draft.state = { ...draft.state, handOver: { next, untilUs } };
 	draft.actions.push({ type: "setTimer", timer: "handOver", dueUs: untilUs });
@@ -113,11 +114,12 @@ export function resumeMaster(draft: Draft, because: string): Draft {
 	return draft;
 }
 
-/** A kernel call failed: the instance is in FAULT for a second, then may try again. */
+/** A kernel call failed: the instance is in FAULT for 1 s, 2 s and so on up to a minute, as each attempt disturbs the owner. */
 export function failFor(draft: Draft, because: string): Draft {
-	draft.state = { ...draft.state, ownFault: because };
+	const waitUs = Math.min(retryUs * 2 ** draft.state.failures, longestRetryUs);
+	draft.state = { ...draft.state, ownFault: because, failures: Math.min(draft.state.failures + 1, 10) };
 	becomeFault(draft, because);
-	draft.actions.push({ type: "setTimer", timer: "retry", dueUs: draft.nowUs + retryUs });
+	draft.actions.push({ type: "setTimer", timer: "retry", dueUs: draft.nowUs + waitUs });
 	return draft;
 }
 

@@ -46,6 +46,8 @@ export interface InstanceState {
 	readonly answeredUs: number;
 	/** Something this instance tried itself failed; cleared by the `retry` timer. */
 	readonly ownFault: string | undefined;
+	/** How often in a row that was so: each time it waits longer. */
+	readonly failures: number;
 	/** How many live Keepmesh backups are better; undefined while none is heard. */
 	readonly rank: number | undefined;
 	/** Of the last transition. */
@@ -105,7 +107,12 @@ export type InstanceEvent =
 	| { readonly type: "groupMoved"; readonly nowUs: number; readonly to: "MASTER" | "BACKUP"; readonly because: string }
 	| { readonly type: "stopRequested"; readonly nowUs: number; readonly handOver: boolean }
 	/** `vip move`: hands over to whoever is best, and does not take back while that one lives. */
-	| { readonly type: "moveRequested"; readonly nowUs: number }
+	| {
+			readonly type: "moveRequested";
+			readonly nowUs: number;
+			/** The successor was asked by name: priority 0 would wake the others as well. */
+			readonly named?: boolean;
+	  }
 	/** `vip move --to` this node: takes over from a master that agreed. */
 	| { readonly type: "claimRequested"; readonly nowUs: number; readonly because: string }
 	| { readonly type: "configChanged"; readonly nowUs: number }
