@@ -100,7 +100,10 @@ async function follow(kind: RotationKind, begun: RotationState, options: RotateO
 
 function lineOf(state: RotationState, isLong: boolean): string {
 	if (state.phase === "idle") return state.last ? `${state.last.kind}: ${state.last.outcome}` : "idle";
-	const waits = [...renderBlockers(state.blockers), ...(state.failure === undefined ? [] : [state.failure])];
+	const waits = [
+		...renderBlockers(state.blockers, state.blockerCount),
+		...(state.failure === undefined ? [] : [state.failure]),
+	];
 	return waits.length === 0 || !isLong ? state.stage : `${state.stage}: waits for ${waits.join("; ")}`;
 }
 

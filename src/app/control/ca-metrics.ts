@@ -38,7 +38,7 @@ export function caMetrics(metrics: Metrics): CaMetrics {
 					const isNow = state.phase === "running" && state.kind === kind && state.stage === name;
 					stage.set(isNow ? 1 : 0, { kind, stage: name });
 				}
-			blockers.set(state.phase === "running" ? state.blockers.length : 0);
+			blockers.set(state.phase === "running" ? state.blockerCount : 0);
 		},
 	};
 }

@@ -240,7 +240,7 @@ export class RotationDriver {
 		const stage = state.phase === "running" ? `${state.kind} ${state.stage}` : (state.last?.outcome ?? "");
 		if (stage === this.#lastStage) return;
 		this.#lastStage = stage;
-		const waitsFor = state.phase === "running" ? renderBlockers(state.blockers) : [];
+		const waitsFor = state.phase === "running" ? renderBlockers(state.blockers, state.blockerCount) : [];
 		this.#parts.log.info({ stage, epoch: state.epoch, waitsFor }, "rotation stage");
 	}
 

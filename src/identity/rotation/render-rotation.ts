@@ -42,8 +42,8 @@ export function renderBlocker(blocker: Blocker): string {
 }
 
 /** The first ten, then how many more. */
-export function renderBlockers(blockers: readonly Blocker[]): readonly string[] {
-	const more = blockers.length - mostNamed;
+export function renderBlockers(blockers: readonly Blocker[], count = blockers.length): readonly string[] {
+	const more = count - Math.min(mostNamed, blockers.length);
 	return [...blockers.slice(0, mostNamed).map(renderBlocker), ...(more > 0 ? [`and ${more} more`] : [])];
 }
 
@@ -60,7 +60,7 @@ export function renderRotation(state: RotationState, nowMs: number): readonly st
 	return [
 		`rotation of the ${state.kind}, started ${secondsOf(nowMs - state.startedMs)} ago: ${nameOf(state.from, state.kind)} -> ${state.to ? nameOf(state.to, state.kind) : "(not made yet)"}`,
 		...stageLines(state, nowMs),
-		...renderBlockers(state.blockers).map((line) => `    waits: ${line}`),
+		...renderBlockers(state.blockers, state.blockerCount).map((line) => `    waits: ${line}`),
 		...(state.failure === undefined ? [] : [`    failed, and is tried again: ${state.failure}`]),
 	];
 }

@@ -56,7 +56,9 @@ export interface RunningRotation {
 	readonly stageStartedMs: number;
 	/** Since when nothing blocks the stage. */
 	readonly confirmedSinceMs?: number;
+	/** The first hundred. */
 	readonly blockers: readonly Blocker[];
+	readonly blockerCount: number;
 	/** Why the last action failed; it is tried again. */
 	readonly failure?: string;
 	/** It is on its way back. */

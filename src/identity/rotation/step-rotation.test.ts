@@ -125,6 +125,16 @@ describe("a rotation", () => {
 			assert.equal(mesh.stage, "done");
 		});
 
+	it("writes down a hundred of those who are missing, and how many there are", () => {
+		const mesh = new Mesh();
+		mesh.request("root");
+		mesh.report = { expected: Array.from({ length: 5_000 }, (_, index) => `p${index}.default`) };
+		mesh.pass(1000);
+		assert.ok(mesh.state.phase === "running");
+		assert.deepEqual([mesh.state.blockers.length, mesh.state.blockerCount], [100, 5_000]);
+		assert.match(renderRotation(mesh.state, mesh.nowMs).at(-1) ?? "", /and 4990 more/);
+	});
+
 	it("starts the settle time again when a confirmation is taken back, or the clock is set back", () => {
 		const mesh = new Mesh();
 		mesh.request("root");

@@ -8,7 +8,6 @@
 import { findBlockers, type ReplicaReport } from "./find-blockers.ts";
 import type {
 	AuthorityFacts,
-	Blocker,
 	FinishedRotation,
 	IssuerFacts,
 	RotationKind,
@@ -16,6 +15,9 @@ import type {
 	RotationState,
 	RunningRotation,
 } from "./rotation-state.ts";
+
+/** Of who is missing: the state is written down at each look. */
+const mostNoted = 100;
 
 export interface RotationConfig {
 	/** A stage ends only when nothing has blocked it for this time. */
@@ -87,7 +89,18 @@ function begin(state: RotationState, kind: RotationKind, authority: AuthorityFac
 	const times = { startedMs: nowMs, stageStartedMs: nowMs };
 	const { epoch } = state;
 	return {
-		state: { phase: "running", kind, stage: "add", epoch, from, before, ...times, blockers: [], isAborted: false },
+		state: {
+			phase: "running",
+			kind,
+			stage: "add",
+			epoch,
+			from,
+			before,
+			...times,
+			blockers: [],
+			blockerCount: 0,
+			isAborted: false,
+		},
 		actions: [],
 	};
 }
@@ -131,10 +144,13 @@ function look(
 	}
 	const blockers = findBlockers(fleet, authority.bundleVersion);
 	const { confirmedSinceMs: before, failure, ...rest } = state;
-	if (blockers.length > 0) return { state: { ...rest, blockers: keepIfSame(state.blockers, blockers) }, actions: [] };
+	if (blockers.length > 0) {
+		const noted = blockers.slice(0, mostNoted);
+		return { state: { ...rest, blockers: noted, blockerCount: blockers.length }, actions: [] };
+	}
 	// A clock that was set back starts the wait again.
 	const confirmedSinceMs = before !== undefined && before <= nowMs ? before : nowMs;
-	const confirmed: RunningRotation = { ...rest, confirmedSinceMs, blockers: [] };
+	const confirmed: RunningRotation = { ...rest, confirmedSinceMs, blockers: [], blockerCount: 0 };
 	if (nowMs - confirmedSinceMs < config.settleMs) return { state: confirmed, actions: [] };
 	return advance(confirmed, nowMs);
 }
@@ -214,7 +230,7 @@ function failed(state: RotationState, action: RotationAction, because: string, n
 
 function enter(state: RunningRotation, stage: RotationStage, nowMs: number): RunningRotation {
 	const { confirmedSinceMs, failure, ...rest } = state;
-	return { ...rest, stage, epoch: state.epoch + 1, stageStartedMs: nowMs, blockers: [] };
+	return { ...rest, stage, epoch: state.epoch + 1, stageStartedMs: nowMs, blockers: [], blockerCount: 0 };
 }
 
 function end(
@@ -243,8 +259,4 @@ const refuse = (state: RotationState, because: string): RotationStep => ({
 
 function broken(state: RunningRotation): never {
 	throw new Error(`a rotation at stage ${state.stage} does not know what it rotates to`);
-}
-
-function keepIfSame(before: readonly Blocker[], now: readonly Blocker[]): readonly Blocker[] {
-	return JSON.stringify(before) === JSON.stringify(now) ? before : now;
 }
