@@ -1,9 +1,6 @@
 // The node's part in identity, put together: its own certificate, those of its workloads, the roots, and the SDS server that
 // hands them to the Envoys. In: pods as they come and go, trust bundles from the relay. Out: TLS for the relay, secrets.
 
-import { create, toBinary } from "@bufbuild/protobuf";
-import { NodeSchema } from "../envoy/gen/envoy/config/core/v3/base_pb.ts";
-import { DeltaDiscoveryRequestSchema } from "../envoy/gen/envoy/service/discovery/v3/discovery_pb.ts";
 import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
 import { nodeStreamId } from "../identity/node-stream.ts";
@@ -15,13 +12,13 @@ import { renderIdentityMetrics } from "../node/identity/identity-metrics.ts";
 import { IdentityStore } from "../node/identity/identity-store.ts";
 import type { CertificateStatus } from "../node/identity/kept-certificate.ts";
 import { NodeIdentity, type NodeIdentityStatus } from "../node/identity/node-identity.ts";
+import { keepOwnStream } from "../node/identity/own-stream.ts";
 import { type SecretServer, startSecretServer } from "../node/identity/secret-server.ts";
 import { TrustBundles } from "../node/identity/trust-bundles.ts";
+import { lackOfTrust } from "../node/identity/trust-proof.ts";
 import { type Workload, WorkloadCertificates } from "../node/identity/workload-certificates.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { typeUrls } from "../xds/resource.ts";
-import { openAdsStream } from "../xds/wire/xds-client.ts";
 import type { XdsRelayOptions } from "../xds/wire/xds-relay.ts";
 
 export type NodeSecurity =
@@ -62,8 +59,6 @@ export interface NodeCertificatesDeps {
 	readonly log: Log;
 }
 
-const followAgainMs = 1_000;
-
 export class NodeCertificates {
 	readonly #options: NodeCertificatesOptions;
 	readonly #deps: NodeCertificatesDeps;
@@ -74,8 +69,7 @@ export class NodeCertificates {
 	readonly #workloads: WorkloadCertificates;
 	readonly #bundles: TrustBundles;
 	#secrets: SecretServer | undefined;
-	#endFollowing: Cancel = () => {};
-	#isClosed = false;
+	#endOwnStream: Cancel = () => {};
 
 	constructor(options: NodeCertificatesOptions, deps: NodeCertificatesDeps) {
 		this.#options = options;
@@ -159,24 +153,10 @@ export class NodeCertificates {
 		return this.#node && nodeStreamId(this.#options.name);
 	}
 
-	/** Through the relay as if it were a proxy: so the node hears of other roots, and confirms them, also without any pod. */
+	/** Once the relay listens. */
 	follow(relaySocket: string): void {
 		const id = this.ownStreamId;
-		if (id === undefined) return;
-		const stream = openAdsStream(
-			{ to: { socketPath: relaySocket } },
-			{
-				message: () => {},
-				closed: () => {
-					if (this.#isClosed) return;
-					this.#endFollowing = this.#deps.clock.after(followAgainMs, () => this.follow(relaySocket));
-				},
-			},
-		);
-		this.#endFollowing = () => stream.close();
-		const node = create(NodeSchema, { id, userAgentName: "keepmesh" });
-		const request = create(DeltaDiscoveryRequestSchema, { node, typeUrl: typeUrls.cluster });
-		stream.send(toBinary(DeltaDiscoveryRequestSchema, request));
+		if (id !== undefined) this.#endOwnStream = keepOwnStream(relaySocket, id, this.#deps.clock);
 	}
 
 	relayOptions(): Pick<XdsRelayOptions, "tls" | "onTrustBundle"> {
@@ -218,8 +198,7 @@ export class NodeCertificates {
 	}
 
 	async close(): Promise<void> {
-		this.#isClosed = true;
-		this.#endFollowing();
+		this.#endOwnStream();
 		this.#node?.close();
 		this.#workloads.close();
 		this.#bundles.close();
@@ -255,27 +234,12 @@ export class NodeCertificates {
 		return this.#caller.call(security, { path: createCertificatePath, message, headers });
 	}
 
-	async #lackOf(proxyId: string, bundle: TrustBundle): Promise<string | undefined> {
-		if (this.#node && this.#node.issuerKeyId !== bundle.issuerKeyId)
-			return "the node's own certificate comes from another issuer";
-		if (proxyId === this.ownStreamId) return undefined;
-		const key = this.#workloads.keyOf(proxyId);
-		if (!key) return "it has no certificate yet";
-		if (key.issuerKeyId !== bundle.issuerKeyId) return "its certificate comes from another issuer";
-		const use = this.#secrets?.useOf(proxyId);
-		if (!use || use.state === "waiting") return "its Envoy has not confirmed the secrets yet";
-		if (use.state === "refused") return "its Envoy has refused the secrets";
-		if (use.unasked.length === 0) return undefined;
-		// Nobody asks: right for an Envoy that needs none. One that has some from before must ask again first.
-		const has = await hasSecret(this.#deps.adminOf(proxyId), use.unasked);
-		return has === false ? undefined : `its Envoy does not ask for ${use.unasked.join(", ")}`;
+	#lackOf(proxyId: string, bundle: TrustBundle): Promise<string | undefined> {
+		const workload = {
+			key: this.#workloads.keyOf(proxyId),
+			use: this.#secrets?.useOf(proxyId),
+			admin: this.#deps.adminOf(proxyId),
+		};
+		return lackOfTrust(bundle, this.#node, proxyId === this.ownStreamId ? undefined : workload);
 	}
-}
-
-/** Whether an Envoy holds one of these secrets; undefined when it does not answer. */
-async function hasSecret(admin: EnvoyAdmin | undefined, names: readonly string[]): Promise<boolean | undefined> {
-	const answer = await admin?.get("/config_dump?resource=dynamic_active_secrets");
-	if (answer?.status !== 200) return undefined;
-	const { configs = [] } = JSON.parse(answer.body) as { readonly configs?: readonly { readonly name?: string }[] };
-	return configs.some(({ name }) => name !== undefined && names.includes(name));
 }

@@ -2,7 +2,7 @@
 // for and what it confirmed is remembered, and told to the next control plane, so that a change of it costs nearly nothing.
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds (initial_resource_versions)
 
-import { trustBundleName, trustBundleTypeUrl } from "../identity/trust-bundle.ts";
+import { trustBundleTypeUrl } from "../identity/trust-bundle.ts";
 import {
 	encodeDeltaRequest,
 	type ResponseSummary,
@@ -11,6 +11,12 @@ import {
 	summarizeDeltaResponse,
 	valueOfAny,
 } from "./relay-message.ts";
+import {
+	answerTrustBundle,
+	type RelayTrustBundle,
+	type TrustBundleStep,
+	takeTrustBundle,
+} from "./relay-trust-bundle.ts";
 import { type DeltaRequest, decodeDeltaRequest } from "./request.ts";
 import { type TypeUrl, typeUrls } from "./resource.ts";
 import { type Subscription, subscribeDelta } from "./subscription.ts";
@@ -22,13 +28,6 @@ export interface RelayConfig {
 	readonly trustBundle: boolean;
 	/** Report what the proxy accepts, so that it can be kept for a restart without any control plane. */
 	readonly keep: boolean;
-}
-
-interface RelayTrustBundle {
-	/** Version that the proxy uses, by resource name. */
-	readonly confirmed: ReadonlyMap<string, string>;
-	/** Delivered and neither confirmed nor refused yet. */
-	readonly pending?: { readonly epoch: number; readonly nonce: string; readonly version: string };
 }
 
 interface RelayType {
@@ -118,9 +117,11 @@ export function stepRelay(config: RelayConfig, state: RelayState, event: RelayEv
 		case "upstreamClosed":
 			return { state: { ...state, isUpstreamOpen: false }, actions: [] };
 		case "trustBundleConfirmed":
-			return onTrustBundleAnswer(state, event.version, undefined);
-		case "trustBundleRefused":
-			return onTrustBundleAnswer(state, event.version, event.because);
+		case "trustBundleRefused": {
+			const openEpoch = state.isUpstreamOpen ? state.epoch : undefined;
+			const refusal = event.type === "trustBundleRefused" ? event.because : undefined;
+			return withTrustBundle(state, answerTrustBundle(state.trustBundle, openEpoch, event.version, refusal));
+		}
 		default:
 			return event satisfies never;
 	}
@@ -234,7 +235,8 @@ function onResponse(config: RelayConfig, state: RelayState, bytes: Uint8Array): 
 	}
 	const type = state.types.get(response.typeUrl);
 	if (config.nameTable && !type && response.typeUrl === typeUrls.nameTable) return onNameTable(state, response);
-	if (config.trustBundle && !type && response.typeUrl === trustBundleTypeUrl) return onTrustBundle(state, response);
+	if (config.trustBundle && !type && response.typeUrl === trustBundleTypeUrl)
+		return withTrustBundle(state, takeTrustBundle(state.trustBundle, state.epoch, response));
 	// An answer to something the proxy never asked for would confuse it.
 	if (!type) return { state, actions: [] };
 	const nonce = joinNonce(state.epoch, response.nonce);
@@ -269,36 +271,16 @@ function onNameTable(state: RelayState, response: ResponseSummary): RelayStep {
 	};
 }
 
-function onTrustBundle(state: RelayState, response: ResponseSummary): RelayStep {
-	const bundle = response.resources.find(({ name }) => name === trustBundleName);
-	if (bundle) {
-		const pending = { epoch: state.epoch, nonce: response.nonce, version: bundle.version };
-		return {
-			state: { ...state, trustBundle: { ...state.trustBundle, pending } },
-			actions: [{ type: "reportTrustBundle", version: bundle.version, bytes: valueOfAny(bundle.any) }],
-		};
-	}
-	// There is none (any more): nothing to prove. What the proxy trusts it keeps.
-	const confirmed = response.removed.includes(trustBundleName) ? new Map<string, string>() : undefined;
-	const trustBundle = confirmed ? { confirmed } : state.trustBundle;
-	const ack = encodeDeltaRequest({ typeUrl: trustBundleTypeUrl, nonce: response.nonce });
-	return { state: { ...state, trustBundle }, actions: [{ type: "sendUpstream", pieces: [ack] }] };
+/** Carries out what a step of the trust bundle says. */
+function withTrustBundle(state: RelayState, { trustBundle, answer, delivered }: TrustBundleStep): RelayStep {
+	return {
+		state: { ...state, trustBundle },
+		actions: [
+			...(delivered ? [{ type: "reportTrustBundle", ...delivered } as const] : []),
+			...(answer ? [{ type: "sendUpstream", pieces: [answer] } as const] : []),
+		],
+	};
 }
-
-function onTrustBundleAnswer(state: RelayState, version: string, refusal: string | undefined): RelayStep {
-	const { confirmed, pending } = state.trustBundle;
-	// An answer to what has been replaced since says nothing about what the proxy should have now.
-	if (pending?.version !== version) return { state, actions: [] };
-	const trustBundle = { confirmed: refusal === undefined ? new Map([[trustBundleName, version]]) : confirmed };
-	const next = { ...state, trustBundle };
-	// Its control plane is gone: the next one is told at once, or sends it again.
-	if (!state.isUpstreamOpen || pending.epoch !== state.epoch) return { state: next, actions: [] };
-	const error = refusal === undefined ? undefined : { code: invalidArgument, message: refusal };
-	const answer = { typeUrl: trustBundleTypeUrl, nonce: pending.nonce, ...(error && { error }) };
-	return { state: next, actions: [{ type: "sendUpstream", pieces: [encodeDeltaRequest(answer)] }] };
-}
-
-const invalidArgument = 3;
 
 /** `3.17`: the 17th nonce of the third upstream stream. */
 function joinNonce(epoch: number, nonce: string): string {

@@ -6,7 +6,7 @@ import { X509Certificate } from "node:crypto";
 import { decodeTrustBundle, type TrustBundle } from "../../identity/trust-bundle.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { TrustBundleDelivery } from "../../xds/wire/relay-stream.ts";
+import type { TrustBundleDelivery } from "../../xds/wire/relay-options.ts";
 import { certificatesIn } from "./certified-key.ts";
 
 export interface TrustBundlesDeps {

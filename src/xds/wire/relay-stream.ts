@@ -5,66 +5,10 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { decodeNode } from "../node.ts";
-import {
-	type AcceptedResponse,
-	lacksResources,
-	openRelaySession,
-	type RelayEvent,
-	type RelayState,
-	stepRelay,
-} from "../relay-session.ts";
+import { lacksResources, openRelaySession, type RelayEvent, type RelayState, stepRelay } from "../relay-session.ts";
 import { FrameReader, frame } from "./grpc-frames.ts";
-import { type AdsClientOptions, type AdsStream, openAdsStream } from "./xds-client.ts";
-
-/** A trust bundle that a control plane sent for a proxy. */
-export interface TrustBundleDelivery {
-	readonly proxyId: string;
-	/** An encoded TrustBundle. */
-	readonly bytes: Uint8Array;
-	/** The root that its sender proved itself with, DER; undefined without TLS. */
-	readonly senderRoot: Uint8Array | undefined;
-	/** The proxy uses it: tells the control plane. May come at any later time; too late is harmless. */
-	readonly confirm: () => void;
-	readonly refuse: (because: string) => void;
-}
-
-/** What proxies accepted last, for a proxy that starts while no control plane can be reached. */
-export interface RelayCache {
-	/** Delta ADS from what was kept. */
-	readonly socketPath: string;
-	readonly has: (proxyId: string) => boolean;
-	readonly onAccepted: (proxyId: string, accepted: AcceptedResponse) => void;
-}
-
-export interface RelayStreamOptions {
-	/** Never empty. Tried in order, from `firstUpstream` on. */
-	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
-	readonly firstUpstream: number;
-	/** Undefined as its result: no connection can be made now. */
-	readonly tls?: () => AdsClientOptions["tls"] | undefined;
-	readonly admit: (nodeId: string) => boolean;
-	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
-	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
-	readonly cache?: RelayCache;
-	readonly maxRequestBytes: number;
-	readonly backoffMs: { readonly first: number; readonly most: number };
-	readonly liveness: {
-		readonly connectTimeoutMs: number;
-		readonly pingEveryMs: number;
-		readonly pingTimeoutMs: number;
-	};
-}
-
-export interface RelayStreamStatus {
-	readonly nodeId: string;
-	/** `host:port` of the control plane in use; absent while there is none. */
-	readonly upstream?: string;
-	/** What it lacked comes from what proxies accepted last: no control plane can be reached. */
-	readonly fromCache?: true;
-	/** How often a control plane was lost. */
-	readonly losses: number;
-	readonly lastLoss?: string;
-}
+import type { RelayStreamOptions, RelayStreamStatus } from "./relay-options.ts";
+import { type AdsStream, openAdsStream } from "./xds-client.ts";
 
 export class RelayStream {
 	readonly #http: ServerHttp2Stream;

@@ -5,13 +5,8 @@ import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import {
-	type RelayCache,
-	RelayStream,
-	type RelayStreamOptions,
-	type RelayStreamStatus,
-	type TrustBundleDelivery,
-} from "./relay-stream.ts";
+import type { RelayCache, RelayStreamOptions, RelayStreamStatus, TrustBundleDelivery } from "./relay-options.ts";
+import { RelayStream } from "./relay-stream.ts";
 import type { AdsClientOptions } from "./xds-client.ts";
 
 export interface XdsRelayOptions {

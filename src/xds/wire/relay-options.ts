@@ -1,0 +1,54 @@
+// What the relay is told for each Envoy's stream, what it hands over, and what it says of itself.
+
+import type { AcceptedResponse } from "../relay-session.ts";
+import type { AdsClientOptions } from "./xds-client.ts";
+
+/** A trust bundle that a control plane sent for a proxy. */
+export interface TrustBundleDelivery {
+	readonly proxyId: string;
+	/** An encoded TrustBundle. */
+	readonly bytes: Uint8Array;
+	/** The root that its sender proved itself with, DER; undefined without TLS. */
+	readonly senderRoot: Uint8Array | undefined;
+	/** The proxy uses it: tells the control plane. May come at any later time; too late is harmless. */
+	readonly confirm: () => void;
+	readonly refuse: (because: string) => void;
+}
+
+/** What proxies accepted last, for a proxy that starts while no control plane can be reached. */
+export interface RelayCache {
+	/** Delta ADS from what was kept. */
+	readonly socketPath: string;
+	readonly has: (proxyId: string) => boolean;
+	readonly onAccepted: (proxyId: string, accepted: AcceptedResponse) => void;
+}
+
+export interface RelayStreamOptions {
+	/** Never empty. Tried in order, from `firstUpstream` on. */
+	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
+	readonly firstUpstream: number;
+	/** Undefined as its result: no connection can be made now. */
+	readonly tls?: () => AdsClientOptions["tls"] | undefined;
+	readonly admit: (nodeId: string) => boolean;
+	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
+	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
+	readonly cache?: RelayCache;
+	readonly maxRequestBytes: number;
+	readonly backoffMs: { readonly first: number; readonly most: number };
+	readonly liveness: {
+		readonly connectTimeoutMs: number;
+		readonly pingEveryMs: number;
+		readonly pingTimeoutMs: number;
+	};
+}
+
+export interface RelayStreamStatus {
+	readonly nodeId: string;
+	/** `host:port` of the control plane in use; absent while there is none. */
+	readonly upstream?: string;
+	/** What it lacked comes from what proxies accepted last: no control plane can be reached. */
+	readonly fromCache?: true;
+	/** How often a control plane was lost. */
+	readonly losses: number;
+	readonly lastLoss?: string;
+}
