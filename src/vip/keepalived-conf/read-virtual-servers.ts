@@ -1,0 +1,402 @@
+// virtual_server, real_server and virtual_server_group blocks in, plain values with every default out.
+
+import { addressRange } from "./address-range.ts";
+import {
+	type BlockContext,
+	type DirectiveTable,
+	error,
+	flag,
+	needsBody,
+	nothing,
+	once,
+	readBlock,
+	toggle,
+	value,
+	warn,
+} from "./block-reader.ts";
+import { withoutUndefined } from "./conf-addresses.ts";
+import { type ConfCommand, readCommand } from "./conf-script.ts";
+import { nameOf, type Statement } from "./conf-tree.ts";
+import { familyOf, wholeValue } from "./conf-values.ts";
+import { type ChecksDraft, checksTable } from "./read-checks.ts";
+import { readForwarding } from "./read-forwarding.ts";
+import { portValue, type TimingDraft, timingTable } from "./timing-directives.ts";
+import {
+	type Forwarding,
+	type RealServer,
+	type Scheduler,
+	schedulers,
+	type VirtualServer,
+	type VirtualServerGroup,
+	type VirtualServerTarget,
+} from "./virtual-servers.ts";
+
+interface ServerDraft extends TimingDraft {
+	scheduler?: Scheduler;
+	readonly schedulerFlags: string[];
+	onePacket: boolean;
+	forwarding?: Forwarding;
+	protocol?: VirtualServer["protocol"];
+	persistence?: { timeoutSec: number; granularity?: string; engine?: string };
+	suspends: boolean;
+	virtualHost?: string;
+	family?: "ipv4" | "ipv6";
+	omega: boolean;
+	inhibits: boolean;
+	quorum: number;
+	hysteresis: number;
+	quorumUp?: ConfCommand;
+	quorumDown?: ConfCommand;
+	sorry?: { address: string; port?: number; inhibits: boolean; forwarding?: Forwarding };
+	readonly real: RealDraft[];
+}
+
+interface RealDraft extends ChecksDraft {
+	readonly address: string;
+	readonly port?: number;
+	readonly statement: Statement;
+	weight: number;
+	forwarding?: Forwarding;
+	inhibits?: boolean;
+	upper?: number;
+	lower?: number;
+	virtualHost?: string;
+	notifyUp?: ConfCommand;
+	notifyDown?: ConfCommand;
+}
+
+const scheduler = value<ServerDraft>((draft, word, statement, context) => {
+	const known = schedulers.find((name) => name === word);
+	if (known) draft.scheduler = known;
+	else
+		error(
+			context,
+			statement,
+			`there is no scheduler ${JSON.stringify(word)}; it is passed over`,
+			`write ${schedulers.join(", ")}`,
+		);
+});
+
+const forwarding = once<{ forwarding?: Forwarding }>((draft, statement, context) => {
+	draft.forwarding = readForwarding(statement, context) ?? draft.forwarding;
+});
+
+const inhibit: DirectiveTable<{ inhibits?: boolean }>[string] = toggle((draft, on) => {
+	draft.inhibits = on;
+});
+
+const schedulerFlag = (name: string): DirectiveTable<ServerDraft>[string] =>
+	flag((draft) => {
+		draft.schedulerFlags.push(name);
+	});
+
+const serverTable: DirectiveTable<ServerDraft> = {
+	...timingTable,
+	lvs_sched: scheduler,
+	lb_algo: scheduler,
+	...Object.fromEntries(
+		["flag-1", "flag-2", "flag-3", "sh-port", "sh-fallback", "mh-port", "mh-fallback"].map((name) => [
+			name,
+			schedulerFlag(name),
+		]),
+	),
+	hashed: schedulerFlag("flag-1"),
+	ops: flag((draft) => {
+		draft.onePacket = true;
+	}),
+	lvs_method: forwarding,
+	lb_kind: forwarding,
+	protocol: value((draft, word, statement, context) => {
+		const known = (["TCP", "UDP", "SCTP"] as const).find((name) => name === word.toUpperCase());
+		if (known) draft.protocol = known;
+		else
+			error(
+				context,
+				statement,
+				`there is no protocol ${JSON.stringify(word)}; it is passed over`,
+				"write TCP, UDP or SCTP",
+			);
+	}),
+	persistence_timeout: once((draft, statement, context) => {
+		const word = statement.words[1];
+		const seconds =
+			word === undefined
+				? 360
+				: wholeValue(word, { min: 1, max: 2 ** 31 - 1, otherwise: "it is passed over" }, statement, context);
+		if (seconds !== undefined) draft.persistence = { ...draft.persistence, timeoutSec: seconds };
+	}),
+	persistence_engine: value((draft, word) => {
+		draft.persistence = { timeoutSec: 360, ...draft.persistence, engine: word };
+	}),
+	persistence_granularity: value((draft, word) => {
+		draft.persistence = { timeoutSec: 360, ...draft.persistence, granularity: word };
+	}),
+	ha_suspend: flag((draft) => {
+		draft.suspends = true;
+	}),
+	smtp_alert: nothing,
+	snmp_name: nothing,
+	virtualhost: value((draft, word) => {
+		draft.virtualHost = word;
+	}),
+	omega: flag((draft) => {
+		draft.omega = true;
+	}),
+	quorum: value((draft, word, statement, context) => {
+		draft.quorum = wholeValue(word, { min: 1, max: 2 ** 31 - 1, otherwise: "1 is taken" }, statement, context) ?? 1;
+	}),
+	hysteresis: value((draft, word, statement, context) => {
+		draft.hysteresis = wholeValue(word, { min: 0, max: 2 ** 31 - 1, otherwise: "0 is taken" }, statement, context) ?? 0;
+	}),
+	quorum_up: once((draft, statement, context) => {
+		draft.quorumUp = readCommand(statement, context);
+	}),
+	quorum_down: once((draft, statement, context) => {
+		draft.quorumDown = readCommand(statement, context);
+	}),
+	ip_family: value((draft, word, statement, context) => {
+		if (word === "inet" || word === "inet6") draft.family = word === "inet" ? "ipv4" : "ipv6";
+		else error(context, statement, `there is no family ${JSON.stringify(word)}`, "write inet or inet6");
+	}),
+	sorry_server: once((draft, statement, context) => {
+		const [, address = "", port] = statement.words;
+		if (familyOf(address) === undefined)
+			return error(
+				context,
+				statement,
+				`${JSON.stringify(address)} is no address; there is no sorry server`,
+				"write sorry_server ADDRESS PORT",
+			);
+		draft.sorry = { inhibits: false, address, ...withoutUndefined({ port: portValue(port, statement, context) }) };
+	}),
+	sorry_server_inhibit: (draft, statement, context) => {
+		if (draft.sorry) draft.sorry.inhibits = true;
+		else error(context, statement, "it stands before sorry_server, and is passed over", "write sorry_server first");
+	},
+	sorry_server_lvs_method: (draft, statement, context) => {
+		if (draft.sorry) draft.sorry.forwarding = readForwarding(statement, context);
+		else error(context, statement, "it stands before sorry_server, and is passed over", "write sorry_server first");
+	},
+	inhibit_on_failure: inhibit,
+	real_server: (draft, statement, context) => {
+		const [, address = "", port] = statement.words;
+		if (familyOf(address) === undefined)
+			return error(
+				context,
+				statement,
+				`${JSON.stringify(address)} is no address: keepalived leaves the server out`,
+				"write real_server ADDRESS PORT { ... }",
+			);
+		if (!needsBody(statement, context)) return;
+		const real: RealDraft = {
+			address,
+			...withoutUndefined({ port: portValue(port, statement, context) }),
+			statement,
+			weight: 1,
+			checks: [],
+			timing: {},
+			outer: draft.timing,
+		};
+		readBlock(statement.body ?? [], realTable, real, { ...context, block: nameOf(statement) });
+		draft.real.push(real);
+	},
+};
+
+const threshold = (field: "upper" | "lower"): DirectiveTable<RealDraft>[string] =>
+	value((draft, word, statement, context) => {
+		draft[field] = wholeValue(word, { min: 0, max: 2 ** 31 - 1, otherwise: "it is passed over" }, statement, context);
+	});
+
+const realTable: DirectiveTable<RealDraft> = {
+	...timingTable,
+	...checksTable,
+	weight: value((draft, word, statement, context) => {
+		draft.weight = wholeValue(word, { min: 0, max: 65535, otherwise: "1 is taken" }, statement, context) ?? 1;
+	}),
+	lvs_method: forwarding,
+	lb_kind: forwarding,
+	uthreshold: threshold("upper"),
+	lthreshold: threshold("lower"),
+	inhibit_on_failure: inhibit,
+	notify_up: once((draft, statement, context) => {
+		draft.notifyUp = readCommand(statement, context);
+	}),
+	notify_down: once((draft, statement, context) => {
+		draft.notifyDown = readCommand(statement, context);
+	}),
+	virtualhost: value((draft, word) => {
+		draft.virtualHost = word;
+	}),
+	smtp_alert: nothing,
+	snmp_name: nothing,
+};
+
+export function readVirtualServer(servers: VirtualServer[], statement: Statement, context: BlockContext): void {
+	const target = targetOf(statement, context);
+	if (!target || !needsBody(statement, context)) return;
+	const draft: ServerDraft = {
+		timing: {},
+		schedulerFlags: [],
+		onePacket: false,
+		suspends: false,
+		omega: false,
+		inhibits: false,
+		quorum: 1,
+		hysteresis: 0,
+		real: [],
+	};
+	const inside = { ...context, block: nameOf(statement) };
+	// Checks inherit from directives that may stand below them.
+	const { real, rest } = split(statement.body ?? []);
+	readBlock([...rest, ...real], serverTable, draft, inside);
+	if (draft.real.length === 0) {
+		error(
+			inside,
+			statement,
+			"there is no real server: keepalived leaves the virtual server out",
+			"write real_server ADDRESS PORT { ... }",
+		);
+		return;
+	}
+	servers.push(virtualServerOf(draft, target, statement, inside));
+}
+
+function split(body: readonly Statement[]): {
+	readonly real: readonly Statement[];
+	readonly rest: readonly Statement[];
+} {
+	const isReal = (statement: Statement): boolean => statement.words[0] === "real_server";
+	return { real: body.filter(isReal), rest: body.filter((statement) => !isReal(statement)) };
+}
+
+function targetOf(statement: Statement, context: BlockContext): VirtualServerTarget | undefined {
+	const [, first, second] = statement.words;
+	if (first === undefined)
+		error(
+			context,
+			statement,
+			"it names neither address nor mark nor group",
+			"write virtual_server ADDRESS PORT { ... }",
+		);
+	else if (first === "group") {
+		if (second !== undefined) return { type: "group", group: second };
+		error(context, statement, "the group has no name", "write virtual_server group NAME { ... }");
+	} else if (first === "fwmark") {
+		const mark = wholeValue(
+			second ?? "",
+			{ min: 0, max: 0xffffffff, otherwise: "the block is passed over" },
+			statement,
+			context,
+		);
+		return mark === undefined ? undefined : { type: "mark", mark };
+	} else if (familyOf(first) === undefined)
+		error(
+			context,
+			statement,
+			`${JSON.stringify(first)} is no address: the block is passed over`,
+			"write virtual_server ADDRESS PORT { ... }",
+		);
+	else return { type: "address", address: first, ...withoutUndefined({ port: portValue(second, statement, context) }) };
+	return undefined;
+}
+
+function virtualServerOf(
+	draft: ServerDraft,
+	target: VirtualServerTarget,
+	statement: Statement,
+	context: BlockContext,
+): VirtualServer {
+	if (target.type === "mark" && draft.protocol)
+		warn(context, statement, "a mark has no protocol: it is passed over", "take protocol out");
+	if (target.type !== "mark" && draft.protocol === undefined)
+		warn(context, statement, "no protocol is said: UDP is taken", "write protocol TCP");
+	if (draft.scheduler === undefined)
+		warn(context, statement, "no scheduler is said: wlc is taken", "write lvs_sched wlc");
+	if (draft.forwarding === undefined)
+		warn(context, statement, "no forwarding is said: NAT is taken", "write lvs_method NAT");
+	const total = draft.real.reduce((sum, { weight }) => sum + weight, 0);
+	const quorum = Math.min(draft.quorum, Math.max(1, total));
+	if (quorum < draft.quorum)
+		warn(
+			context,
+			statement,
+			`quorum ${draft.quorum} is more than all real servers have: ${quorum} is taken`,
+			"lower it",
+		);
+	const forwarding = draft.forwarding ?? { method: "NAT" };
+	const { persistence, virtualHost, family, quorumUp, quorumDown, sorry } = draft;
+	return {
+		target,
+		scheduler: draft.scheduler ?? "wlc",
+		schedulerFlags: draft.schedulerFlags,
+		onePacket: draft.onePacket,
+		forwarding,
+		protocol: draft.protocol ?? (target.type === "mark" ? "TCP" : "UDP"),
+		...withoutUndefined({ persistence, virtualHost, family, quorumUp, quorumDown }),
+		suspendsWithoutAddress: draft.suspends,
+		alpha: draft.timing.alpha ?? false,
+		omega: draft.omega,
+		quorum,
+		hysteresis: draft.hysteresis,
+		...(sorry ? { sorryServer: { ...sorry, forwarding: sorry.forwarding ?? forwarding } } : {}),
+		realServers: draft.real.map((real) => realServerOf(real, draft, forwarding)),
+		line: statement.place.line,
+	};
+}
+
+function realServerOf(real: RealDraft, server: ServerDraft, fallback: Forwarding): RealServer {
+	const { address, port, weight, upper, lower, virtualHost, notifyUp, notifyDown, checks, statement } = real;
+	return {
+		address,
+		...withoutUndefined({
+			port,
+			upperThreshold: upper,
+			lowerThreshold: lower,
+			virtualHost: virtualHost ?? server.virtualHost,
+			notifyUp,
+			notifyDown,
+		}),
+		weight,
+		forwarding: real.forwarding ?? fallback,
+		inhibitsOnFailure: real.inhibits ?? server.inhibits,
+		alpha: real.timing.alpha ?? server.timing.alpha ?? false,
+		checks,
+		line: statement.place.line,
+	};
+}
+
+export function readVirtualServerGroup(
+	groups: VirtualServerGroup[],
+	statement: Statement,
+	context: BlockContext,
+): undefined {
+	const [, name] = statement.words;
+	if (name === undefined)
+		return error(context, statement, "the group has no name", "write virtual_server_group NAME { ... }");
+	if (!needsBody(statement, context)) return;
+	const entries: VirtualServerGroup["entries"][number][] = [];
+	for (const line of statement.body ?? []) {
+		const [first = "", second, third] = line.words;
+		if (first === "fwmark") {
+			const mark = wholeValue(
+				second ?? "",
+				{ min: 0, max: 0xffffffff, otherwise: "the line is passed over" },
+				line,
+				context,
+			);
+			const family: "ipv4" | "ipv6" | undefined = third === "inet6" ? "ipv6" : third === "inet" ? "ipv4" : undefined;
+			if (mark !== undefined) entries.push({ type: "mark", mark, ...withoutUndefined({ family }) });
+			continue;
+		}
+		const range = addressRange(first);
+		if (typeof range === "string")
+			error(
+				context,
+				line,
+				`${range}; the line is passed over`,
+				"write ADDRESS, ADDRESS-LAST or ADDRESS/LENGTH, and a port",
+			);
+		else entries.push({ type: "addresses", ...range, ...withoutUndefined({ port: portValue(second, line, context) }) });
+	}
+	groups.push({ name, entries, line: statement.place.line });
+}
