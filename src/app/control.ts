@@ -1,39 +1,37 @@
 // The control plane, put together: files -> changes -> control plane -> xDS servers, and the API beside them.
 
 import { join } from "node:path";
-import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
 import { nodeOfStream } from "../identity/node-stream.ts";
 import type { RotationConfig } from "../identity/rotation/step-rotation.ts";
-import { parseIdentity, parseSpiffeId, type SpiffeId } from "../identity/spiffe-id.ts";
-import type { Proxy as MeshProxy } from "../model/proxy.ts";
+import { parseIdentity, type SpiffeId } from "../identity/spiffe-id.ts";
 import { readResourceFile } from "../resources/read-resources.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { createMetrics } from "../runtime/metrics.ts";
-import { proxyFromNode } from "../snapshot/proxy-from-node.ts";
 import { type FilesSource, startFilesSource } from "../sources/files/files-source.ts";
 import type { KeySetConfig } from "../sources/key-sets/key-set-machine.ts";
 import { keySetDirectory, noKeySetStore } from "../sources/key-sets/key-set-store.ts";
 import { KeySetsSource } from "../sources/key-sets/key-sets-source.ts";
 import { controlMetrics, withPilotNames } from "../telemetry/control-metrics.ts";
-import type { ConfigSource, Peer, XdsServer } from "../xds/wire/config-source.ts";
-import type { UnaryService } from "../xds/wire/unary-service.ts";
+import type { XdsServer } from "../xds/wire/config-source.ts";
 import { startXdsServer, type XdsServerOptions } from "../xds/wire/xds-server.ts";
 import { type ApiServer, startApiServer } from "./api/api-server.ts";
 import { type CertificateRoutesParts, certificateRoutes } from "./api/certificate-routes.ts";
 import { controlRoutes } from "./api/control-routes.ts";
-import { type Admission, admitProxy } from "./control/admit-proxy.ts";
+import { admitProxy, shutOut } from "./control/admit-proxy.ts";
 import {
 	type CertificateAuthority,
 	type CertificateOptions,
 	openCertificateAuthority,
 	openServerCertificate,
+	plaintextCertificates,
 } from "./control/certificate-authority.ts";
 import { ControlPlane, type ControlPlaneOptions } from "./control/control-plane.ts";
 import { keySetProblems } from "./control/key-set-problems.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
 import { NodeStreams } from "./control/node-streams.ts";
+import { type Admit, configSource, type EndOf } from "./control/proxy-connections.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 import { createRotation } from "./control/rotation-service.ts";
 
@@ -217,9 +215,13 @@ export async function startControl(
 			certificates &&
 			new Map([[createCertificatePath, plaintextCertificates(certificates, options.insecureCertificates ?? false)]]);
 		const holders = new Map<string, number>();
-		const startServer = async (server: XdsServerOptions, admit: Admit = () => ({ ok: true })): Promise<XdsServer> => {
+		const startServer = async (
+			server: XdsServerOptions,
+			admit: Admit = () => ({ ok: true }),
+			endOf?: EndOf,
+		): Promise<XdsServer> => {
 			const started = await startXdsServer(server, {
-				source: nodes.beside(configSource(control, holders, admit), (uri) => parseIdentity(uri ?? ""), {
+				source: nodes.beside(configSource(control, holders, admit, endOf), (uri) => parseIdentity(uri ?? ""), {
 					trustDomain: options.trustDomain,
 					isRegistered: (node) => certificates?.service.registrations.of(node) !== undefined,
 				}),
@@ -258,6 +260,7 @@ export async function startControl(
 					services: new Map([[createCertificatePath, authority.unary]]),
 				},
 				(proxy, peer) => admitProxy(proxy, parseIdentity(peer.uri ?? ""), control.snapshot, rules),
+				({ uri }) => shutOut(parseIdentity(uri ?? ""), rules),
 			);
 			return server;
 		}
@@ -287,56 +290,3 @@ export async function startControl(
 
 const portOf = (server: XdsServer | undefined): number | undefined =>
 	server && "port" in server.address ? server.address.port : undefined;
-
-type Admit = (proxy: MeshProxy, peer: Peer) => Admission;
-
-/** One for each server; a proxy is gone when no server holds a stream of it. */
-function configSource(control: ControlPlane, holders: Map<string, number>, admit: Admit): ConfigSource {
-	const own = new Set<string>();
-	return {
-		connect(node, peer) {
-			const { region, zone, subZone } = node.locality;
-			const made = proxyFromNode({
-				id: node.id,
-				metadata: node.metadata,
-				locality: { region, zone, subzone: subZone },
-			});
-			if (!made.ok) return { ok: false, grpcStatus: 3, because: made.because };
-			const admission = admit(made.proxy, peer);
-			if (!admission.ok) return admission;
-			const proxyId = made.proxy.id;
-			if (!own.has(proxyId)) holders.set(proxyId, (holders.get(proxyId) ?? 0) + 1);
-			own.add(proxyId);
-			control.connect(made.proxy);
-			return { ok: true, proxyId };
-		},
-		configFor: (proxyId) => control.configFor(proxyId),
-		disconnected(proxyId) {
-			own.delete(proxyId);
-			const left = (holders.get(proxyId) ?? 1) - 1;
-			if (left > 0) holders.set(proxyId, left);
-			else {
-				holders.delete(proxyId);
-				control.disconnect(proxyId);
-			}
-		},
-	};
-}
-
-/** On plaintext ports nothing proves who calls: certificates are given there only where that was asked for. */
-function plaintextCertificates({ service, unary }: CertificateAuthority, believesCallers: boolean): UnaryService {
-	return {
-		...unary,
-		handle: (call) => {
-			const { address } = call.peer;
-			if (!believesCallers) {
-				const because = "certificates are given over mutual TLS only, on the port of --xds";
-				service.refused(call.peer, "plaintext", because);
-				return { ok: false, grpcStatus: 7, because };
-			}
-			const claimed = call.headers[workloadIdentityHeader];
-			const isWorkload = typeof claimed === "string" && parseSpiffeId(claimed) !== undefined;
-			return service.createCertificate({ ...call, peer: isWorkload ? { address, uri: claimed } : { address } });
-		},
-	};
-}

@@ -45,8 +45,8 @@ export function admitProxy(
 		return isOwn ? { ok: true } : refused(permissionDenied, because);
 	}
 	if (caller.part !== "node") return refused(permissionDenied, `${renderIdentity(caller)} is no node`);
-	if (!rules.isRegistered(caller.name))
-		return refused(permissionDenied, `node ${caller.name} is not registered (any more): join again`);
+	const because = shutOut(caller, rules);
+	if (because !== undefined) return refused(permissionDenied, because);
 	if (rules.mayCertify(caller.name, { trustDomain, namespace, serviceAccount })) {
 		const elsewhere = pod?.nodeName !== undefined && pod.nodeName !== caller.name;
 		if (!elsewhere) return { ok: true };
@@ -57,6 +57,14 @@ export function admitProxy(
 		unavailable,
 		`no resource known here places a workload of ${serviceAccount} in ${namespace} on node ${caller.name}, and its registration does not allow it`,
 	);
+}
+
+/** Why a node has lost its place in the mesh. */
+export function shutOut(caller: Identity | undefined, { isRegistered }: Pick<AdmissionRules, "isRegistered">) {
+	const isNode = caller !== undefined && "part" in caller && caller.part === "node";
+	return isNode && !isRegistered(caller.name)
+		? `node ${caller.name} is not registered (any more): join again`
+		: undefined;
 }
 
 function refused(grpcStatus: number, because: string): Admission {

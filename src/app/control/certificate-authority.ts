@@ -4,13 +4,18 @@
 import { createHash } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import { type Authority, type AuthorityOptions, openAuthority } from "../../identity/authority/authority.ts";
-import { CertificateService, longestCallBytes } from "../../identity/authority/certificate-service.ts";
+import {
+	CertificateService,
+	longestCallBytes,
+	workloadIdentityHeader,
+} from "../../identity/authority/certificate-service.ts";
 import { ServerCertificate, type ServerTls } from "../../identity/authority/server-certificate.ts";
 import {
 	type ServiceAccountTokenOptions,
 	ServiceAccountTokens,
 } from "../../identity/authority/service-account-tokens.ts";
 import { type CertificateFacts, readCertificate } from "../../identity/certificate-reader.ts";
+import { parseSpiffeId } from "../../identity/spiffe-id.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
@@ -153,4 +158,25 @@ function partName(id: string): string {
 		.replace(/[^a-z0-9.-]/g, "-")
 		.replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "");
 	return name === "" ? "control" : name.slice(0, 253);
+}
+
+/** On plaintext ports nothing proves who calls: certificates are given there only where that was asked for. */
+export function plaintextCertificates(
+	{ service, unary }: CertificateAuthority,
+	believesCallers: boolean,
+): UnaryService {
+	return {
+		...unary,
+		handle: (call) => {
+			const { address } = call.peer;
+			if (!believesCallers) {
+				const because = "certificates are given over mutual TLS only, on the port of --xds";
+				service.refused(call.peer, "plaintext", because);
+				return { ok: false, grpcStatus: 7, because };
+			}
+			const claimed = call.headers[workloadIdentityHeader];
+			const isWorkload = typeof claimed === "string" && parseSpiffeId(claimed) !== undefined;
+			return service.createCertificate({ ...call, peer: isWorkload ? { address, uri: claimed } : { address } });
+		},
+	};
 }

@@ -36,13 +36,13 @@ export class TestClient {
 	answers = true;
 	#wake: () => void = () => {};
 
-	constructor(to: AdsClientOptions["to"]) {
+	constructor(to: AdsClientOptions["to"], tls?: AdsClientOptions["tls"]) {
 		let onClosed: (closed: Closed) => void = () => {};
 		this.closed = new Promise((resolve) => {
 			onClosed = resolve;
 		});
 		this.stream = openAdsStream(
-			{ to },
+			{ to, ...(tls ? { tls } : {}) },
 			{
 				message: (bytes) => this.#take(bytes),
 				closed: (grpcStatus, because) => {

@@ -21,6 +21,8 @@ export type Connected =
 
 export interface ConfigSource {
 	connect(node: XdsNode, peer: Peer): Connected;
+	/** Why a peer whose streams stand is to have none any more; asked every 10 s, on TLS ports. */
+	endOf?(peer: Peer): string | undefined;
 	/** Undefined while there is none: the proxy waits, its stream stays open. */
 	configFor(proxyId: string): ProxyConfig | undefined;
 	/** The last stream of the proxy is gone. */

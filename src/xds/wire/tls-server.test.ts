@@ -11,6 +11,8 @@ import { publicKeyDer } from "../../identity/authority/signing-key.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { noMetrics } from "../../runtime/metrics.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
+import { typeUrls } from "../resource.ts";
+import { encodedNode, TestClient } from "./ads-client.testing.ts";
 import type { XdsServer } from "./config-source.ts";
 import { callUnary } from "./unary-service.ts";
 import { startXdsServer } from "./xds-server.ts";
@@ -19,6 +21,7 @@ const directory = mkdtempSync(join(tmpdir(), "keepmesh-tls-"));
 const clock = new VirtualClock(Date.now());
 const authority = openAuthority({ directory, trustDomain: "t", wallMs: () => Date.now() });
 let server: XdsServer;
+let ended: string | undefined;
 
 function certified() {
 	const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -45,7 +48,8 @@ before(async () => {
 		},
 		{
 			source: {
-				connect: () => ({ ok: false, grpcStatus: 7, because: "none" }),
+				connect: (node) => ({ ok: true, proxyId: node.id }),
+				endOf: () => ended,
 				configFor: () => undefined,
 				disconnected() {},
 			},
@@ -88,5 +92,16 @@ describe("a TLS server that asks for certificates", () => {
 		assert.equal(await who(next), "nobody");
 		next.destroy();
 		known.destroy();
+	});
+
+	it("ends streams of those who lost their place in the mesh", async () => {
+		assert.ok("port" in server.address);
+		const to = { host: "localhost", port: server.address.port };
+		const client = new TestClient(to, certified());
+		client.ask({ typeUrl: typeUrls.cluster, node: encodedNode("n~1") });
+		while (server.sessions().length === 0) await new Promise((done) => setImmediate(done));
+		ended = "no longer one of us";
+		clock.advance(10_000);
+		assert.deepEqual(await client.closed, { grpcStatus: 7, because: "no longer one of us" });
 	});
 });

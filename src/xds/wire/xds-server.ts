@@ -204,7 +204,9 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 		for (const stream of streams.keys()) {
 			if (stream.peer.uri === undefined) continue;
 			const { refusedCertificate } = peerOf(stream.session);
+			const because = source.endOf?.(stream.peer);
 			if (refusedCertificate !== undefined) stream.close(16, `client certificate refused: ${refusedCertificate}`);
+			else if (because !== undefined) stream.close(7, because);
 		}
 	}
 
