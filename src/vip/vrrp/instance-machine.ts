@@ -130,10 +130,7 @@ function start(draft: Draft, event: EventOf<"started">): Draft {
 function hearAsBackup(draft: Draft, event: EventOf<"advertReceived">): Draft {
 	const { config, nowUs } = draft;
 	const { advert, source } = event;
-	if (advert.priority === 0) {
-		draft.state = { ...draft.state, heard: undefined, yielded: false };
-		return armSuccession(draft);
-	}
+	if (advert.priority === 0) return hearLettingGo(draft, source);
 	const lower = advert.priority < draft.state.priority;
 	draft.state = { ...draft.state, heard: { source, priority: advert.priority, atUs: nowUs } };
 	if (lower && !toleratesLower(draft)) return draft;
@@ -141,6 +138,16 @@ function hearAsBackup(draft: Draft, event: EventOf<"advertReceived">): Draft {
 	if (config.version === 3) draft.state = { ...draft.state, masterIntervalUs: advert.intervalMs * 1000 };
 	armDown(draft);
 	return draft;
+}
+
+function hearLettingGo(draft: Draft, source: string): Draft {
+	const { config, state, nowUs } = draft;
+	const { heard } = state;
+	const limitUs = downIntervalUs(config, state.priority, state.masterIntervalUs);
+	// The successor's advert came before this one: whoever lets go is not the master any more.
+	if (heard && heard.source !== source && nowUs - heard.atUs < limitUs) return draft;
+	draft.state = { ...state, heard: undefined, yielded: false };
+	return armSuccession(draft);
 }
 
 /** A lower master may stay: `nopreempt`, a hand-over by order, or `preempt_delay`, which its first advert starts. */
