@@ -47,6 +47,20 @@ describe("drills in a lab", { skip: because }, () => {
 		assert.ok((line?.figures.sent ?? 0) > 300, `only ${line?.figures.sent} were sent`);
 	});
 
+	it("are not held up by names: of three hundred look-ups none waits for a lost refusal", async () => {
+		const [client] = (await lab.pods()).filter((pod) => pod.labels.app === "client");
+		// Each asks for the name below three search domains as well, which nobody knows.
+		const script = `const { lookup } = require("node:dns/promises");
+(async () => {
+	const startMs = performance.now();
+	for (let i = 0; i < 300; i++) await lookup("server.default.svc.cluster.local");
+	console.log(performance.now() - startMs);
+})();`;
+		const { stdout, stderr } = await lab.execIn(client?.name ?? "", [process.execPath, "-e", script]);
+		assert.ok(Number(stdout) > 0, stderr);
+		assert.ok(Number(stdout) < 5_000, `took ${stdout} ms`);
+	});
+
 	it("see plaintext where the mesh permits it", async () => {
 		const outcome = await lab.apply(`apiVersion: security.istio.io/v1
 kind: PeerAuthentication
