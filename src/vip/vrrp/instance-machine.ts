@@ -267,7 +267,11 @@ function changePriority(draft: Draft, priority: number): Draft {
 	if (priority === state.priority) return draft;
 	draft.state = { ...state, priority };
 	if (state.role === "MASTER" && !state.handOver) sayPriority(draft, priority);
-	if (state.role !== "BACKUP" || !state.down || state.down.fast) return draft;
+	if (state.role !== "BACKUP" || !state.down) return draft;
+	const { heard } = state;
+	// The master was about to be preempted, and now it is the better one: it counts as heard when it was heard.
+	if (heard && heard.priority < state.priority && heard.priority >= priority) return armDown(draft, heard.atUs);
+	if (state.down.fast) return draft;
 	const skew = skewUs(config, priority, state.masterIntervalUs);
 	const dueUs = state.down.dueUs + skew - state.down.skewUs;
 	draft.state = { ...draft.state, down: { ...state.down, dueUs, skewUs: skew } };

@@ -129,11 +129,12 @@ export function retryLater(draft: Draft): Draft {
 	return draft;
 }
 
-/** Arms the full down interval from now. */
-export function armDown(draft: Draft): Draft {
+/** Arms the full down interval, from now or from when the master was last heard. */
+export function armDown(draft: Draft, fromUs = draft.nowUs): Draft {
 	const { config, state } = draft;
 	const intervalUs = downIntervalUs(config, state.priority, state.masterIntervalUs);
-	armDownIn(draft, intervalUs, intervalUs, skewUs(config, state.priority, state.masterIntervalUs));
+	const inUs = Math.max(0, fromUs + intervalUs - draft.nowUs);
+	armDownIn(draft, inUs, intervalUs, skewUs(config, state.priority, state.masterIntervalUs));
 	return draft;
 }
 

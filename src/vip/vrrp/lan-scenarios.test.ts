@@ -217,6 +217,16 @@ describe("routers on a LAN", () => {
 		assert.equal(before - (backup.state.down?.dueUs ?? 0), 50 * ms);
 	});
 
+	it("do not preempt any more once their own priority fell below the owner's", () => {
+		const { lan, routers } = lanOf({ priority: 100, advertOnLowerPriority: false }, { priority: 90 });
+		lan.tell(router(routers, 1), { type: "priorityChanged", nowUs: lan.nowUs, priority: 120 });
+		lan.advance(250 * ms);
+		lan.tell(router(routers, 1), { type: "priorityChanged", nowUs: lan.nowUs, priority: 80 });
+		lan.advance(2_000 * ms);
+		assert.equal(ownerNames(lan), "r0");
+		assert.equal(lan.longestOverlapUs, 0);
+	});
+
 	it("put an owner whose addresses the kernel refuses into FAULT, and the next one in its place", () => {
 		const { lan, routers } = lanOf({ priority: 100 }, { priority: 150 });
 		const failing = router(routers, 1);

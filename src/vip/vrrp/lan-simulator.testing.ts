@@ -26,6 +26,9 @@ export interface LanOptions {
 
 export class SimulatedRouter {
 	readonly index: number;
+	readonly name: string;
+	/** `nodeHash` of the name. */
+	readonly node: number;
 	config: InstanceConfig;
 	state: InstanceState;
 	owns = false;
@@ -45,10 +48,8 @@ export class SimulatedRouter {
 		this.index = index;
 		this.config = config;
 		this.state = initialInstanceState(config);
-	}
-
-	get name(): string {
-		return `r${this.index}`;
+		this.name = `r${index}`;
+		this.node = nodeHash(this.name);
 	}
 }
 
@@ -60,6 +61,7 @@ interface Due {
 
 export class SimulatedLan {
 	nowUs = 0;
+	/** Of virtual routers; those of heartbeats are not counted. */
 	steps = 0;
 	readonly options: LanOptions;
 	readonly routers: SimulatedRouter[] = [];
@@ -90,6 +92,7 @@ export class SimulatedLan {
 		router.alive = true;
 		router.starts++;
 		router.stalledUntilUs = 0;
+		router.waiting.length = 0;
 		router.state = { ...initialInstanceState(router.config), faults: router.state.faults };
 		router.heartbeat = router.config.fastHeartbeat ? initialHeartbeatState : undefined;
 		this.#beat(router, { type: "started", nowUs: this.nowUs });
@@ -230,7 +233,7 @@ export class SimulatedLan {
 			return;
 		}
 		const config = {
-			node: nodeHash(router.name),
+			node: router.node,
 			incarnation: BigInt(router.starts),
 			intervalUs: fastHeartbeat.intervalMs * 1000,
 			missed: fastHeartbeat.missed,
