@@ -1,0 +1,89 @@
+// The same on Node's own event loop, for processes that also do other things: descriptors by uv_poll, timers by a timerfd, which
+// is exact where setTimeout rounds to milliseconds.
+
+import type { Cancel } from "../../runtime/clock.ts";
+import type { RealTimeLoop } from "../real-time-loop.ts";
+import { TimerQueue } from "../timer-queue.ts";
+import { libc, pollOnEventLoop } from "./libc.ts";
+import { monotonicUs } from "./monotonic-us.ts";
+
+const CLOCK_MONOTONIC = 1;
+const TFD_NONBLOCK_CLOEXEC = 0o2004000;
+const TFD_TIMER_ABSTIME = 1;
+
+export class EventLoop implements RealTimeLoop {
+	readonly #timers = new TimerQueue();
+	readonly #watched = new Set<() => void>();
+	/** `struct itimerspec`: interval 0 (two i64), value 16 (two i64). */
+	readonly #setting = Buffer.alloc(32);
+	readonly #read = Buffer.alloc(8);
+	readonly #timer: number;
+	readonly #handle: { close(): void };
+	readonly #onError: (error: unknown) => void;
+	#armedForUs: number | undefined;
+
+	/** `onError` gets what callbacks throw; nothing may leave them, since libuv cannot carry it. */
+	constructor(onError: (error: unknown) => void) {
+		this.#onError = onError;
+		this.#timer = libc.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK_CLOEXEC);
+		this.#handle = pollOnEventLoop(this.#timer, () => this.#guard(() => this.#timerReadable()));
+	}
+
+	nowUs(): number {
+		return monotonicUs();
+	}
+
+	watchReadable(fd: number, onReadable: () => void): Cancel {
+		let active = true;
+		const read = () => {
+			if (active) this.#guard(onReadable);
+		};
+		const handle = pollOnEventLoop(fd, read);
+		this.#watched.add(read);
+		return () => {
+			if (!active) return;
+			active = false;
+			this.#watched.delete(read);
+			handle.close();
+		};
+	}
+
+	at(dueUs: number, run: (nowUs: number, dueUs: number) => void): Cancel {
+		const cancel = this.#timers.add(dueUs, run);
+		this.#arm();
+		return cancel;
+	}
+
+	/** Callers cancel their own descriptors. */
+	close(): void {
+		this.#handle.close();
+		libc.close(this.#timer);
+	}
+
+	#timerReadable(): void {
+		libc.read(this.#timer, this.#read, 8);
+		this.#armedForUs = undefined;
+		// Sockets may hold an advert whose absence a timer would report. None of them blocks.
+		for (const read of this.#watched) read();
+		this.#timers.runDue(monotonicUs);
+		this.#arm();
+	}
+
+	#arm(): void {
+		const due = this.#timers.nextDueUs();
+		if (due === undefined || (this.#armedForUs !== undefined && this.#armedForUs <= due)) return;
+		this.#armedForUs = due;
+		const nanoseconds = BigInt(Math.max(1, Math.ceil(due * 1000)));
+		this.#setting.writeBigInt64LE(nanoseconds / 1_000_000_000n, 16);
+		this.#setting.writeBigInt64LE(nanoseconds % 1_000_000_000n, 24);
+		libc.timerfd_settime(this.#timer, TFD_TIMER_ABSTIME, this.#setting, null);
+	}
+
+	#guard(run: () => void): void {
+		try {
+			run();
+		} catch (error) {
+			this.#onError(error);
+		}
+	}
+}
