@@ -1,0 +1,102 @@
+// The addresses, routes and rules of one virtual router on this machine. In: "put them on", "take them off", a changed list.
+// Out: what the kernel said. Additions come before removals, so that a changed list never leaves a gap.
+
+import type { Failure, HostNetwork, Outcome } from "../../kernel/host-network.ts";
+import type { InstanceConfig, VirtualAddress } from "../../vip/vip-config.ts";
+import { virtualMacInterface } from "./vrrp-ports.ts";
+
+export interface KeptAddress extends VirtualAddress {
+	readonly interface: string;
+}
+
+/** What is to be announced: addresses of both kinds, with their interfaces. */
+export function addressesOf(config: InstanceConfig): readonly KeptAddress[] {
+	const own = config.virtualMac ? virtualMacInterface(config) : config.interface;
+	return [...config.addresses, ...config.excludedAddresses].map((address) => ({
+		...address,
+		interface: address.interface ?? own,
+	}));
+}
+
+export class AddressKeeper {
+	readonly #network: HostNetwork;
+	#config: InstanceConfig;
+	#held = false;
+
+	constructor(network: HostNetwork, config: InstanceConfig) {
+		this.#network = network;
+		this.#config = config;
+	}
+
+	/** Put on, and not taken off since. */
+	get held(): boolean {
+		return this.#held;
+	}
+
+	/** Tries all; the first failure of an address counts, routes and rules are only reported. */
+	add(onWarning: (failure: Failure) => void): Outcome {
+		this.#held = true;
+		const config = this.#config;
+		let result: Outcome = { ok: true, changed: false };
+		for (const address of addressesOf(config)) {
+			if (config.promoteSecondaries) this.#network.promoteSecondaries(address.interface);
+			const outcome = this.#network.addAddress(address.interface, address);
+			if (!outcome.ok && result.ok) result = outcome;
+			else if (outcome.ok && outcome.changed && result.ok) result = outcome;
+		}
+		if (!result.ok) return result;
+		for (const route of config.routes) warnOf(this.#network.addRoute(route, config.interface), onWarning);
+		for (const rule of config.rules ?? []) warnOf(this.#network.addRule(rule), onWarning);
+		return result;
+	}
+
+	remove(onWarning: (failure: Failure) => void): Outcome {
+		this.#held = false;
+		const config = this.#config;
+		for (const rule of config.rules ?? []) warnOf(this.#network.removeRule(rule), onWarning);
+		for (const route of config.routes) warnOf(this.#network.removeRoute(route, config.interface), onWarning);
+		let result: Outcome = { ok: true, changed: false };
+		for (const address of [...addressesOf(config)].reverse()) {
+			const outcome = this.#network.removeAddress(address.interface, address);
+			// Without its interface an address is gone as well.
+			if (!outcome.ok && outcome.because !== "noSuchInterface" && result.ok) result = outcome;
+			else if (outcome.ok && outcome.changed && result.ok) result = outcome;
+		}
+		return result;
+	}
+
+	/** New ones first. Gives back those that are new, to be announced, once they are put on. */
+	change(config: InstanceConfig, onWarning: (failure: Failure) => void): readonly KeptAddress[] {
+		const before = this.#config;
+		this.#config = config;
+		if (!this.#held) return [];
+		const added = missingFrom(addressesOf(config), addressesOf(before));
+		for (const address of added) warnOf(this.#network.addAddress(address.interface, address), onWarning);
+		for (const route of missingFrom(config.routes, before.routes))
+			warnOf(this.#network.addRoute(route, config.interface), onWarning);
+		for (const rule of missingFrom(config.rules ?? [], before.rules ?? []))
+			warnOf(this.#network.addRule(rule), onWarning);
+		for (const rule of missingFrom(before.rules ?? [], config.rules ?? []))
+			warnOf(this.#network.removeRule(rule), onWarning);
+		for (const route of missingFrom(before.routes, config.routes))
+			warnOf(this.#network.removeRoute(route, before.interface), onWarning);
+		const staying = new Set(addressesOf(config).map(placeOf));
+		for (const address of addressesOf(before))
+			if (!staying.has(placeOf(address))) warnOf(this.#network.removeAddress(address.interface, address), onWarning);
+		return added;
+	}
+}
+
+/** By interface and address: two forms of one (another label) cannot be there at once. */
+function placeOf({ interface: on, address, prefixLength }: KeptAddress): string {
+	return `${on} ${address}/${prefixLength}`;
+}
+
+function missingFrom<Thing>(wanted: readonly Thing[], present: readonly Thing[]): readonly Thing[] {
+	const known = new Set(present.map((thing) => JSON.stringify(thing)));
+	return wanted.filter((thing) => !known.has(JSON.stringify(thing)));
+}
+
+function warnOf(outcome: Outcome, onWarning: (failure: Failure) => void): void {
+	if (!outcome.ok) onWarning(outcome);
+}

@@ -1,0 +1,60 @@
+// Where the configuration of a vip process comes from: a keepalived.conf, or a directory of VirtualIP resources. Readers are
+// loaded when needed, so that a process that reads the one does not carry the other.
+
+import { globSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import type { Problem } from "../../resources/problem.ts";
+import type { VipConfig } from "../../vip/vip-config.ts";
+
+export type VipSource =
+	| { readonly type: "keepalivedConf"; readonly file: string }
+	| { readonly type: "resources"; readonly directory: string };
+
+export type LoadedConfig =
+	| { readonly ok: true; readonly config: VipConfig; readonly problems: readonly Problem[] }
+	| { readonly ok: false; readonly problems: readonly Problem[] };
+
+export async function loadVipConfig(source: VipSource, node: string): Promise<LoadedConfig> {
+	if (source.type === "keepalivedConf") return loadKeepalivedConf(source.file, node);
+	throw new Error("not yet");
+}
+
+async function loadKeepalivedConf(file: string, node: string): Promise<LoadedConfig> {
+	const path = resolve(file);
+	const text = readText(path);
+	if (text === undefined) return { ok: false, problems: [unreadable(path)] };
+	const { parseKeepalivedConf } = await import("../../vip/keepalived-conf/parse-keepalived-conf.ts");
+	const scriptUser = readText("/etc/passwd")?.match(/^keepalived_script:/m) ? "keepalived_script" : "root";
+	const { config, problems } = parseKeepalivedConf(path, text, {
+		files: {
+			read: readText,
+			glob: (pattern, directory) => globSync(resolve(directory, pattern)).sort(),
+		},
+		configId: hostname().split(".")[0] ?? "",
+		hostName: node,
+		scriptUser,
+	});
+	if (config.instances.length === 0 && problems.some(({ severity }) => severity === "error"))
+		return { ok: false, problems };
+	return { ok: true, config, problems };
+}
+
+function readText(path: string): string | undefined {
+	try {
+		return readFileSync(path, "utf8");
+	} catch {
+		return undefined;
+	}
+}
+
+function unreadable(path: string): Problem {
+	return {
+		severity: "error",
+		origin: { file: path, line: 1, column: 1 },
+		resource: "",
+		path: "",
+		message: `${path} cannot be read`,
+		hint: "give the path of a file that this user may read",
+	};
+}

@@ -1,0 +1,328 @@
+// One virtual router at work: events go through the machine, and the actions that come out are carried out in their order on
+// the machine's network. What fails comes back as an event. Nothing here waits.
+
+import type { ConflictWatch, HostNetwork, Outcome, VrrpPacket } from "../../kernel/host-network.ts";
+import type { RealTimeLoop } from "../../kernel/real-time-loop.ts";
+import type { Cancel } from "../../runtime/clock.ts";
+import type { InstanceConfig } from "../../vip/vip-config.ts";
+import type { Advert } from "../../vip/vrrp/advert.ts";
+import { AdvertCodec, type Hashes } from "../../vip/vrrp/advert-codec.ts";
+import { initialInstanceState, stepInstance } from "../../vip/vrrp/instance-machine.ts";
+import type {
+	InstanceAction,
+	InstanceEvent,
+	InstanceState,
+	TimerName,
+	Transition,
+} from "../../vip/vrrp/instance-state.ts";
+import { AddressKeeper, addressesOf } from "./address-keeper.ts";
+import { Announcer } from "./announcer.ts";
+import { HeardRouters } from "./heard-routers.ts";
+import { portKey, type VrrpPort, type VrrpPorts, virtualMacInterface } from "./vrrp-ports.ts";
+
+export interface VirtualRouterDeps {
+	readonly network: HostNetwork;
+	readonly loop: Pick<RealTimeLoop, "nowUs" | "at">;
+	readonly wallMs: () => number;
+	readonly hashes: Hashes;
+	readonly ports: VrrpPorts;
+	readonly listener: VirtualRouterListener;
+}
+
+/** What the process makes of it: groups, heartbeats, notifications, log. */
+export interface VirtualRouterListener {
+	moved(router: VirtualRouter, transition: Transition): void;
+	/** After each event that changed something. */
+	stepped(router: VirtualRouter): void;
+	lowerPriorityHeard(router: VirtualRouter): void;
+	/** Worth a line. */
+	noted(router: VirtualRouter, because: string, facts?: object): void;
+}
+
+export interface PastTransition extends Transition {
+	readonly atWallMs: number;
+}
+
+const keptTransitions = 20;
+/** Claims of the one that just let go, or of the successor, are no conflict for so long. */
+const settlingUs = 1_000_000;
+
+export class VirtualRouter {
+	readonly counts = new Map<string, number>();
+	readonly others = new HeardRouters();
+	readonly transitions: PastTransition[] = [];
+	/** Why there is no socket; part of the instance's faults. */
+	socketFault: string | undefined;
+	#config: InstanceConfig;
+	#state: InstanceState;
+	#codec: AdvertCodec | undefined;
+	#port: VrrpPort | undefined;
+	#conflicts: ConflictWatch | undefined;
+	#movedUs = Number.NEGATIVE_INFINITY;
+	readonly #deps: VirtualRouterDeps;
+	readonly #addresses: AddressKeeper;
+	readonly #announcer: Announcer;
+	readonly #timers = new Map<TimerName, Cancel>();
+	readonly #queue: InstanceEvent[] = [];
+	#draining = false;
+
+	constructor(config: InstanceConfig, deps: VirtualRouterDeps) {
+		this.#config = config;
+		this.#deps = deps;
+		this.#state = initialInstanceState(config);
+		this.#addresses = new AddressKeeper(deps.network, config);
+		this.#announcer = new Announcer({
+			network: deps.network,
+			loop: deps.loop,
+			onSent: (address, outcome) => {
+				this.#count(outcome.ok ? "gratuitous_sent" : "gratuitous_failed");
+				if (!outcome.ok) deps.listener.noted(this, `cannot announce ${address}: ${outcome.message}`);
+			},
+		});
+	}
+
+	get config(): InstanceConfig {
+		return this.#config;
+	}
+
+	get state(): InstanceState {
+		return this.#state;
+	}
+
+	/** The address that adverts leave from. */
+	get source(): string | undefined {
+		return this.#port?.source;
+	}
+
+	get holdsAddresses(): boolean {
+		return this.#addresses.held;
+	}
+
+	/** Opens what it needs, or says in `socketFault` why not. May be called again when the network changed. */
+	openSocket(): void {
+		if (this.#port) return;
+		const config = this.#config;
+		if (config.virtualMac) {
+			const { network } = this.#deps;
+			const made = network.createVirtualMac(config.interface, config.virtualRouterId, config.family, {
+				...config.virtualMac,
+				interface: virtualMacInterface(config),
+			});
+			if (!made.ok) {
+				this.socketFault = made.message;
+				return;
+			}
+		}
+		const opened = this.#deps.ports.open(config, (packet) => this.#hear(packet));
+		if (!opened.ok) {
+			this.socketFault = opened.message;
+			return;
+		}
+		this.socketFault = undefined;
+		this.#port = opened.value;
+		this.#codec = new AdvertCodec(config, opened.value.source, this.#deps.hashes);
+		this.#watchConflicts();
+	}
+
+	/** Without a socket nothing is heard; its reason must become a fault at the same time. */
+	closeSocket(because: string | undefined): void {
+		this.socketFault = because;
+		this.#port?.close();
+		this.#conflicts?.close();
+		this.#port = undefined;
+		this.#conflicts = undefined;
+	}
+
+	start(startupDelayUs: number): void {
+		this.deliver({ type: "started", nowUs: this.#deps.loop.nowUs(), startupDelayUs });
+		this.probeAddresses();
+	}
+
+	/** In order; what is delivered while an event is at work waits for its turn. */
+	deliver(event: InstanceEvent): void {
+		this.#queue.push(event);
+		if (this.#draining) return;
+		this.#draining = true;
+		try {
+			for (let next = this.#queue.shift(); next; next = this.#queue.shift()) this.#step(next);
+		} finally {
+			this.#draining = false;
+		}
+		this.#deps.listener.stepped(this);
+	}
+
+	/** The role stays. Sockets are opened anew only when they must differ. */
+	reconfigure(config: InstanceConfig): void {
+		const before = this.#config;
+		const nowUs = this.#deps.loop.nowUs();
+		this.#config = config;
+		if (portKey(before) !== portKey(config)) {
+			const old = this.#port;
+			this.#port = undefined;
+			old?.close();
+			this.openSocket();
+		} else if (this.#port) this.#codec = new AdvertCodec(config, this.#port.source, this.#deps.hashes);
+		const added = this.#addresses.change(config, (failure) => this.#note(`a changed address: ${failure.message}`));
+		this.#conflicts?.setAddresses(addressesOf(config).map(({ address }) => address));
+		if (added.length > 0 && this.#state.role === "MASTER")
+			this.#announcer.announce(addressesOf(config), config.announce.repeat, config.announce);
+		this.deliver({ type: "configChanged", nowUs });
+	}
+
+	/** Somebody else took an address away that is to be here. */
+	restoreAddresses(): void {
+		if (!this.#addresses.held) return;
+		const outcome = this.#addresses.add((failure) => this.#note(failure.message));
+		if (!outcome.ok) this.#fail({ type: "addAddresses" }, outcome);
+		else this.#announcer.announce(addressesOf(this.#config), this.#config.announce.repeat, this.#config.announce);
+	}
+
+	/** Asks the LAN whether somebody has the addresses; answers are counted as conflicts while no master is heard. */
+	probeAddresses(): void {
+		for (const { address } of addressesOf(this.#config)) this.#conflicts?.probe(address);
+	}
+
+	/** After STOP: timers, sockets, the interface with the virtual MAC. */
+	close(): void {
+		for (const cancel of this.#timers.values()) cancel();
+		this.#timers.clear();
+		this.#announcer.stop();
+		if (this.#addresses.held) this.#addresses.remove((failure) => this.#note(failure.message));
+		this.closeSocket(undefined);
+		if (this.#config.virtualMac) this.#deps.network.removeVirtualMac(virtualMacInterface(this.#config));
+	}
+
+	#step(event: InstanceEvent): void {
+		const { state, actions } = stepInstance(this.#config, this.#state, event);
+		this.#state = state;
+		for (const action of actions) this.#act(action);
+	}
+
+	#act(action: InstanceAction): void {
+		switch (action.type) {
+			case "sendAdvert":
+				this.#send(action.advert);
+				return;
+			case "addAddresses": {
+				const outcome = this.#addresses.add((failure) => this.#note(failure.message));
+				if (!outcome.ok) this.#fail(action, outcome);
+				return;
+			}
+			case "removeAddresses": {
+				this.#announcer.stop();
+				const outcome = this.#addresses.remove((failure) => this.#note(failure.message));
+				if (!outcome.ok) this.#fail(action, outcome);
+				return;
+			}
+			case "announce":
+				this.#announcer.announce(addressesOf(this.#config), action.copies, this.#config.announce);
+				return;
+			case "setTimer":
+				this.#setTimer(action.timer, action.dueUs);
+				return;
+			case "cancelTimer":
+				this.#timers.get(action.timer)?.();
+				this.#timers.delete(action.timer);
+				return;
+			case "report":
+				this.#report(action.transition);
+				return;
+			case "note":
+				this.#note(action.because);
+				return;
+			case "lowerPriorityHeard":
+				this.#deps.listener.lowerPriorityHeard(this);
+				return;
+			case "count":
+				this.#count(action.reason);
+				return;
+			default:
+				action satisfies never;
+				return;
+		}
+	}
+
+	#send(advert: Advert): void {
+		const { transport } = this.#config;
+		if (transport.type === "multicast") {
+			this.#sendTo(advert, transport.group);
+			return;
+		}
+		for (const { address } of transport.peers) this.#sendTo(advert, address);
+	}
+
+	#sendTo(advert: Advert, to: string): void {
+		if (!this.#port || !this.#codec) return;
+		const outcome = this.#port.send(this.#codec.encode(advert, to, this.#deps.wallMs()), to);
+		if (!outcome.ok) this.#fail({ type: "sendAdvert", advert }, outcome);
+	}
+
+	#setTimer(timer: TimerName, dueUs: number): void {
+		this.#timers.get(timer)?.();
+		this.#timers.set(
+			timer,
+			this.#deps.loop.at(dueUs, (nowUs) => {
+				this.#timers.delete(timer);
+				this.deliver({ type: "timerExpired", nowUs, timer, dueUs });
+			}),
+		);
+	}
+
+	#hear(packet: VrrpPacket): void {
+		if (!this.#codec) return;
+		const decoded = this.#codec.decode(packet, this.#deps.wallMs());
+		const { source, receivedUs: atUs } = packet;
+		if (!decoded.ok) {
+			this.#count(decoded.because);
+			if (this.others.drop(source, decoded.because, atUs))
+				this.#note("packets of a sender are dropped", { source, because: decoded.because });
+			return;
+		}
+		const { advert } = decoded;
+		if (this.others.hear(source, advert, atUs) && advert.notes.includes("addr_list_err"))
+			this.#note("another router has this VRID with other addresses", { source });
+		this.deliver({ type: "advertReceived", nowUs: this.#deps.loop.nowUs(), advert, source });
+	}
+
+	#watchConflicts(): void {
+		const config = this.#config;
+		const addresses = addressesOf(config).map(({ address }) => address);
+		const watched = this.#deps.network.watchConflicts({ interface: config.interface, addresses }, (conflict) => {
+			const nowUs = this.#deps.loop.nowUs();
+			const { role, handOver, heard } = this.#state;
+			if (handOver || nowUs - this.#movedUs < settlingUs) return;
+			if (role === "MASTER") this.deliver({ type: "addressConflict", nowUs, ...conflict });
+			else if (role === "BACKUP" && !heard) {
+				this.#count("address_conflict");
+				this.#note("an address is in use, and no master is heard", conflict);
+			}
+		});
+		if (watched.ok) this.#conflicts = watched.value;
+		else this.#note(`foreign holders of addresses will not be noticed: ${watched.message}`);
+	}
+
+	#report(transition: Transition): void {
+		this.#movedUs = this.#deps.loop.nowUs();
+		this.transitions.push({ ...transition, atWallMs: this.#deps.wallMs() });
+		if (this.transitions.length > keptTransitions) this.transitions.shift();
+		this.#deps.listener.moved(this, transition);
+	}
+
+	/** Comes back to the machine once the actions of this step are done. */
+	#fail(action: InstanceAction, outcome: Extract<Outcome, { readonly ok: false }>): void {
+		this.#queue.push({
+			type: "actionFailed",
+			nowUs: this.#deps.loop.nowUs(),
+			action: action.type,
+			because: outcome.message,
+		});
+	}
+
+	#count(reason: string): void {
+		this.counts.set(reason, (this.counts.get(reason) ?? 0) + 1);
+	}
+
+	#note(because: string, facts?: object): void {
+		this.#deps.listener.noted(this, because, facts);
+	}
+}
