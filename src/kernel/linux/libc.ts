@@ -49,7 +49,6 @@ export const libc = {
 	prctl: bind<(option: number, argument: number, third: number, fourth: number, fifth: number) => number>(
 		"int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)",
 	),
-	mlockall: bind<(flags: number) => number>("int mlockall(int)"),
 };
 
 /** `errno` of the last call on this thread. */
