@@ -49,7 +49,7 @@ export interface FileDraft {
 export interface ProcessDraft {
 	readonly name: string;
 	readonly statement: Statement;
-	readonly process?: readonly string[];
+	readonly command?: readonly string[];
 	readonly match?: "initial" | "partial" | "exact";
 	readonly weight: number;
 	readonly reverse: boolean;
@@ -193,7 +193,7 @@ const processTable: DirectiveTable<Draft<ProcessDraft>> = {
 	process: once((draft, statement, context) => {
 		const words = splitQuotedWords(statement.text).slice(1);
 		if (words.length === 0) error(context, statement, "process has no value", "write process NAME [argument ...]");
-		else draft.process = words;
+		else draft.command = words;
 	}),
 	param_match: value((draft, word, statement, context) => {
 		if (word === "initial" || word === "partial") draft.match = word;
@@ -229,8 +229,8 @@ export function readTrackProcess(name: string, statement: Statement, context: Bl
 	};
 	readBlock(statement.body ?? [], processTable, draft, context);
 	// `param_match` alone, without parameters, asks for a process that has none.
-	const { process, match } = draft;
-	if (process && (process.length > 1 || match)) draft.match ??= "exact";
+	const { match } = draft;
+	if (draft.command && (draft.command.length > 1 || match)) draft.match ??= "exact";
 	if (draft.quorumMax !== undefined && draft.quorumMax === 0 && draft.quorum === 1) draft.quorum = 0;
 	return draft;
 }

@@ -26,16 +26,16 @@ export function replaceParameters(text: string, values: ReadonlyMap<string, stri
 	let random = false;
 	const replaced = text.replace(
 		use,
-		(whole: string, braced: string | undefined, range: string, bare: string | undefined) => {
+		(whole: string, braced: string | undefined, range: string | undefined, bare: string | undefined) => {
 			const name = braced ?? bare ?? "";
 			if (name === "_RANDOM") {
 				random = true;
 				changed = true;
 				// The least value that it may have, so that reading a file twice gives the same.
-				return range.trim().split(/\s+/)[0] || "0";
+				return (range ?? "").trim().split(/\s+/)[0] || "0";
 			}
 			const value = values.get(name);
-			if (value === undefined || range !== "") return whole;
+			if (value === undefined || (range ?? "") !== "") return whole;
 			changed = true;
 			return value;
 		},

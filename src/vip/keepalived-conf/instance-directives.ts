@@ -67,24 +67,27 @@ export const instanceTable: DirectiveTable<InstanceDraft> = {
 		draft.interface = interfaceName(word, statement, context) ?? draft.interface;
 	}),
 	virtual_router_id: value((draft, word, statement, context) => {
-		draft.virtualRouterId = wholeValue(
-			word,
-			{ min: 1, max: 255, otherwise: "the instance has no VRID" },
-			statement,
-			context,
-		);
+		const range = { min: 1, max: 255, otherwise: "it is passed over" };
+		draft.virtualRouterId = wholeValue(word, range, statement, context) ?? draft.virtualRouterId;
 	}),
 	priority: value((draft, word, statement, context) => {
 		draft.priority = wholeValue(word, { min: 1, max: 255, otherwise: "100 is taken" }, statement, context) ?? 100;
 	}),
 	advert_int: value((draft, word, statement, context) => {
-		const micros = microsValue(word, { min: 0.000001, max: 1e9, otherwise: "1 s is taken" }, statement, context);
+		const micros = microsValue(
+			word,
+			{ min: 0.01, max: 255, otherwise: "it is passed over, and without another one it is 1 s" },
+			statement,
+			context,
+		);
 		if (micros !== undefined) draft.advertMicros = micros;
 	}),
 	version: value((draft, word, statement, context) => {
 		if (word !== "2" && word !== "3")
 			return error(context, statement, `${JSON.stringify(word)} is no version; it is passed over`, "write 2 or 3");
 		const version = word === "2" ? 2 : 3;
+		if (version === 2 && draft.family === "ipv6")
+			return error(context, statement, "IPv6 has no version 2: 3 is taken", "write version 3");
 		if (draft.version !== undefined && draft.version !== version)
 			error(
 				context,

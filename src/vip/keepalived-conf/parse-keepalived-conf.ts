@@ -141,7 +141,7 @@ const topDirectives: Readonly<Record<string, TopDirective>> = {
 	vrrp_script: named((drafts) => drafts.scripts, readScript),
 	track_file: named((drafts) => drafts.files, readTrackFile),
 	vrrp_track_file: (drafts, statement, context) => {
-		warn(context, statement, "vrrp_track_file is an old word", "write track_file");
+		warn(context, statement, "vrrp_track_file is an old word", "write track_file", "KM-silent");
 		topDirectives.track_file?.(drafts, statement, context);
 	},
 	vrrp_track_process: named((drafts) => drafts.processes, readTrackProcess),

@@ -315,7 +315,7 @@ function virtualServerOf(
 	if (draft.forwarding === undefined)
 		warn(context, statement, "no forwarding is said: NAT is taken", "write lvs_method NAT");
 	const total = draft.real.reduce((sum, { weight }) => sum + weight, 0);
-	const quorum = Math.min(draft.quorum, Math.max(1, total));
+	const quorum = Math.min(draft.quorum, total);
 	if (quorum < draft.quorum)
 		warn(
 			context,

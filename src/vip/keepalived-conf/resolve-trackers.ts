@@ -132,8 +132,8 @@ function fileTracker(draft: FileDraft | undefined): TrackerConfig | undefined {
 }
 
 function processTracker(draft: ProcessDraft | undefined): TrackerConfig | undefined {
-	if (!draft?.process) return undefined;
-	const [command = "", ...parameters] = draft.process;
+	if (!draft?.command) return undefined;
+	const [command = "", ...parameters] = draft.command;
 	const { name, quorum, quorumMax, forkDelayMs, terminateDelayMs, match, fullCommand } = draft;
 	return plain(name, draft, {
 		type: "process",
