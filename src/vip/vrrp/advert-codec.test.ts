@@ -5,141 +5,34 @@ import { describe, it } from "node:test";
 import type { InstanceConfig } from "../vip-config.ts";
 import type { ReceivedPacket } from "./advert.ts";
 import { AdvertCodec } from "./advert-codec.ts";
+import { type Capture, captures, packetOf } from "./captured-adverts.testing.ts";
 import type { DropReason } from "./drop-reason.ts";
-import { instanceForTest, nodeHashes } from "./instance-config.testing.ts";
-
-interface Capture {
-	readonly what: string;
-	/** From the IP header on. */
-	readonly packet: string;
-	readonly priority: number;
-	readonly config: InstanceConfig;
-}
-
-const address = (text: string) => ({ address: text, prefixLength: 24 });
-const unicast: InstanceConfig["transport"] = {
-	type: "unicast",
-	peers: [{ address: "10.77.0.2" }],
-	ttl: 255,
-	checkSource: false,
-};
-
-const captures: readonly Capture[] = [
-	{
-		what: "version 2 without authentication, two addresses",
-		packet: "45c0002c00010000ff70d0400a4d0001e0000012210b96020001338e0a4d00640a4d00650000000000000000",
-		priority: 150,
-		config: instanceForTest({
-			version: 2,
-			virtualRouterId: 11,
-			advertIntervalMs: 1000,
-			addresses: [address("10.77.0.100"), address("10.77.0.101")],
-		}),
-	},
-	{
-		what: "version 2 with a password, each 2 s",
-		packet: "45c0002800010000ff70d0440a4d0001e0000012210c97010102fff00a4d00667365637265740000",
-		priority: 151,
-		config: instanceForTest({
-			version: 2,
-			virtualRouterId: 12,
-			advertIntervalMs: 2000,
-			addresses: [address("10.77.0.102")],
-			authentication: { type: "pass", key: "secret" },
-		}),
-	},
-	{
-		what: "version 2 with AH",
-		packet:
-			"45c0004000010000ff33d0690a4d0001e0000012700400000a4d0001000000010527e6f2d0a0e4947e82c750210d980102013a3c0a4d00670000000000000000",
-		priority: 152,
-		config: instanceForTest({
-			version: 2,
-			virtualRouterId: 13,
-			advertIntervalMs: 1000,
-			addresses: [address("10.77.0.103")],
-			authentication: { type: "ah", key: "secret" },
-		}),
-	},
-	{
-		what: "version 2 with AH, unicast, a password of more than 8 bytes",
-		packet:
-			"45c0004000010000ff33a62d0a4d00010a4d0002700400000a4d0001000000013e284e5d1db6dd3c5d33bcf821119c01020136340a4d006b0000000000000000",
-		priority: 156,
-		config: instanceForTest({
-			version: 2,
-			virtualRouterId: 17,
-			advertIntervalMs: 1000,
-			addresses: [address("10.77.0.107")],
-			authentication: { type: "ah", key: "longersecret" },
-			transport: unicast,
-		}),
-	},
-	{
-		what: "version 3 over IPv4, each 0.1 s",
-		packet: "45c0002000010000ff70d04c0a4d0001e0000012310e9901000a40540a4d0068",
-		priority: 153,
-		config: instanceForTest({ virtualRouterId: 14, addresses: [address("10.77.0.104")] }),
-	},
-	{
-		what: "version 3 over IPv4, unicast",
-		packet: "45c0002000010000ff70a6100a4d00010a4d0002310f9a01003214ee0a4d0069",
-		priority: 154,
-		config: instanceForTest({
-			virtualRouterId: 15,
-			advertIntervalMs: 500,
-			addresses: [address("10.77.0.105")],
-			transport: unicast,
-		}),
-	},
-	{
-		what: "priority 0, said at its stop",
-		packet: "45c0002000570000ff70cff60a4d0001e0000012310e0001000ad9540a4d0068",
-		priority: 0,
-		config: instanceForTest({ virtualRouterId: 14, addresses: [address("10.77.0.104")] }),
-	},
-	{
-		what: "version 3 over IPv6",
-		packet:
-			"6c0b5f2f002870fffe800000000000000000000000770001ff0200000000000000000000000000123110" +
-			"9b0200320664fe80000000000000000000000077010020010db8000000000000000000000100",
-		priority: 155,
-		config: instanceForTest({
-			family: "ipv6",
-			virtualRouterId: 16,
-			advertIntervalMs: 500,
-			addresses: [
-				{ address: "fe80::77:100", prefixLength: 64 },
-				{ address: "2001:db8::100", prefixLength: 64 },
-			],
-		}),
-	},
-];
+import { nodeHashes } from "./instance-config.testing.ts";
 
 describe("adverts of keepalived 2.2.7", () => {
-	for (const capture of captures) {
-		it(`reads ${capture.what}`, () => {
-			const codec = new AdvertCodec(capture.config, otherAddress(capture.config), nodeHashes);
-			const decoded = codec.decode(packetOf(capture), 0);
+	for (const one of captures) {
+		it(`reads ${one.what}`, () => {
+			const codec = new AdvertCodec(one.config, otherAddress(one.config), nodeHashes);
+			const decoded = codec.decode(packetOf(one), 0);
 			assert.ok(decoded.ok, decoded.ok ? "" : decoded.because);
-			assert.equal(decoded.advert.priority, capture.priority);
-			assert.equal(decoded.advert.intervalMs, capture.config.advertIntervalMs);
+			assert.equal(decoded.advert.priority, one.priority);
+			assert.equal(decoded.advert.intervalMs, one.config.advertIntervalMs);
 			assert.ok(!decoded.advert.notes.includes("addr_list_err"));
 		});
-		it(`writes ${capture.what} byte for byte`, () => {
-			const packet = packetOf(capture);
-			const codec = new AdvertCodec(capture.config, packet.source, nodeHashes);
-			const advert = { priority: capture.priority, intervalMs: capture.config.advertIntervalMs };
+		it(`writes ${one.what} byte for byte`, () => {
+			const packet = packetOf(one);
+			const codec = new AdvertCodec(one.config, packet.source, nodeHashes);
+			const advert = { priority: one.priority, intervalMs: one.config.advertIntervalMs };
 			const bytes = codec.encode(advert, packet.destination, 0);
-			const expected = codec.includesIpHeader ? capture.packet : Buffer.from(packet.payload).toString("hex");
+			const expected = codec.includesIpHeader ? one.packet : Buffer.from(packet.payload).toString("hex");
 			assert.equal(Buffer.from(bytes).toString("hex"), expected);
 		});
-		it(`drops ${capture.what} after any of its bits changed`, () => {
-			const packet = packetOf(capture);
+		it(`drops ${one.what} after any of its bits changed`, () => {
+			const packet = packetOf(one);
 			for (let bit = 0; bit < packet.payload.length * 8; bit++) {
 				const payload = packet.payload.slice();
 				payload[bit >> 3] = (payload[bit >> 3] ?? 0) ^ (128 >> (bit & 7));
-				const codec = new AdvertCodec(capture.config, otherAddress(capture.config), nodeHashes);
+				const codec = new AdvertCodec(one.config, otherAddress(one.config), nodeHashes);
 				const decoded = codec.decode({ ...packet, payload }, 0);
 				assert.ok(!decoded.ok, `bit ${bit} changed, and it passed`);
 			}
@@ -165,15 +58,14 @@ const bad: readonly (readonly [DropReason, Partial<ReceivedPacket> | ((bytes: Ui
 ];
 
 describe("bad packets", () => {
-	const capture = captures.find((one) => one.what.includes("each 0.1 s"));
-	assert.ok(capture);
+	const one = capture("each 0.1 s");
 	for (const [reason, change] of bad) {
 		it(`are dropped for ${reason}: ${typeof change === "function" ? change.name || "changed bytes" : JSON.stringify(change).slice(0, 60)}`, () => {
-			const packet = packetOf(capture);
+			const packet = packetOf(one);
 			const payload = packet.payload.slice(0, reason === "addr_count_err" ? 8 : undefined);
 			if (typeof change === "function") change(payload);
 			const changed = typeof change === "function" ? { ...packet, payload } : { ...packet, ...change };
-			const decoded = new AdvertCodec(capture.config, "10.77.0.9", nodeHashes).decode(changed, 0);
+			const decoded = new AdvertCodec(one.config, "10.77.0.9", nodeHashes).decode(changed, 0);
 			assert.equal(decoded.ok ? "accepted" : decoded.because, reason);
 		});
 	}
@@ -202,25 +94,175 @@ function otherAddress(config: InstanceConfig): string {
 	return config.family === "ipv4" ? "10.77.0.2" : "fe80::77:2";
 }
 
-function packetOf(capture: Capture): ReceivedPacket {
-	const bytes = Uint8Array.from(Buffer.from(capture.packet, "hex"));
-	const text = (from: number): string => [...bytes.subarray(from, from + 4)].join(".");
-	if (capture.config.family === "ipv6")
-		return {
-			family: "ipv6",
-			source: "fe80::77:1",
-			destination: "ff02::12",
-			ttl: bytes[7] ?? 0,
-			protocol: bytes[6] ?? 0,
-			payload: bytes.subarray(40),
+describe("what a codec takes and learns", () => {
+	const plain = capture("each 0.1 s");
+	const peer = (changed: Partial<InstanceConfig>) =>
+		new AdvertCodec({ ...plain.config, ...changed }, "10.77.0.9", nodeHashes);
+
+	it("takes both forms of the checksum of version 3 over IPv4, and learns the one of each sender", () => {
+		const packet = packetOf(plain);
+		const payload = packet.payload.slice();
+		withChecksum(payload, () => {});
+		const codec = peer({});
+		assert.equal(decided(codec, { ...packet, payload }), "ok");
+		assert.equal(decided(codec, { ...packet, source: "10.77.0.1" }), "ok");
+		assert.equal(codec.checksumFormOf("10.77.0.1"), "messageOnly");
+		const other = peer({});
+		assert.equal(decided(other, packet), "ok");
+		assert.equal(other.checksumFormOf("10.77.0.1"), "pseudoHeader");
+	});
+
+	it("sends the form that is configured", () => {
+		const bytes = new AdvertCodec({ ...plain.config, checksum3: "messageOnly" }, "10.77.0.1", nodeHashes).encode(
+			{ priority: 153, intervalMs: 100 },
+			"224.0.0.18",
+			0,
+		);
+		const expected = bytes.slice();
+		withChecksum(expected, () => {});
+		assert.deepEqual(bytes, expected);
+	});
+
+	it("takes packets of a short Ethernet frame that was filled up, and no other longer ones", () => {
+		const packet = packetOf(plain);
+		for (const [padding, result] of [
+			[14, "ok"],
+			[10, "ok"],
+			[6, "ok"],
+			[4, "packet_len_err"],
+			[1, "packet_len_err"],
+			[18, "packet_len_err"],
+		] as const) {
+			const payload = new Uint8Array(packet.payload.length + padding);
+			payload.set(packet.payload);
+			assert.equal(decided(peer({}), { ...packet, payload }), result, `${padding} bytes`);
+		}
+	});
+
+	it("learns another interval in version 3 and says so", () => {
+		const decoded = peer({ advertIntervalMs: 1000 }).decode(packetOf(plain), 0);
+		assert.ok(decoded.ok);
+		assert.equal(decoded.advert.intervalMs, 100);
+		assert.ok(decoded.advert.notes.includes("advert_interval_differs"));
+	});
+
+	it("drops another interval in version 2", () => {
+		const two = capture("a password, each 2 s");
+		const codec = new AdvertCodec({ ...two.config, advertIntervalMs: 1000 }, "10.77.0.9", nodeHashes);
+		assert.equal(decided(codec, packetOf(two)), "advert_interval_err");
+	});
+
+	it("says that the addresses differ, and takes the advert all the same", () => {
+		const decoded = peer({ addresses: [{ address: "10.77.0.105", prefixLength: 24 }] }).decode(packetOf(plain), 0);
+		assert.ok(decoded.ok);
+		assert.ok(decoded.advert.notes.includes("addr_list_err"));
+		const unchecked = peer({
+			addresses: [{ address: "10.77.0.105", prefixLength: 24 }],
+			checkAddresses: false,
+		}).decode(packetOf(plain), 0);
+		assert.ok(unchecked.ok && !unchecked.advert.notes.includes("addr_list_err"));
+	});
+
+	it("does not mind the order of the addresses", () => {
+		const two = capture("two addresses");
+		const config = { ...two.config, addresses: two.config.addresses.toReversed() };
+		const decoded = new AdvertCodec(config, "10.77.0.9", nodeHashes).decode(packetOf(two), 0);
+		assert.ok(decoded.ok);
+		assert.deepEqual(decoded.advert.notes, []);
+	});
+
+	for (const [what, authentication, reason] of [
+		["another password", { type: "pass", key: "Secret" }, "auth_failure"],
+		["a password that differs after its eighth byte", { type: "pass", key: "secret\0\0more" }, "ok"],
+		["none configured", { type: "none" }, "authtype_mismatch"],
+		["AH configured", { type: "ah", key: "secret" }, "authtype_mismatch"],
+	] as const) {
+		it(`meets a password with ${what}: ${reason}`, () => {
+			const one = capture("a password, each 2 s");
+			const codec = new AdvertCodec({ ...one.config, authentication }, "10.77.0.9", nodeHashes);
+			assert.equal(decided(codec, packetOf(one)), reason);
+		});
+	}
+
+	it("drops AH with another key, seen before, or without its IP header", () => {
+		const one = capture("with AH");
+		const packet = packetOf(one);
+		const wrongKey: InstanceConfig["authentication"] = { type: "ah", key: "other" };
+		assert.equal(
+			decided(new AdvertCodec({ ...one.config, authentication: wrongKey }, "10.77.0.9", nodeHashes), packet),
+			"auth_failure",
+		);
+		const codec = new AdvertCodec(one.config, "10.77.0.9", nodeHashes);
+		const { ipHeader: _, ...headless } = packet;
+		assert.equal(decided(codec, headless), "auth_failure");
+		assert.equal(decided(codec, packet), "ok");
+		assert.equal(decided(codec, packet), "auth_failure");
+	});
+
+	it("goes on from the last AH sequence of another router, and across a reload", () => {
+		const one = capture("with AH");
+		const codec = new AdvertCodec(one.config, "10.77.0.9", nodeHashes);
+		assert.equal(decided(codec, packetOf(one)), "ok");
+		const advert = { priority: 100, intervalMs: 1000 };
+		const sequence = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(28);
+		assert.equal(sequence(codec.encode(advert, "224.0.0.18", 0)), 2);
+		const reloaded = new AdvertCodec(one.config, "10.77.0.9", nodeHashes, codec);
+		assert.equal(sequence(reloaded.encode(advert, "224.0.0.18", 0)), 3);
+	});
+
+	it("holds a unicast peer to its TTLs, and strangers out where the source is checked", () => {
+		const one = capture("over IPv4, unicast");
+		const transport = (checkSource: boolean): InstanceConfig["transport"] => ({
+			type: "unicast",
+			peers: [{ address: "10.77.0.1", minTtl: 250, maxTtl: 255 }],
+			ttl: 255,
+			checkSource,
+		});
+		const packet = packetOf(one);
+		const codec = (checkSource: boolean, own = "10.77.0.2") =>
+			new AdvertCodec({ ...one.config, transport: transport(checkSource) }, own, nodeHashes);
+		assert.equal(decided(codec(true), packet), "ok");
+		assert.equal(decided(codec(true), { ...packet, ttl: 249 }), "ip_ttl_err");
+		const stranger = new AdvertCodec({ ...one.config, transport: transport(false) }, "10.77.0.3", nodeHashes);
+		const forged = {
+			...packet,
+			source: "10.77.0.3",
+			payload: stranger.encode({ priority: 255, intervalMs: 500 }, "10.77.0.2", 0),
 		};
-	return {
-		family: "ipv4",
-		source: text(12),
-		destination: text(16),
-		ttl: bytes[8] ?? 0,
-		protocol: bytes[9] ?? 0,
-		payload: bytes.subarray(20),
-		ipHeader: bytes.subarray(0, 20),
-	};
+		assert.equal(decided(codec(true), forged), "unknown_peer");
+		assert.equal(decided(codec(false), forged), "ok");
+		assert.equal(decided(codec(false), { ...forged, destination: "224.0.0.18" }), "unicast_multicast_err");
+	});
+
+	it("knows which of two addresses is higher, as unsigned numbers", () => {
+		const packet = packetOf(plain);
+		for (const [own, higher] of [
+			["10.77.0.2", false],
+			["10.76.255.255", true],
+			["200.0.0.1", false],
+			["9.255.255.255", true],
+		] as const) {
+			const decoded = new AdvertCodec(plain.config, own, nodeHashes).decode(packet, 0);
+			assert.ok(decoded.ok);
+			assert.equal(decoded.advert.sourceIsHigher, higher, own);
+		}
+	});
+
+	it("gives the same array for the same advert, and another one when the priority changed", () => {
+		const codec = peer({});
+		const first = codec.encode({ priority: 100, intervalMs: 100 }, "224.0.0.18", 0);
+		assert.equal(codec.encode({ priority: 100, intervalMs: 100 }, "224.0.0.18", 0), first);
+		assert.notEqual(codec.encode({ priority: 0, intervalMs: 100 }, "224.0.0.18", 0), first);
+	});
+});
+
+function decided(codec: AdvertCodec, packet: ReceivedPacket): string {
+	const decoded = codec.decode(packet, 0);
+	return decoded.ok ? "ok" : decoded.because;
+}
+
+function capture(what: string): Capture {
+	const found = captures.find((one) => one.what.includes(what));
+	assert.ok(found);
+	return found;
 }

@@ -50,11 +50,14 @@ export class AdvertCodec {
 	/** The last packet for each destination; adverts seldom change. */
 	readonly #encoded = new Map<string, Encoded>();
 	/** Of AH, one for all routers of the VRID, as keepalived has it: a new master goes on from the last one heard. */
-	#ahSequence = 0;
+	#ahSequence: number;
 	#ipId = 0;
 
-	/** Throws on an address of another family than the instance's: the configuration was to be checked before. */
-	constructor(config: InstanceConfig, ownAddress: string, hashes: Hashes) {
+	/**
+	 * Throws on an address of another family than the instance's: the configuration was to be checked before. `before` is the
+	 * codec of the configuration that this one replaces: sequences go on from there, as others drop what does not grow.
+	 */
+	constructor(config: InstanceConfig, ownAddress: string, hashes: Hashes, before?: AdvertCodec) {
 		this.#config = config;
 		this.#hashes = hashes;
 		this.#addressBytes = config.family === "ipv4" ? 4 : 16;
@@ -68,7 +71,12 @@ export class AdvertCodec {
 		if (authentication.type === "pass" || authentication.type === "ah")
 			this.#password.set(new TextEncoder().encode(authentication.key).subarray(0, passwordBytes));
 		if (authentication.type === "hmac")
-			this.#trailer = new HmacTrailer(hmacTrailerConfig(authentication, config.advertIntervalMs), hashes.hmacSha256);
+			this.#trailer = new HmacTrailer(
+				hmacTrailerConfig(authentication, config.advertIntervalMs),
+				hashes.hmacSha256,
+				before ? before.#trailer : undefined,
+			);
+		this.#ahSequence = before ? before.#ahSequence : 0;
 	}
 
 	/** With AH the bytes begin with the IPv4 header, for a socket with IP_HDRINCL. */

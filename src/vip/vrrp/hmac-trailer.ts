@@ -33,12 +33,15 @@ export interface HmacBinding {
 export class HmacTrailer {
 	readonly #config: HmacTrailerConfig;
 	readonly #hmacSha256: Hmac;
-	#sent = 0n;
-	readonly #seen = new Map<string, bigint>();
+	#sent: bigint;
+	readonly #seen: Map<string, bigint>;
 
-	constructor(config: HmacTrailerConfig, hmacSha256: Hmac) {
+	/** `before` is the one that this replaces: what it sent and saw is remembered. */
+	constructor(config: HmacTrailerConfig, hmacSha256: Hmac, before?: HmacTrailer) {
 		this.#config = config;
 		this.#hmacSha256 = hmacSha256;
+		this.#sent = before ? before.#sent : 0n;
+		this.#seen = new Map(before ? before.#seen : []);
 	}
 
 	get mode(): HmacTrailerConfig["mode"] {
