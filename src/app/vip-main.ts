@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { startLineLog } from "../runtime/line-log.ts";
 import { loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
+import { startOverWhenCold } from "./vip/warm-start.ts";
 import { startVip } from "./vip.ts";
 
 /** Resolves to the exit code (sysexits). */
@@ -15,6 +16,7 @@ export async function runVip(args: readonly string[]): Promise<number> {
 	}
 	const log = startLineLog({ facts: { part: "vip", node: flags.node } });
 	const loaded = await loadVipConfig(flags.source, flags.node);
+	startOverWhenCold();
 	for (const { origin, message, severity } of loaded.problems)
 		log[severity === "error" ? "error" : "warn"](
 			{ file: origin.file, line: origin.line, because: message },

@@ -1,8 +1,8 @@
 // The process of the virtual IPs put together: configuration, the machine's network, the virtual routers, health, notifications,
 // the local API. In: options of the command line. Out: a running process that hands over what it owns when it is closed.
 
-import { createHmac } from "node:crypto";
 import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { HostNetwork } from "../kernel/host-network.ts";
 import { EventLoop } from "../kernel/linux/event-loop.ts";
@@ -28,9 +28,12 @@ export interface RunningVip {
 	close(): Promise<void>;
 }
 
+const load = createRequire(import.meta.url);
+/** Loaded by the first use: without authentication the process is 3 MB smaller. */
+const crypto = (): typeof import("node:crypto") => load("node:crypto");
 const hashes: Hashes = {
-	hmacMd5: (key, message) => createHmac("md5", key).update(message).digest(),
-	hmacSha256: (key, message) => createHmac("sha256", key).update(message).digest(),
+	hmacMd5: (key, message) => crypto().createHmac("md5", key).update(message).digest(),
+	hmacSha256: (key, message) => crypto().createHmac("sha256", key).update(message).digest(),
 };
 
 export function startVip(options: VipOptions, { log }: { readonly log: Log }): RunningVip {
