@@ -5,7 +5,7 @@ import type { InstanceConfig } from "../vip-config.ts";
 import { ownerPriority } from "../vrrp/effective-priority.ts";
 import { nextMoveUs } from "./hold-down.ts";
 import { instanceHealth } from "./instance-health.ts";
-import { livingOwner } from "./instance-policy.ts";
+import { livingOwner, wantedPriority } from "./instance-policy.ts";
 import { groupOf, type ResolvedTracker, resolveTracked, type TrackingConfig } from "./tracked-weights.ts";
 import type { TrackerState } from "./tracker-state.ts";
 import type { InstanceTracking, TrackingState } from "./tracking-state.ts";
@@ -124,16 +124,19 @@ function turnOver(
 	};
 	const then = instanceHealth(config, tracked, new Map(trackers).set(name, turned));
 	const fault = then.faults.length > 0;
+	const [before, priority] = [instance.health.priority, then.priority].map((one) =>
+		wantedPriority(config, one, false),
+	) as [number, number];
 	const verdict = fault
 		? verdictOnFault(config, instance, then.holdable, options)
-		: verdictOnPriority(config, instance, then.priority, options);
+		: verdictOnPriority(config, instance, priority, options);
 	const event = check.type === "file" ? (becomes === "good" ? "becomes 0" : "becomes 1") : becomesText(becomes);
-	const change = fault ? "FAULT" : `priority ${instance.health.priority} -> ${then.priority}`;
+	const change = fault ? "FAULT" : `priority ${before} -> ${priority}`;
 	const whatIf = `if ${name} ${event}: ${change}`;
 	return {
 		tracker: name,
 		becomes,
-		priority: then.priority,
+		priority,
 		fault,
 		moves: verdict.moves,
 		text: `${whatIf}${verdict.text}`,

@@ -7,7 +7,7 @@ import { ownerPriority } from "../vrrp/effective-priority.ts";
 import { nextMoveUs } from "./hold-down.ts";
 import type { DeadPhase, HeardOwner, InstanceTracking } from "./tracking-state.ts";
 
-/** Under every healthy or degraded node. */
+/** Of a dead node that holds; where nodes may hold, no other has so little, so that it is known by it. */
 export const heldPriority = 1;
 
 export interface Settled {
@@ -23,7 +23,7 @@ export function settle(config: InstanceConfig, instance: InstanceTracking, nowUs
 	const dead = deadPhase(config, instance, nowUs, wakes);
 	const held = dead.phase === "held";
 	const faults = held ? [] : health.faults.length > 0 ? health.faults : health.waiting;
-	const wanted = held && health.priority !== ownerPriority ? heldPriority : health.priority;
+	const wanted = wantedPriority(config, health.priority, held);
 	const allowed = held ? { priority: wanted } : allowedPriority(config, instance, wanted, nowUs, wakes);
 	const because = reasonOf(config, instance, dead, allowed.because);
 	const next: InstanceTracking = {
@@ -36,6 +36,12 @@ export function settle(config: InstanceConfig, instance: InstanceTracking, nowUs
 	};
 	const note = allowed.because && instance.deferredUntilUs === undefined ? allowed.because : undefined;
 	return { instance: next, wakeUs: wakes.length > 0 ? Math.min(...wakes) : undefined, note };
+}
+
+/** A degraded node never has as little as a dead one that holds. */
+export function wantedPriority(config: InstanceConfig, priority: number, held: boolean): number {
+	if (priority === ownerPriority || config.health.whenAllFail === "release") return priority;
+	return held ? heldPriority : Math.max(heldPriority + 1, priority);
 }
 
 /** Another node owns it and was heard lately enough. */
@@ -70,7 +76,7 @@ function deadPhase(config: InstanceConfig, instance: InstanceTracking, nowUs: nu
 		wakes.push(silentAtUs(config, owner));
 		return released;
 	}
-	if (bestStandby(instance) > 0) {
+	if (bestStandby(instance) > heldPriority) {
 		// Somebody is able to take it. Should that one fail as well, the time counts from now.
 		if (dead.phase !== "released") wakes.push(nowUs + graceUs(config));
 		else if (nowUs < dead.sinceUs + graceUs(config)) wakes.push(dead.sinceUs + graceUs(config));
