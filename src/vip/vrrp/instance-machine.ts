@@ -17,6 +17,7 @@ import {
 	failFor,
 	finishHandOver,
 	isOwner,
+	probeMaster,
 	resumeMaster,
 	retryLater,
 	sayPriority,
@@ -221,6 +222,7 @@ function expire(draft: Draft, event: EventOf<"timerExpired">): Draft {
 				reportLate(draft, lateUs);
 				return armDownAgain(draft);
 			}
+			if (state.down.probe === "wanted") return probeMaster(draft);
 			return becomeMaster(draft, silenceOf(state));
 		case "advert":
 			if (state.role !== "MASTER" || state.handOver) return draft;
@@ -302,7 +304,9 @@ function loseHeartbeat(draft: Draft, event: EventOf<"heartbeatLost">): Draft {
 	// Somebody advertises although that peer is silent: it is not the master any more.
 	if (state.heard && state.heard.atUs > event.lastHeardUs + heartbeatUs) return draft;
 	draft.actions.push({ type: "count", reason: "heartbeat_lost" });
-	armFast(draft, state.rank * heartbeatUs);
+	// A lower master would not answer: it would let go, and nobody would own until the answer is waited for.
+	const answers = !state.heard || state.heard.priority > state.priority;
+	armFast(draft, state.rank * heartbeatUs, answers ? "wanted" : "none");
 	return draft;
 }
 
@@ -312,7 +316,7 @@ function hearHeartbeat(draft: Draft, event: EventOf<"heartbeatHeard">): Draft {
 	if (state.role !== "BACKUP" || event.role !== "MASTER" || event.priority >= state.priority) return draft;
 	if (!config.preempt || config.preemptDelayMs > 0 || state.yielded || state.rank !== 0) return draft;
 	if (nowUs < state.backupSinceUs + downIntervalUs(config, state.priority, state.masterIntervalUs)) return draft;
-	armFast(draft, 0);
+	armFast(draft, 0, "none");
 	return draft;
 }
 

@@ -4,7 +4,7 @@
 
 import type { InstanceConfig } from "../vip-config.ts";
 import { ownerPriority } from "./effective-priority.ts";
-import type { InstanceAction, InstanceRole, InstanceState, TimerName } from "./instance-state.ts";
+import type { DownTimer, InstanceAction, InstanceRole, InstanceState, TimerName } from "./instance-state.ts";
 import { downIntervalUs, skewUs, successionLimitUs } from "./instance-timers.ts";
 
 /** A step in the making. Each move returns its draft, to be the last word of a step. */
@@ -142,21 +142,21 @@ export function armDown(draft: Draft, fromUs = draft.nowUs): Draft {
 export function armSuccession(draft: Draft): Draft {
 	const { config, state } = draft;
 	const skew = skewUs(config, state.priority, state.masterIntervalUs);
-	const heartbeatUs = (config.fastHeartbeat?.intervalMs ?? 0) * 1000;
-	if (heartbeatUs > 0 && state.rank !== undefined && state.rank * heartbeatUs < skew)
-		armFast(draft, state.rank * heartbeatUs);
+	const heartbeatUs = heartbeatIntervalUs(config);
+	if (config.fastHeartbeat && state.rank !== undefined && state.rank * heartbeatUs < skew)
+		armFast(draft, state.rank * heartbeatUs, "none");
 	else armDownIn(draft, skew, downIntervalUs(config, state.priority, state.masterIntervalUs), skew);
 	return draft;
 }
 
 /** Claims after `inUs` unless somebody speaks before. Never later than the timer that runs. */
-export function armFast(draft: Draft, inUs: number): Draft {
-	const heartbeatUs = (draft.config.fastHeartbeat?.intervalMs ?? 25) * 1000;
+export function armFast(draft: Draft, inUs: number, probe: DownTimer["probe"]): Draft {
+	const heartbeatUs = heartbeatIntervalUs(draft.config);
 	const dueUs = Math.max(draft.nowUs + inUs, draft.state.notBeforeUs);
 	if (draft.state.down && draft.state.down.dueUs <= dueUs) return draft;
 	draft.state = {
 		...draft.state,
-		down: { dueUs, intervalUs: 4 * heartbeatUs, againUs: heartbeatUs, again: false, fast: true, skewUs: 0 },
+		down: { dueUs, intervalUs: 4 * heartbeatUs, againUs: heartbeatUs, again: false, fast: true, probe, skewUs: 0 },
 	};
 	draft.actions.push({ type: "setTimer", timer: "down", dueUs });
 	return draft;
@@ -165,7 +165,21 @@ export function armFast(draft: Draft, inUs: number): Draft {
 function armDownIn(draft: Draft, inUs: number, intervalUs: number, skew: number): Draft {
 	const dueUs = Math.max(draft.nowUs + inUs, draft.state.notBeforeUs + inUs);
 	const againUs = draft.state.masterIntervalUs;
-	draft.state = { ...draft.state, down: { dueUs, intervalUs, againUs, again: false, fast: false, skewUs: skew } };
+	draft.state = {
+		...draft.state,
+		down: { dueUs, intervalUs, againUs, again: false, fast: false, probe: "none", skewUs: skew },
+	};
+	draft.actions.push({ type: "setTimer", timer: "down", dueUs });
+	return draft;
+}
+
+/** Heartbeats may be lost where adverts pass: a master that lives answers this advert before anything is claimed. */
+export function probeMaster(draft: Draft): Draft {
+	const down = draft.state.down;
+	if (!down) return draft;
+	sayPriority(draft, draft.state.priority);
+	const dueUs = draft.nowUs + heartbeatIntervalUs(draft.config) / 2;
+	draft.state = { ...draft.state, down: { ...down, dueUs, probe: "asked" } };
 	draft.actions.push({ type: "setTimer", timer: "down", dueUs });
 	return draft;
 }
@@ -200,6 +214,10 @@ export function announceNow(draft: Draft, copies: number, delayMs: number): Draf
 
 export function isOwner(config: InstanceConfig, state: InstanceState): boolean {
 	return state.priority === ownerPriority && config.initialState === "MASTER";
+}
+
+function heartbeatIntervalUs(config: InstanceConfig): number {
+	return (config.fastHeartbeat?.intervalMs ?? 25) * 1000;
 }
 
 function leaveMaster(draft: Draft): Draft {

@@ -62,8 +62,13 @@ export interface DownTimer {
 	readonly againUs: number;
 	/** This is that second time; whatever was queued has been heard by now. */
 	readonly again: boolean;
-	/** Armed because heartbeats stopped. */
+	/** Armed by what heartbeats told. */
 	readonly fast: boolean;
+	/**
+	 * `wanted`: before claiming, an advert asks whether the silent master still lives; it would answer a lower priority at
+	 * once. `asked`: that was done.
+	 */
+	readonly probe: "none" | "wanted" | "asked";
 	/** The part of `dueUs` that is skew of the own priority, and moves with it. */
 	readonly skewUs: number;
 }

@@ -73,6 +73,8 @@ export class SimulatedLan {
 	#sequence = 0;
 	readonly #heap: Due[] = [];
 	readonly #cuts = new Set<string>();
+	/** Heartbeats are filtered, adverts are not. */
+	noHeartbeats = false;
 	/** Sees each step; throws when something is wrong. */
 	onStep: (router: SimulatedRouter, event: InstanceEvent) => void = () => {};
 
@@ -247,6 +249,7 @@ export class SimulatedLan {
 		switch (action.type) {
 			case "send": {
 				const message: HeartbeatMessage = action.message;
+				if (this.noHeartbeats) return;
 				this.#broadcast(router, (to) =>
 					this.#beat(to, { type: "messageReceived", nowUs: this.nowUs, source: router.name, message }),
 				);
