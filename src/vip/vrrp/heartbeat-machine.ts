@@ -286,12 +286,16 @@ function tellRank(draft: Draft, key: string): void {
 	if (!own) return;
 	let known = false;
 	let rank = 0;
+	let masters = 0;
 	for (const peer of draft.state.peers.values()) {
 		const entry = peer.entries.get(key);
 		if (!entry) continue;
 		known = true;
+		if (entry.role === "MASTER") masters++;
 		if (entry.role === "BACKUP" && isBetter(entry.priority, peer.node, own.priority, draft.config.node)) rank++;
 	}
+	// A second master is the successor of the first: there is no hurry to be a third one.
+	if (masters > 1) rank += masters - 1;
 	const now = known ? rank : undefined;
 	if (draft.state.ranks.get(key) === now) return;
 	const ranks = new Map(draft.state.ranks);

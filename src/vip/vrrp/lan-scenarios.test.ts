@@ -64,10 +64,23 @@ describe("routers on a LAN", () => {
 	});
 
 	it("learn the interval of a version 3 master that advertises more slowly", () => {
-		const { lan, routers } = lanOf({ priority: 100, advertIntervalMs: 100 }, { priority: 150, advertIntervalMs: 500 });
-		assert.equal(ownerNames(lan), "r1");
+		const { lan } = lanOf({ priority: 150, advertIntervalMs: 500 });
+		const backup = lan.add(instanceForTest({ priority: 100, advertIntervalMs: 200 }));
+		lan.advance(20_000 * ms);
+		assert.equal(ownerNames(lan), "r0");
 		assert.equal(lan.longestOverlapUs, 0);
-		assert.equal(router(routers, 0).state.masterIntervalUs, 500 * ms);
+		assert.equal(backup.state.masterIntervalUs, 500 * ms);
+	});
+
+	it("pass over priority 0 of one who has been replaced already", () => {
+		const { lan, routers } = lanOf({ priority: 100 }, { priority: 150 });
+		const backup = router(routers, 0);
+		const before = backup.state.down?.dueUs;
+		const advert = { priority: 0, intervalMs: 100, sourceIsHigher: true, notes: [] };
+		lan.tell(backup, { type: "advertReceived", nowUs: lan.nowUs, source: "r7", advert });
+		assert.equal(backup.state.down?.dueUs, before);
+		lan.tell(backup, { type: "advertReceived", nowUs: lan.nowUs, source: "r1", advert });
+		assert.notEqual(backup.state.down?.dueUs, before);
 	});
 
 	it("hand over at a polite stop with no time without an owner beyond the way of a packet, and never two", () => {
@@ -218,13 +231,15 @@ describe("routers on a LAN", () => {
 	});
 
 	it("do not preempt any more once their own priority fell below the owner's", () => {
-		const { lan, routers } = lanOf({ priority: 100, advertOnLowerPriority: false }, { priority: 90 });
-		lan.tell(router(routers, 1), { type: "priorityChanged", nowUs: lan.nowUs, priority: 120 });
-		lan.advance(250 * ms);
-		lan.tell(router(routers, 1), { type: "priorityChanged", nowUs: lan.nowUs, priority: 80 });
+		const { lan, routers } = lanOf({ priority: 100 }, { priority: 90 });
+		const backup = router(routers, 1);
+		lan.tell(backup, { type: "priorityChanged", nowUs: lan.nowUs, priority: 120 });
+		lan.advance(240 * ms);
+		assert.ok((backup.state.down?.dueUs ?? 0) - lan.nowUs < 100 * ms);
+		lan.tell(backup, { type: "priorityChanged", nowUs: lan.nowUs, priority: 80 });
+		assert.ok((backup.state.down?.dueUs ?? 0) - lan.nowUs > 200 * ms);
 		lan.advance(2_000 * ms);
-		assert.equal(ownerNames(lan), "r0");
-		assert.equal(lan.longestOverlapUs, 0);
+		assert.equal(backup.counts.get("become_master"), undefined);
 	});
 
 	it("put an owner whose addresses the kernel refuses into FAULT, and the next one in its place", () => {
