@@ -21,8 +21,9 @@ export class EventLoop implements RealTimeLoop {
 	readonly #handle: { close(): void };
 	readonly #onError: (error: unknown) => void;
 	#armedForUs: number | undefined;
+	#settling = false;
 
-	/** `onError` gets what callbacks throw; nothing may leave them, since libuv cannot carry it. */
+	/** `onError` gets what callbacks throw, and may throw it on. */
 	constructor(onError: (error: unknown) => void) {
 		this.#onError = onError;
 		this.#timer = libc.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK_CLOEXEC);
@@ -49,7 +50,7 @@ export class EventLoop implements RealTimeLoop {
 	}
 
 	at(dueUs: number, run: (nowUs: number, dueUs: number) => void): Cancel {
-		const cancel = this.#timers.add(dueUs, run);
+		const cancel = this.#timers.add(dueUs, (nowUs, due) => this.#guard(() => run(nowUs, due)));
 		this.#arm();
 		return cancel;
 	}
@@ -79,11 +80,17 @@ export class EventLoop implements RealTimeLoop {
 		libc.timerfd_settime(this.#timer, TFD_TIMER_ABSTIME, this.#setting, null);
 	}
 
+	/** koffi calls back without what Node does after a callback: promises would wait, and an error would abort the process. */
 	#guard(run: () => void): void {
 		try {
 			run();
 		} catch (error) {
-			this.#onError(error);
+			setImmediate(() => this.#onError(error));
 		}
+		if (this.#settling) return;
+		this.#settling = true;
+		setImmediate(() => {
+			this.#settling = false;
+		});
 	}
 }
