@@ -34,6 +34,8 @@ export interface HeartbeatLinkDeps {
 	readonly incarnation: bigint;
 	/** For the virtual router with that `entryKey` on this link. */
 	readonly tell: (key: string, event: InstanceEvent) => void;
+	/** Whatever it owned. */
+	readonly peerGone: (peer: string) => void;
 	readonly noted: (because: string, facts: object) => void;
 }
 
@@ -157,6 +159,7 @@ export class HeartbeatLink {
 				this.#deps.tell(action.key, action.event);
 				return;
 			case "peerChanged":
+				if (!action.alive) this.#deps.peerGone(action.peer);
 				this.#deps.noted(action.alive ? "a peer is there" : "a peer is gone", {
 					peer: action.peer,
 					because: action.because,

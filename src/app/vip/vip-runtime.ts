@@ -1,26 +1,26 @@
-// All virtual routers of a process, with their groups, heartbeats and links. In: a configuration, health, orders. Out: what
-// they do on the machine's network, and reports. Single-threaded and without waiting; time and network are given.
+// All virtual routers of a process, with their groups, heartbeats, links and health. In: a configuration, results of checks,
+// orders. Out: what they do on the machine's network, and reports. Nothing waits; time and network are given.
 
 import type { HostNetwork, NetworkEvent } from "../../kernel/host-network.ts";
 import type { RealTimeLoop } from "../../kernel/real-time-loop.ts";
 import type { Cancel } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { TrackerResult } from "../../vip/tracking/tracker-state.ts";
 import type { InstanceConfig, SyncGroupConfig, VipConfig } from "../../vip/vip-config.ts";
+import type { ReceivedAdvert } from "../../vip/vrrp/advert.ts";
 import type { Hashes } from "../../vip/vrrp/advert-codec.ts";
 import { entryKey } from "../../vip/vrrp/heartbeat-machine.ts";
 import { nodeHash } from "../../vip/vrrp/heartbeat-message.ts";
-import type { InstanceEvent, InstanceRole, Transition } from "../../vip/vrrp/instance-state.ts";
-import { successionLimitUs } from "../../vip/vrrp/instance-timers.ts";
-import {
-	initialSyncGroupState,
-	type SyncGroupEvent,
-	type SyncGroupState,
-	stepSyncGroup,
-} from "../../vip/vrrp/sync-group.ts";
+import type { InstanceEvent, Transition } from "../../vip/vrrp/instance-state.ts";
 import { addressesOf } from "./address-keeper.ts";
-import { HeartbeatLink, heartbeatLinkKey } from "./heartbeat-link.ts";
+import { HealthBoard } from "./health-board.ts";
+import { heartbeatLinkKey } from "./heartbeat-link.ts";
+import { HeartbeatLinks } from "./heartbeat-links.ts";
 import { LinkFaults } from "./link-faults.ts";
 import { matchRouters } from "./match-routers.ts";
+import { type Answer, PlannedMoves } from "./planned-moves.ts";
+import { stopRouters } from "./stop-routers.ts";
+import { SyncGroups } from "./sync-groups.ts";
 import { VirtualRouter, type VirtualRouterListener } from "./virtual-router.ts";
 import { VrrpPorts } from "./vrrp-ports.ts";
 
@@ -33,55 +33,72 @@ export interface VipRuntimeDeps {
 	/** This machine's name, the same as other nodes know it by. */
 	readonly node: string;
 	readonly onMove: (move: Move) => void;
+	readonly onPriority?: (config: InstanceConfig, priority: number, role: Transition["to"]) => void;
 	readonly onLowerPriorityHeard?: (config: InstanceConfig, priority: number) => void;
+	/** The network changed: trackers of interfaces and routes look again. */
+	readonly onNetworkEvent?: (event: NetworkEvent) => void;
 }
 
 /** For notifications. */
 export type Move =
-	| { readonly kind: "INSTANCE"; readonly config: InstanceConfig; readonly transition: Transition }
 	| {
-			readonly kind: "GROUP";
-			readonly config: SyncGroupConfig;
-			readonly transition: Omit<Transition, "priority">;
-	  };
-
-/** What the trackers of an instance come to. */
-export interface RouterHealth {
-	readonly priority: number;
-	readonly faults: readonly string[];
-}
-
-export type Answer = { readonly ok: true; readonly message: string } | { readonly ok: false; readonly because: string };
-
-interface Group {
-	config: SyncGroupConfig;
-	state: SyncGroupState;
-}
+			readonly kind: "INSTANCE";
+			readonly config: InstanceConfig;
+			readonly transition: Transition;
+			/** A reload took it away. */
+			readonly deleted: boolean;
+	  }
+	| { readonly kind: "GROUP"; readonly config: SyncGroupConfig; readonly transition: Omit<Transition, "priority"> };
 
 export class VipRuntime implements VirtualRouterListener {
 	readonly ports: VrrpPorts;
+	readonly heartbeats: HeartbeatLinks;
+	readonly groups: SyncGroups;
+	readonly health: HealthBoard;
+	readonly moves = new PlannedMoves();
 	readonly startedWallMs: number;
 	readonly #deps: VipRuntimeDeps;
 	#config: VipConfig;
 	readonly #routers = new Map<string, VirtualRouter>();
 	/** Ended by a reload, until they have handed over. */
 	readonly #leaving = new Set<VirtualRouter>();
-	readonly #groups = new Map<string, Group>();
-	readonly #heartbeats = new Map<string, HeartbeatLink>();
-	readonly #health = new Map<string, RouterHealth>();
-	/** By router: the node that it is handed over to. */
-	readonly #successors = new Map<string, number>();
-	readonly #moves = new Map<string, (answer: Answer) => void>();
 	readonly #links: LinkFaults;
+	readonly #priorities = new Map<VirtualRouter, number>();
 	#unwatch: Cancel = () => {};
-	#stopping: (() => void) | undefined;
+	#onStepped: () => void = () => {};
 
 	constructor(config: VipConfig, deps: VipRuntimeDeps) {
+		const { network, loop, wallMs, log } = deps;
 		this.#config = config;
 		this.#deps = deps;
-		this.ports = new VrrpPorts(deps.network);
-		this.startedWallMs = deps.wallMs();
-		this.#links = new LinkFaults(deps.network, deps.loop, config.global.interfaceDelays, () => this.#networkChanged());
+		this.startedWallMs = wallMs();
+		this.ports = new VrrpPorts(network);
+		this.#links = new LinkFaults(network, loop, config.global.interfaceDelays, () => this.#networkChanged());
+		this.groups = new SyncGroups({
+			tell: (member, event) => this.#routers.get(member)?.deliver(event),
+			moved: (group, transition) => {
+				const { from, to, because } = transition;
+				log.info({ group: group.name, from, to, because }, "sync group moved");
+				deps.onMove({ kind: "GROUP", config: group, transition });
+			},
+		});
+		this.health = new HealthBoard(config, {
+			loop,
+			onPriority: (instance, priority) =>
+				this.#routers.get(instance)?.deliver({ type: "priorityChanged", nowUs: loop.nowUs(), priority }),
+			onFaults: (instance) => this.#tellFaults(this.#routers.get(instance)),
+			noted: (facts, because) => log.info(facts, because),
+		});
+		this.heartbeats = new HeartbeatLinks((link) => ({
+			network,
+			loop,
+			hashes: deps.hashes,
+			node: nodeHash(deps.node),
+			incarnation: BigInt(Math.floor(this.startedWallMs)),
+			tell: (key, event) => this.#tellByKey(link, key, event),
+			peerGone: (peer) => this.#peerGone(link, peer),
+			noted: (because, facts) => log.info(facts, because),
+		}));
 	}
 
 	get config(): VipConfig {
@@ -92,157 +109,108 @@ export class VipRuntime implements VirtualRouterListener {
 		return this.#routers;
 	}
 
-	get heartbeats(): ReadonlyMap<string, HeartbeatLink> {
-		return this.#heartbeats;
-	}
-
-	groupRole(name: string): InstanceRole {
-		return this.#groups.get(name)?.state.role ?? "INIT";
-	}
-
 	start(): void {
-		const { network, log } = this.#deps;
-		const { removed, failed } = network.cleanUp();
-		if (removed.length > 0) log.warn({ removed }, "what a crashed run had left was removed");
-		for (const { message } of failed) log.error({ because: message }, "what a crashed run had left cannot be removed");
+		const { network, loop } = this.#deps;
+		const owned = this.#removeLeftOvers();
 		this.#unwatch = network.watch((event) => this.#onNetworkEvent(event));
-		this.#setGroups();
+		this.groups.configure(this.#config.groups);
 		for (const config of this.#config.instances) this.#add(config);
-		this.#setHeartbeats();
+		this.heartbeats.configure(this.#config.instances);
+		this.health.deliver({ type: "started", nowUs: loop.nowUs(), owned });
 		for (const router of this.#routers.values()) this.#begin(router);
 	}
 
-	/** Priorities and faults from trackers; kept for instances that a reload brings back. */
-	setHealth(instance: string, health: RouterHealth): void {
-		this.#health.set(instance, health);
-		const router = this.#routers.get(instance);
-		if (!router) return;
-		const nowUs = this.#deps.loop.nowUs();
-		if (router.state.priority !== health.priority)
-			router.deliver({ type: "priorityChanged", nowUs, priority: health.priority });
-		this.#tellFaults(router);
-	}
-
-	setGroupFaults(group: string, reasons: readonly string[]): void {
-		this.#stepGroup(group, { type: "groupFaultsChanged", nowUs: this.#deps.loop.nowUs(), reasons });
+	trackerResult(tracker: string, result: TrackerResult): void {
+		this.health.deliver({ type: "trackerResult", nowUs: this.#deps.loop.nowUs(), tracker, ...result });
 	}
 
 	/** What goes on keeps its role; what is new starts; what is gone hands over. */
 	reconfigure(config: VipConfig): void {
-		const before = this.#config;
-		const changes = matchRouters(before.instances, config.instances);
+		const changes = matchRouters(this.#config.instances, config.instances);
 		this.#config = config;
 		this.#links.setDelays(config.global.interfaceDelays);
-		for (const { before: old, config: now } of changes.kept) {
-			const router = this.#routers.get(old.name);
-			if (!router || old.name === now.name) continue;
-			this.#routers.delete(old.name);
-			this.#routers.set(now.name, router);
-		}
-		this.#setGroups();
-		for (const { before: old, config: now } of changes.kept) {
-			const router = this.#routers.get(now.name);
-			if (!router || JSON.stringify(old) === JSON.stringify(now)) continue;
-			router.reconfigure(now);
-			this.#applyHealth(router);
-		}
+		const kept = changes.kept.flatMap(({ before, config: now }) => {
+			const router = this.#routers.get(before.name);
+			this.#routers.delete(before.name);
+			return router ? [{ router, now }] : [];
+		});
 		for (const old of changes.removed) this.#remove(old.name);
+		for (const { router, now } of kept) this.#routers.set(now.name, router);
+		this.groups.configure(config.groups);
+		for (const { router, now } of kept)
+			if (JSON.stringify(router.config) !== JSON.stringify(now)) router.reconfigure(now);
 		const added = changes.added.map((instance) => this.#add(instance));
-		this.#setHeartbeats();
+		this.health.reconfigure(config);
+		this.heartbeats.configure(config.instances);
 		for (const router of added) this.#begin(router);
-		for (const router of this.#routers.values()) this.#tellFaults(router);
+		for (const { router } of kept) this.#tellHealth(router);
 	}
 
 	/** A planned hand-over; `onDone` hears what became of it. */
 	move(name: string, to: string | undefined, onDone: (answer: Answer) => void): void {
 		const router = this.#routers.get(name);
 		if (!router) {
-			onDone({ ok: false, because: `there is no virtual IP ${name} here` });
+			const known = [...this.#routers.keys()].join(", ");
+			onDone({ ok: false, because: `there is no virtual IP ${name} here; there are: ${known}` });
 			return;
 		}
-		if (router.state.role !== "MASTER") {
-			const owner = router.state.heard ? `; ${router.state.heard.source} is` : "";
-			onDone({ ok: false, because: `this node does not own ${name}${owner}: ask the owner` });
-			return;
-		}
-		if (this.#moves.has(name)) {
-			onDone({ ok: false, because: `${name} is being handed over already` });
-			return;
-		}
-		const members = this.#membersMovedWith(name);
-		const nowUs = this.#deps.loop.nowUs();
-		if (to !== undefined) {
-			const successor = this.#successorFor(router, to);
-			if (typeof successor === "string") {
-				onDone({ ok: false, because: successor });
-				return;
-			}
-			for (const member of members) this.#successors.set(member.config.name, successor);
-		}
-		this.#moves.set(name, onDone);
-		for (const member of members) member.deliver({ type: "moveRequested", nowUs, named: to !== undefined });
+		const members = this.groups.membersWith(router.config).flatMap((member) => this.#routers.get(member) ?? []);
+		const successor = to === undefined ? undefined : this.heartbeats.successorFor(router.config, to);
+		this.moves.start(router, members, successor, this.#deps.loop.nowUs(), onDone);
 	}
 
 	/** Hands over what it owns, and calls back when all is gone; bounded by what a successor may take. */
 	stop(onStopped: () => void): void {
-		if (this.#stopping) return;
-		this.#stopping = onStopped;
-		const { loop } = this.#deps;
+		const { network, loop, log } = this.#deps;
+		this.health.close();
 		const routers = [...this.#routers.values(), ...this.#leaving];
-		const limits = routers.map(({ config }) => successionLimitUs(config));
-		const limitUs = Math.max(0, ...limits) + 100_000;
-		const cancel = loop.at(loop.nowUs() + limitUs, () => {
-			for (const router of routers) router.deliver({ type: "stopRequested", nowUs: loop.nowUs(), handOver: false });
-		});
-		this.#stopping = () => {
-			cancel();
+		this.#onStepped = stopRouters(routers, loop, () => {
+			this.#onStepped = () => {};
+			for (const router of routers) router.close();
+			this.heartbeats.close();
+			this.#links.close();
+			this.#unwatch();
+			for (const { message } of network.cleanUp().failed) log.error({ because: message }, "not removed");
 			onStopped();
-		};
-		for (const router of routers) router.deliver({ type: "stopRequested", nowUs: loop.nowUs(), handOver: true });
-		this.#finishStop();
+		});
+		this.#onStepped();
 	}
 
 	moved(router: VirtualRouter, transition: Transition): void {
 		const { config } = router;
 		const { name } = config;
 		const { from, to, because, priority } = transition;
-		this.#deps.log.info({ instance: name, from, to, because, priority }, "virtual router moved");
-		this.#deps.onMove({ kind: "INSTANCE", config, transition });
-		const group = this.#groupOf(name);
-		if (group && this.#routers.get(name) === router)
-			this.#stepGroup(group.config.name, {
-				type: "memberMoved",
-				nowUs: this.#deps.loop.nowUs(),
-				member: name,
-				transition,
-			});
+		const { log, loop, onMove } = this.#deps;
+		const nowUs = loop.nowUs();
+		log.info({ instance: name, from, to, because, priority }, "virtual router moved");
+		onMove({ kind: "INSTANCE", config, transition, deleted: this.#leaving.has(router) });
+		if (this.#routers.get(name) !== router) return;
+		const forced = this.moves.isMoving(name) || to === "FAULT" || to === "STOP";
+		this.health.deliver({ type: "roleChanged", nowUs, instance: name, role: to, forced });
+		const group = this.groups.groupOf(name);
+		if (group) this.groups.deliver(group, { type: "memberMoved", nowUs, member: name, transition });
 	}
 
 	stepped(router: VirtualRouter): void {
 		const { config, state } = router;
-		const { name } = config;
-		if (state.role !== "MASTER" || !state.handOver) {
-			this.#successors.delete(name);
-			const done = this.#moves.get(name);
-			this.#moves.delete(name);
-			done?.(
-				state.role === "MASTER"
-					? { ok: false, because: `nobody took ${name} over in time; this node stays its owner` }
-					: { ok: true, message: `${name}: ${state.because}` },
-			);
+		this.moves.stepped(router);
+		this.heartbeats.ownChanged(config, state, this.moves.successorOf(config.name));
+		if (this.#priorities.get(router) !== state.priority) {
+			if (this.#priorities.has(router)) this.#deps.onPriority?.(config, state.priority, state.role);
+			this.#priorities.set(router, state.priority);
 		}
-		const link = heartbeatLinkKey(config);
-		if (link)
-			this.#heartbeats.get(link)?.ownChanged({
-				family: config.family,
-				virtualRouterId: config.virtualRouterId,
-				role: state.role,
-				priority: state.priority,
-				successor: this.#successors.get(name) ?? 0,
-			});
-		if (state.role !== "STOP") return;
-		if (this.#leaving.delete(router)) router.close();
-		this.#finishStop();
+		if (state.role === "STOP" && this.#leaving.delete(router)) {
+			router.close();
+			this.#priorities.delete(router);
+		}
+		this.#onStepped();
+	}
+
+	heard(router: VirtualRouter, source: string, advert: ReceivedAdvert, nowUs: number): void {
+		const { priority } = advert;
+		const { name } = router.config;
+		const intervalUs = advert.intervalMs * 1000;
+		this.health.deliver({ type: "advertHeard", nowUs, instance: name, peer: source, priority, intervalUs });
 	}
 
 	lowerPriorityHeard(router: VirtualRouter): void {
@@ -253,19 +221,16 @@ export class VipRuntime implements VirtualRouterListener {
 		this.#deps.log.warn({ instance: router.config.name, ...facts }, because);
 	}
 
-	#finishStop(): void {
-		if (!this.#stopping) return;
-		const routers = [...this.#routers.values(), ...this.#leaving];
-		if (routers.some(({ state }) => state.role !== "STOP")) return;
-		const onStopped = this.#stopping;
-		this.#stopping = undefined;
-		for (const router of routers) router.close();
-		for (const link of this.#heartbeats.values()) link.close();
-		this.#links.close();
-		this.#unwatch();
-		const { failed } = this.#deps.network.cleanUp();
-		for (const { message } of failed) this.#deps.log.error({ because: message }, "not removed");
-		onStopped();
+	/** Gives back the instances whose addresses a crashed run left: this node was their last owner. */
+	#removeLeftOvers(): readonly string[] {
+		const { network, log } = this.#deps;
+		const left = new Set(network.ownedAddresses().map(({ address }) => address));
+		const { removed, failed } = network.cleanUp();
+		if (removed.length > 0) log.warn({ removed }, "what a crashed run had left was removed");
+		for (const { message } of failed) log.error({ because: message }, "what a crashed run had left cannot be removed");
+		return this.#config.instances
+			.filter((instance) => addressesOf(instance).some(({ address }) => left.has(address)))
+			.map(({ name }) => name);
 	}
 
 	#add(config: InstanceConfig): VirtualRouter {
@@ -277,15 +242,8 @@ export class VipRuntime implements VirtualRouterListener {
 
 	#begin(router: VirtualRouter): void {
 		router.openSocket();
-		this.#applyHealth(router);
+		this.#tellHealth(router);
 		router.start(this.#config.global.startupDelayMs * 1000);
-	}
-
-	#applyHealth(router: VirtualRouter): void {
-		const health = this.#health.get(router.config.name);
-		const priority = health?.priority ?? router.config.priority;
-		router.deliver({ type: "priorityChanged", nowUs: this.#deps.loop.nowUs(), priority });
-		this.#tellFaults(router);
 	}
 
 	#remove(name: string): void {
@@ -296,16 +254,21 @@ export class VipRuntime implements VirtualRouterListener {
 		router.deliver({ type: "stopRequested", nowUs: this.#deps.loop.nowUs(), handOver: true });
 	}
 
-	#tellFaults(router: VirtualRouter): void {
+	#tellHealth(router: VirtualRouter): void {
+		const { config } = router;
+		const priority = this.health.priorityOf(config.name) ?? config.priority;
+		router.deliver({ type: "priorityChanged", nowUs: this.#deps.loop.nowUs(), priority });
+		this.#tellFaults(router);
+	}
+
+	#tellFaults(router: VirtualRouter | undefined): void {
+		if (!router) return;
 		const { name } = router.config;
 		const nowUs = this.#deps.loop.nowUs();
 		const reasons = this.#faultsOf(router);
-		const group = this.#groupOf(name);
-		if (group) {
-			this.#stepGroup(group.config.name, { type: "memberFaultsChanged", nowUs, member: name, reasons });
-			return;
-		}
-		if (JSON.stringify(reasons) !== JSON.stringify(router.state.faults))
+		const group = this.groups.groupOf(name);
+		if (group) this.groups.deliver(group, { type: "memberFaultsChanged", nowUs, member: name, reasons });
+		else if (reasons.join("\n") !== router.state.faults.join("\n"))
 			router.deliver({ type: "faultChanged", nowUs, reasons });
 	}
 
@@ -317,101 +280,31 @@ export class VipRuntime implements VirtualRouterListener {
 		else if (router.socketFault) reasons.push(router.socketFault);
 		if (config.faultWithoutPeers && config.transport.type === "unicast" && config.transport.peers.length === 0)
 			reasons.push("it has no unicast peer");
-		return [...reasons, ...(this.#health.get(config.name)?.faults ?? [])];
-	}
-
-	#setGroups(): void {
-		const kept = new Set(this.#config.groups.map(({ name }) => name));
-		for (const name of this.#groups.keys()) if (!kept.has(name)) this.#groups.delete(name);
-		for (const config of this.#config.groups) {
-			const known = this.#groups.get(config.name);
-			if (known) known.config = config;
-			else this.#groups.set(config.name, { config, state: initialSyncGroupState });
-		}
-	}
-
-	#groupOf(instance: string): Group | undefined {
-		for (const group of this.#groups.values()) if (group.config.members.includes(instance)) return group;
-		return undefined;
-	}
-
-	#membersMovedWith(name: string): readonly VirtualRouter[] {
-		const members = this.#groupOf(name)?.config.members ?? [name];
-		return members.flatMap((member) => this.#routers.get(member) ?? []);
-	}
-
-	#stepGroup(name: string, event: SyncGroupEvent): void {
-		const group = this.#groups.get(name);
-		if (!group) return;
-		const { state, actions } = stepSyncGroup(group.config, group.state, event);
-		group.state = state;
-		for (const action of actions) {
-			if (action.type === "tell") this.#routers.get(action.member)?.deliver(action.event);
-			else {
-				const { from, to, because } = action.transition;
-				this.#deps.log.info({ group: name, from, to, because }, "sync group moved");
-				this.#deps.onMove({ kind: "GROUP", config: group.config, transition: action.transition });
-			}
-		}
-	}
-
-	#setHeartbeats(): void {
-		const links = new Map<string, InstanceConfig[]>();
-		for (const instance of this.#config.instances) {
-			const key = heartbeatLinkKey(instance);
-			if (key) links.set(key, [...(links.get(key) ?? []), instance]);
-		}
-		for (const [key, link] of this.#heartbeats)
-			if (!links.has(key)) {
-				link.close();
-				this.#heartbeats.delete(key);
-			}
-		for (const [key, instances] of links) {
-			const known = this.#heartbeats.get(key);
-			if (known) known.reconfigure(instances);
-			else this.#heartbeats.set(key, this.#openHeartbeat(key, instances));
-		}
-	}
-
-	#openHeartbeat(link: string, instances: readonly InstanceConfig[]): HeartbeatLink {
-		const { network, loop, hashes, node, log } = this.#deps;
-		return new HeartbeatLink(instances, {
-			network,
-			loop,
-			hashes,
-			node: nodeHash(node),
-			incarnation: BigInt(Math.floor(this.startedWallMs)),
-			tell: (key, event) => this.#tellByKey(link, key, event),
-			noted: (because, facts) => log.info(facts, because),
-		});
+		return [...reasons, ...this.health.faultsOf(config.name)];
 	}
 
 	#tellByKey(link: string, key: string, event: InstanceEvent): void {
-		for (const router of this.#routers.values())
-			if (entryKey(router.config) === key && heartbeatLinkKey(router.config) === link) router.deliver(event);
+		for (const router of this.#routers.values()) {
+			const { config } = router;
+			if (entryKey(config) !== key || heartbeatLinkKey(config) !== link) continue;
+			if (event.type === "heartbeatHeard") this.health.deliver({ ...event, instance: config.name });
+			router.deliver(event);
+		}
 	}
 
-	#successorFor(router: VirtualRouter, to: string): number | string {
-		const link = heartbeatLinkKey(router.config);
-		const peers = link ? this.#heartbeats.get(link)?.peers : undefined;
-		if (!peers) return `${router.config.name} has no fast heartbeat, so nobody can be asked by name; leave --to out`;
-		for (const [source, peer] of peers) {
-			if (peer.node !== nodeHash(to) && source !== to) continue;
-			const entry = peer.entries.get(entryKey(router.config));
-			if (entry?.role === "BACKUP") return peer.node;
-			return entry
-				? `${to} is ${entry.role} for ${router.config.name}, so it cannot take over`
-				: `${to} does not run ${router.config.name}`;
-		}
-		const known = [...peers.keys()].join(", ");
-		return `no heartbeat of ${to} is heard on ${router.config.interface}; heard: ${known || "nobody"}`;
+	#peerGone(link: string, peer: string): void {
+		const nowUs = this.#deps.loop.nowUs();
+		for (const { config } of this.#routers.values())
+			if (heartbeatLinkKey(config) === link)
+				this.health.deliver({ type: "heartbeatLost", nowUs, instance: config.name, peer });
 	}
 
 	#onNetworkEvent(event: NetworkEvent): void {
 		this.#links.handle(event);
 		if (event.type === "addressRemoved") this.#onAddressRemoved(event.address.interface, event.address.address);
-		if (event.type === "addressAdded" || event.type === "eventsLost" || event.type === "link") this.#retrySockets();
+		if (event.type === "addressAdded" || event.type === "eventsLost") this.#retrySockets();
 		if (event.type === "eventsLost") for (const router of this.#routers.values()) this.#restore(router);
+		this.#deps.onNetworkEvent?.(event);
 	}
 
 	#onAddressRemoved(on: string, address: string): void {
@@ -419,14 +312,14 @@ export class VipRuntime implements VirtualRouterListener {
 			const { config } = router;
 			const own = addressesOf(config).find((one) => one.address === address && one.interface === on);
 			if (own && !own.untracked) this.#restore(router);
-			if (router.source === address && config.interface === on && !own) {
-				router.closeSocket(`${address}, which adverts are sent from, was removed from ${on}`);
-				router.openSocket();
-				this.#tellFaults(router);
-			}
+			if (router.source !== address || config.interface !== on || own) continue;
+			router.closeSocket(`${address}, which adverts are sent from, was removed from ${on}`);
+			router.openSocket();
+			this.#tellFaults(router);
 		}
 	}
 
+	/** Somebody else removed an address that is to be here. */
 	#restore(router: VirtualRouter): void {
 		if (!router.holdsAddresses) return;
 		const missing = addressesOf(router.config).find(
@@ -449,7 +342,6 @@ export class VipRuntime implements VirtualRouterListener {
 			router.openSocket();
 			if (router.socketFault === undefined) this.#tellFaults(router);
 		}
-		for (const [key, link] of this.#heartbeats)
-			link.retry(this.#config.instances.filter((instance) => heartbeatLinkKey(instance) === key));
+		this.heartbeats.retry();
 	}
 }

@@ -5,7 +5,7 @@ import type { ConflictWatch, HostNetwork, Outcome, VrrpPacket } from "../../kern
 import type { RealTimeLoop } from "../../kernel/real-time-loop.ts";
 import type { Cancel } from "../../runtime/clock.ts";
 import type { InstanceConfig } from "../../vip/vip-config.ts";
-import type { Advert } from "../../vip/vrrp/advert.ts";
+import type { Advert, ReceivedAdvert } from "../../vip/vrrp/advert.ts";
 import { AdvertCodec, type Hashes } from "../../vip/vrrp/advert-codec.ts";
 import { initialInstanceState, stepInstance } from "../../vip/vrrp/instance-machine.ts";
 import type {
@@ -34,6 +34,8 @@ export interface VirtualRouterListener {
 	moved(router: VirtualRouter, transition: Transition): void;
 	/** After each event that changed something. */
 	stepped(router: VirtualRouter): void;
+	/** Before the machine hears it. */
+	heard(router: VirtualRouter, source: string, advert: ReceivedAdvert, nowUs: number): void;
 	lowerPriorityHeard(router: VirtualRouter): void;
 	/** Worth a line. */
 	noted(router: VirtualRouter, because: string, facts?: object): void;
@@ -281,7 +283,9 @@ export class VirtualRouter {
 		const { advert } = decoded;
 		if (this.others.hear(source, advert, atUs) && advert.notes.includes("addr_list_err"))
 			this.#note("another router has this VRID with other addresses", { source });
-		this.deliver({ type: "advertReceived", nowUs: this.#deps.loop.nowUs(), advert, source });
+		const nowUs = this.#deps.loop.nowUs();
+		this.#deps.listener.heard(this, source, advert, nowUs);
+		this.deliver({ type: "advertReceived", nowUs, advert, source });
 	}
 
 	#watchConflicts(): void {
@@ -302,7 +306,7 @@ export class VirtualRouter {
 	}
 
 	#report(transition: Transition): void {
-		this.#movedUs = this.#deps.loop.nowUs();
+		if (transition.from === "MASTER" || transition.to === "MASTER") this.#movedUs = this.#deps.loop.nowUs();
 		this.transitions.push({ ...transition, atWallMs: this.#deps.wallMs() });
 		if (this.transitions.length > keptTransitions) this.transitions.shift();
 		this.#deps.listener.moved(this, transition);
