@@ -23,6 +23,7 @@ import {
 	requestAuthenticationShape,
 } from "./shapes/security-shapes.ts";
 import type { StructShape } from "./shapes/shape.ts";
+import { virtualIpShape } from "./shapes/virtual-ip-shape.ts";
 import { virtualServiceShape } from "./shapes/virtual-service-shape.ts";
 import { nearestName } from "./text/nearest-name.ts";
 
@@ -58,6 +59,7 @@ const kinds: readonly KindInfo[] = [
 	info("RequestAuthentication", istioSecurity, "optionalSpec", requestAuthenticationShape),
 	info("AuthorizationPolicy", istioSecurity, "optionalSpec", authorizationPolicyShape),
 	info("MeshConfig", ["keepmesh.io/v1alpha1"], "optionalSpec", meshConfigShape),
+	info("VirtualIP", ["keepmesh.io/v1alpha1"], "spec", virtualIpShape),
 ];
 
 const byName: ReadonlyMap<string, KindInfo> = new Map(kinds.map((item) => [item.kind, item]));

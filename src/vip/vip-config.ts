@@ -80,6 +80,8 @@ export interface InstanceConfig {
 	readonly promoteSecondaries?: boolean;
 	readonly health: HealthPolicy;
 	readonly fastHeartbeat?: FastHeartbeatConfig;
+	/** A Kubernetes Lease that advises who should hold the addresses, and never takes them from a healthy owner. */
+	readonly lease?: { readonly name: string; readonly namespace: string };
 	readonly notify: NotifyConfig;
 }
 

@@ -19,6 +19,7 @@ const shortNames: Readonly<Record<Kind, readonly string[]>> = {
 	WorkloadEntry: ["we"],
 	Sidecar: [],
 	MeshConfig: [],
+	VirtualIP: ["vip"],
 	PeerAuthentication: ["pa"],
 	RequestAuthentication: ["ra"],
 	AuthorizationPolicy: ["ap"],

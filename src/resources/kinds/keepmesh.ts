@@ -1,9 +1,11 @@
 // Keepmesh's own kinds, group keepmesh.io/v1alpha1.
 
 import type { LocalityLbSetting } from "./networking.ts";
+import type { VirtualIPSpec } from "./virtual-ip.ts";
 
 export interface KeepmeshSpecs {
 	MeshConfig: MeshConfigSpec;
+	VirtualIP: VirtualIPSpec;
 }
 
 /** Mesh-wide settings; the names and defaults are those of Istio's meshConfig. One object, in the root namespace. */

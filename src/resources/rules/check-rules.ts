@@ -11,6 +11,7 @@ import { checkPeerAuthentication } from "./peer-authentication-rules.ts";
 import { checkRequestAuthentication } from "./request-authentication-rules.ts";
 import { checkServiceEntry, checkWorkloadEntry } from "./service-entry-rules.ts";
 import { checkSidecar } from "./sidecar-rules.ts";
+import { checkVirtualIp } from "./virtual-ip-rules.ts";
 import { checkVirtualService } from "./virtual-service-rules.ts";
 
 /** Adds an error for what Istio refuses, a warning for what it accepts with a warning. */
@@ -45,6 +46,9 @@ export function checkRules(object: AnyObject, findings: Findings): void {
 			return;
 		case "MeshConfig":
 			checkMeshConfig(object, findings);
+			return;
+		case "VirtualIP":
+			checkVirtualIp(object, findings);
 			return;
 		case "Service":
 			checkService(object, findings);

@@ -11,6 +11,7 @@ const apiVersions: Readonly<Record<string, string>> = {
 	Deployment: "apps/v1",
 	EndpointSlice: "discovery.k8s.io/v1",
 	MeshConfig: "keepmesh.io/v1alpha1",
+	VirtualIP: "keepmesh.io/v1alpha1",
 	PeerAuthentication: "security.istio.io/v1",
 	RequestAuthentication: "security.istio.io/v1",
 	AuthorizationPolicy: "security.istio.io/v1",
