@@ -12,6 +12,7 @@ import {
 	type ReceivedPacket,
 	vrrpProtocol,
 } from "./advert.ts";
+import { headerBytes, intervalOf, isPadded, passwordBytes } from "./advert-layout.ts";
 import { AdvertSenders, type ChecksumForm, type Sender } from "./advert-senders.ts";
 import { authenticatedDatagram, equalBytes, type Hmac, verifiedSequence } from "./authentication-header.ts";
 import type { DropReason } from "./drop-reason.ts";
@@ -26,8 +27,6 @@ export interface Hashes {
 }
 
 const authTypes = { none: 0, pass: 1, ah: 2, hmac: 0 } as const;
-const headerBytes = 8;
-const passwordBytes = 8;
 const noNotes: readonly AdvertNote[] = [];
 
 interface Encoded {
@@ -336,18 +335,7 @@ function drop(because: DropReason): DecodedAdvert {
 	return { ok: false, because };
 }
 
-function intervalOf(payload: Uint8Array, start: number, version: 2 | 3): number {
-	const low = payload[start + 5] ?? 0;
-	return version === 2 ? low * 1000 : (((payload[start + 4] ?? 0) & 15) * 256 + low) * 10;
-}
-
 function isMulticastText(address: string): boolean {
 	const bytes = ipAddressBytes(address);
 	return bytes !== undefined && isMulticastAddress(bytes);
-}
-
-/** A short Ethernet frame is filled up to 60 bytes, less 4 for each VLAN tag that was taken off. */
-function isPadded(length: number, expected: number, family: "ipv4" | "ipv6"): boolean {
-	const payloadOfShortFrame = 60 - 14 - (family === "ipv4" ? 20 : 40);
-	return length > expected && length <= payloadOfShortFrame && (payloadOfShortFrame - length) % 4 === 0;
 }

@@ -129,6 +129,8 @@ export type InstanceEvent =
 			readonly because: string;
 	  };
 
+export type InstanceEventOf<Type extends InstanceEvent["type"]> = Extract<InstanceEvent, { readonly type: Type }>;
+
 /** In the order in which they must be carried out. */
 export type InstanceAction =
 	| { readonly type: "sendAdvert"; readonly advert: Advert }

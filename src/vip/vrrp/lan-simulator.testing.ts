@@ -3,6 +3,7 @@
 
 import type { InstanceConfig } from "../vip-config.ts";
 import type { ReceivedAdvert } from "./advert.ts";
+import { DueQueue } from "./due-queue.testing.ts";
 import {
 	entryKey,
 	type HeartbeatAction,
@@ -53,12 +54,6 @@ export class SimulatedRouter {
 	}
 }
 
-interface Due {
-	readonly atUs: number;
-	readonly sequence: number;
-	readonly run: () => void;
-}
-
 export class SimulatedLan {
 	nowUs = 0;
 	/** Of virtual routers; those of heartbeats are not counted. */
@@ -70,8 +65,7 @@ export class SimulatedLan {
 	longestGapUs = 0;
 	#ownersSinceUs = 0;
 	#owners = 0;
-	#sequence = 0;
-	readonly #heap: Due[] = [];
+	readonly #queue = new DueQueue();
 	readonly #cuts = new Set<string>();
 	/** Heartbeats are filtered, adverts are not. */
 	noHeartbeats = false;
@@ -114,7 +108,7 @@ export class SimulatedLan {
 	stall(router: SimulatedRouter, us: number): void {
 		if (!router.alive) return;
 		router.stalledUntilUs = Math.max(router.stalledUntilUs, this.nowUs + us);
-		this.#at(router.stalledUntilUs, () => this.#resume(router));
+		this.#queue.add(router.stalledUntilUs, () => this.#resume(router));
 	}
 
 	/** No packet from `from` reaches `to`. */
@@ -138,8 +132,7 @@ export class SimulatedLan {
 
 	advance(us: number): void {
 		const untilUs = this.nowUs + us;
-		for (let next = this.#heap[0]; next && next.atUs <= untilUs; next = this.#heap[0]) {
-			this.#pop();
+		for (let next = this.#queue.takeUntil(untilUs); next; next = this.#queue.takeUntil(untilUs)) {
 			this.nowUs = Math.max(this.nowUs, next.atUs);
 			next.run();
 		}
@@ -178,7 +171,7 @@ export class SimulatedLan {
 			case "addAddresses":
 				if (!router.kernelFails) this.#own(router, true);
 				else
-					this.#at(this.nowUs, () =>
+					this.#queue.add(this.nowUs, () =>
 						this.tell(router, {
 							type: "actionFailed",
 							nowUs: this.nowUs,
@@ -286,7 +279,7 @@ export class SimulatedLan {
 			router.timers.delete(timer);
 			expired(dueUs);
 		};
-		this.#at(dueUs, fire);
+		this.#queue.add(dueUs, fire);
 	}
 
 	/** Queued packets are heard before late timers are told of. */
@@ -305,7 +298,7 @@ export class SimulatedLan {
 			if (loss > 0 && random() < loss) continue;
 			const { starts } = to;
 			const delayUs = minDelayUs + Math.floor(random() * (maxDelayUs - minDelayUs + 1));
-			this.#at(this.nowUs + delayUs, () => {
+			this.#queue.add(this.nowUs + delayUs, () => {
 				if (to.starts === starts) deliver(to);
 			});
 		}
@@ -324,32 +317,6 @@ export class SimulatedLan {
 		if (this.#owners > 1) this.longestOverlapUs = Math.max(this.longestOverlapUs, us);
 		if (this.#owners === 0) this.longestGapUs = Math.max(this.longestGapUs, us);
 	}
-
-	#at(atUs: number, run: () => void): void {
-		const heap = this.#heap;
-		let at = heap.push({ atUs, sequence: this.#sequence++, run }) - 1;
-		while (at > 0) {
-			const parent = (at - 1) >> 1;
-			if (!isBefore(heap[at], heap[parent])) break;
-			swap(heap, at, parent);
-			at = parent;
-		}
-	}
-
-	#pop(): void {
-		const heap = this.#heap;
-		const last = heap.pop();
-		if (heap.length === 0 || !last) return;
-		heap[0] = last;
-		for (let at = 0; ; ) {
-			let least = at;
-			for (const child of [2 * at + 1, 2 * at + 2])
-				if (child < heap.length && isBefore(heap[child], heap[least])) least = child;
-			if (least === at) return;
-			swap(heap, at, least);
-			at = least;
-		}
-	}
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
@@ -361,17 +328,4 @@ export function seededRandom(seed: number): () => number {
 		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
 		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
 	};
-}
-
-function isBefore(a: Due | undefined, b: Due | undefined): boolean {
-	if (!a || !b) return false;
-	return a.atUs < b.atUs || (a.atUs === b.atUs && a.sequence < b.sequence);
-}
-
-function swap(heap: Due[], a: number, b: number): void {
-	const first = heap[a];
-	const second = heap[b];
-	if (!first || !second) return;
-	heap[a] = second;
-	heap[b] = first;
 }
