@@ -265,7 +265,13 @@ export type TrackerCheck =
 	| { readonly type: "route"; readonly destination: string }
 	| ({ readonly type: "tcp"; readonly host: string; readonly port: number } & Polled)
 	/** As `curl -f`: a status under 400 is good. */
-	| ({ readonly type: "http"; readonly url: string; readonly insecure: boolean } & Polled)
+	| ({
+			readonly type: "http";
+			readonly url: string;
+			readonly insecure: boolean;
+			/** PEM file of the authorities to trust. Default: those of Node. */
+			readonly caFile?: string;
+	  } & Polled)
 	| ({ readonly type: "grpc"; readonly host: string; readonly port: number; readonly service: string } & Polled)
 	/** Envoy's :15021/healthz/ready, a control plane's /readyz, a Kubernetes API server's /livez: http with their defaults. */
 	| {

@@ -1,0 +1,18 @@
+// What a failed connection means, in words.
+
+const words: Readonly<Record<string, string>> = {
+	ECONNREFUSED: "connection refused",
+	ECONNRESET: "connection reset",
+	EPIPE: "connection closed",
+	ETIMEDOUT: "connection timed out",
+	EHOSTUNREACH: "host unreachable",
+	ENETUNREACH: "network unreachable",
+	ENOTFOUND: "no such host",
+	EAI_AGAIN: "no answer from DNS",
+};
+
+/** A code that is not known stands for itself, with its message: certificates are refused for many reasons. */
+export function describeSocketError(error: NodeJS.ErrnoException): string {
+	const known = error.code === undefined ? undefined : words[error.code];
+	return known ?? (error.code ? `${error.message} (${error.code})` : error.message);
+}
