@@ -37,7 +37,7 @@ export class HostAddresses {
 		return found;
 	}
 
-	add(interfaceName: string, address: VirtualAddress): Outcome {
+	add(interfaceName: string, address: VirtualAddress, isSecondTry = false): Outcome {
 		const wrong = invalid(address);
 		if (wrong) return wrong;
 		const link = this.#links.require(interfaceName);
@@ -48,7 +48,10 @@ export class HostAddresses {
 		const answer = this.#netlink.request(`adding ${address.address}/${address.prefixLength} to ${interfaceName}`);
 		if (answer.ok) return { ok: true, changed: true };
 		this.#file?.remove(interfaceName, address);
-		return answer.error === EEXIST ? { ok: true, changed: false } : answer;
+		if (answer.error === ENODEV) this.#links.forget(interfaceName);
+		// It may have been made anew under its name a moment ago.
+		if (answer.error === ENODEV && !isSecondTry) return this.add(interfaceName, address, true);
+		return answer.error === EEXIST ? { ok: true, changed: false } : answer.failure;
 	}
 
 	remove(interfaceName: string, address: VirtualAddress): Outcome {
@@ -64,7 +67,7 @@ export class HostAddresses {
 			this.#file?.remove(interfaceName, address);
 			return { ok: true, changed: answer.ok };
 		}
-		return answer;
+		return answer.failure;
 	}
 
 	/** What VRRP of this interface is sent from: its first own IPv4 address, or its link-local one; else that of its base. */

@@ -76,8 +76,9 @@ export class HostRoutes {
 
 	#change(type: number, flags: number, route: VirtualRoute, defaultInterface?: string): Outcome {
 		const removing = type === RTM_DELROUTE;
-		// A gateway says by itself which interface leads to it, unless it is told.
-		const name = route.interface ?? (route.gateway === undefined || route.onlink ? defaultInterface : undefined);
+		// A gateway says by itself which interface leads to it, unless it is link-local.
+		const needsInterface = route.gateway === undefined || route.onlink || /^fe[89ab]/i.test(route.gateway);
+		const name = route.interface ?? (needsInterface ? defaultInterface : undefined);
 		const link = name === undefined ? undefined : this.#links.require(name);
 		if (link && "ok" in link) return removing ? { ok: true, changed: false } : link;
 		const { fixed, writer } = this.#netlink.start(type, flags, rtmsgBytes);
@@ -86,7 +87,7 @@ export class HostRoutes {
 			return { ok: false, because: "invalid", message: `${route.destination} is no range` };
 		const answer = this.#netlink.request(`${removing ? "removing" : "adding"} the route to ${route.destination}`);
 		if (answer.ok) return { ok: true, changed: true };
-		return answer.error === (removing ? ESRCH : EEXIST) ? { ok: true, changed: false } : answer;
+		return answer.error === (removing ? ESRCH : EEXIST) ? { ok: true, changed: false } : answer.failure;
 	}
 
 	#changeRule(type: number, flags: number, rule: VirtualRule): Outcome {
@@ -96,7 +97,7 @@ export class HostRoutes {
 			return { ok: false, because: "invalid", message: "from and to of a rule must be ranges" };
 		const answer = this.#netlink.request(`${removing ? "removing" : "adding"} a routing rule`);
 		if (answer.ok) return { ok: true, changed: true };
-		return answer.error === (removing ? ENOENT : EEXIST) ? { ok: true, changed: false } : answer;
+		return answer.error === (removing ? ENOENT : EEXIST) ? { ok: true, changed: false } : answer.failure;
 	}
 
 	#ownedRules(): readonly Buffer[] {
@@ -115,6 +116,6 @@ export class HostRoutes {
 		fixed.set(body.subarray(0, fibRuleHdrBytes));
 		for (const [type, value] of attributesIn(body.subarray(fibRuleHdrBytes))) writer.attribute(type, value);
 		const answer = this.#netlink.request("removing a routing rule");
-		return answer.ok ? { ok: true, changed: true } : answer;
+		return answer.ok ? { ok: true, changed: true } : answer.failure;
 	}
 }

@@ -45,7 +45,7 @@ export class LinkTable {
 
 	onEvent(event: NetworkEvent): void {
 		if (event.type === "link") this.#remember(event.link);
-		if (event.type === "linkGone") this.#forget(event.name);
+		if (event.type === "linkGone") this.forget(event.name);
 		if (event.type === "eventsLost") {
 			this.#byName.clear();
 			this.#names.clear();
@@ -62,7 +62,7 @@ export class LinkTable {
 			link = decodeLink(body);
 		});
 		if (!answer.ok || !link) {
-			this.#forget(name);
+			this.forget(name);
 			return undefined;
 		}
 		this.#remember(link);
@@ -77,7 +77,8 @@ export class LinkTable {
 		this.#names.set(link.index, link.name);
 	}
 
-	#forget(name: string): void {
+	/** The kernel said that it is gone, before the event did. */
+	forget(name: string): void {
 		const known = this.#byName.get(name);
 		this.#byName.delete(name);
 		if (known) this.#names.delete(known.index);

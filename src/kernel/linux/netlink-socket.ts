@@ -22,7 +22,7 @@ import { attributesIn, messagesIn, type NetlinkMessage, NetlinkWriter, textOf } 
 import { systemFailure } from "./system-error.ts";
 
 /** `error` is the kernel's number, for callers that expect one. */
-export type Answer = { readonly ok: true } | (Failure & { readonly error: number });
+export type Answer = { readonly ok: true } | { readonly ok: false; readonly error: number; readonly failure: Failure };
 
 export class NetlinkSocket {
 	readonly #fd: number;
@@ -92,7 +92,7 @@ export class NetlinkSocket {
 	}
 
 	#failed(error: number, what: string, kernelSays?: string): Answer {
-		return { ...systemFailure(error, what, kernelSays), error };
+		return { ok: false, error, failure: systemFailure(error, what, kernelSays) };
 	}
 }
 

@@ -64,7 +64,8 @@ export class VirtualMacs {
 		const { fixed } = this.#netlink.start(rt.RTM_DELLINK, 0, rt.ifinfomsgBytes);
 		fixed.writeInt32LE(link.index, 4);
 		const answer = this.#netlink.request(`removing ${name}`);
-		if (!answer.ok && answer.error !== ENODEV) return answer;
+		if (!answer.ok && answer.error !== ENODEV) return answer.failure;
+		this.#links.forget(name);
 		const base = this.#links.all().find((one) => one.index === link.baseIndex);
 		if (base && this.#ownedOn(base).length === 0 && link.alias?.startsWith(this.#mark))
 			this.#inside(() => restore(base.name, link.alias ?? ""));
@@ -96,7 +97,7 @@ export class VirtualMacs {
 			);
 		const answer = this.#netlink.request(`making ${name} with a virtual MAC on ${base.name}`);
 		if (answer.ok) return done;
-		return answer.error === EEXIST ? found : answer;
+		return answer.error === EEXIST ? found : answer.failure;
 	}
 
 	/** Alias, and no IPv6 address that the kernel would make of the virtual MAC: all routers would have the same. */
@@ -111,7 +112,7 @@ export class VirtualMacs {
 				writer.nested(AF_INET6, () => writer.u8(rt.IFLA_INET6_ADDR_GEN_MODE, rt.IN6_ADDR_GEN_MODE_NONE)),
 			);
 		const answer = this.#netlink.request(`configuring ${name}`);
-		return answer.ok ? undefined : answer;
+		return answer.ok ? undefined : answer.failure;
 	}
 
 	#switchOn(name: string): Failure | undefined {
@@ -122,7 +123,7 @@ export class VirtualMacs {
 		fixed.writeUInt32LE(rt.IFF_UP, 8);
 		fixed.writeUInt32LE(rt.IFF_UP, 12);
 		const answer = this.#netlink.request(`switching ${name} on`);
-		return answer.ok ? undefined : answer;
+		return answer.ok ? undefined : answer.failure;
 	}
 
 	#apply(baseName: string, name: string): Failure | undefined {
