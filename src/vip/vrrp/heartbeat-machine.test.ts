@@ -98,14 +98,15 @@ describe("the fast heartbeat", () => {
 			[25, 3],
 			[50, 0],
 			[75, 60],
+			[160, 70],
 		] as const) {
 			driven.step({ type: "timerExpired", nowUs: (dueMs + lateMs) * ms, timer: "send", dueUs: dueMs * ms });
 			const timer = driven.actions.findLast((action) => action.type === "setTimer");
 			dues.push((timer?.dueUs ?? 0) / ms);
 		}
-		assert.deepEqual(dues, [50, 75, 160]);
+		assert.deepEqual(dues, [50, 75, 160, 255]);
 		const sent = driven.actions.findLast((action) => action.type === "send");
-		assert.equal(sent?.message.latenessUs, 60 * ms);
+		assert.equal(sent?.message.latenessUs, 59.7 * ms);
 	});
 
 	it("tells of a master that falls silent for three intervals", () => {
@@ -140,18 +141,46 @@ describe("the fast heartbeat", () => {
 	it("waits longer for a peer whose messages come unevenly, and at most ten times as long", () => {
 		const driven = new Driven();
 		driven.hear(0, [master]);
-		driven.hear(70, [master]);
+		driven.hear(71, [master]);
+		driven.hear(141, [master]);
 		driven.told();
-		driven.check(70 + 75);
+		driven.check(141 + 75);
 		assert.deepEqual(driven.told(), []);
-		driven.check(70 + 105);
+		driven.check(141 + 106);
 		assert.deepEqual(driven.told(), ["heartbeatLost", "rank undefined"]);
 		const slow = new Driven();
 		slow.hear(0, [master]);
 		slow.hear(5_000, [master]);
+		slow.hear(10_000, [master]);
 		slow.told();
-		slow.check(5_000 + 750);
+		slow.check(10_000 + 750);
 		assert.deepEqual(slow.told(), ["heartbeatLost", "rank undefined"]);
+	});
+
+	it("does not wait longer for one stall alone", () => {
+		const driven = new Driven();
+		driven.hear(0, [master]);
+		driven.hear(70, [master]);
+		driven.told();
+		driven.check(70 + 75);
+		assert.deepEqual(driven.told(), ["heartbeatLost", "rank undefined"]);
+	});
+
+	it("learns from a peer that it took for gone and that comes back without a new start", () => {
+		for (const [incarnation, deadlineMs] of [
+			[7n, 150],
+			[8n, 75],
+		] as const) {
+			const driven = new Driven();
+			driven.hear(0, [master]);
+			driven.check(75);
+			driven.hear(100, [master], { incarnation });
+			driven.told();
+			driven.check(100 + deadlineMs - 2);
+			assert.deepEqual(driven.told(), []);
+			driven.check(100 + deadlineMs);
+			assert.deepEqual(driven.told(), ["heartbeatLost", "rank undefined"]);
+		}
 	});
 
 	it("believes what a peer says of its own lateness", () => {
@@ -168,9 +197,10 @@ describe("the fast heartbeat", () => {
 		const driven = new Driven();
 		driven.hear(0, [master]);
 		driven.hear(200, [master]);
-		for (let atMs = 225; atMs < 60_000; atMs += 25) driven.hear(atMs, [master]);
+		driven.hear(400, [master]);
+		for (let atMs = 425; atMs <= 10_000; atMs += 25) driven.hear(atMs, [master]);
 		driven.told();
-		driven.check(59_975 + 75);
+		driven.check(10_000 + 75);
 		assert.deepEqual(driven.told(), ["heartbeatLost", "rank undefined"]);
 	});
 

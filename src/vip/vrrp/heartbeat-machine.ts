@@ -4,6 +4,7 @@
 
 import type { HeartbeatEntry, HeartbeatMessage } from "./heartbeat-message.ts";
 import type { InstanceEvent } from "./instance-state.ts";
+import { even, noteUneven, type Unevenness } from "./unevenness.ts";
 
 export interface HeartbeatConfig {
 	/** `nodeHash` of this node. */
@@ -16,12 +17,14 @@ export interface HeartbeatConfig {
 export interface HeartbeatState {
 	readonly sequence: number;
 	readonly sendDueUs: number;
-	/** The worst lateness of the own send timer of late; it fades. */
-	readonly latenessUs: number;
+	/** Of the own send timer. */
+	readonly lateness: Unevenness;
 	/** By `entryKey`. */
 	readonly own: ReadonlyMap<string, HeartbeatEntry>;
 	/** By source address. */
 	readonly peers: ReadonlyMap<string, HeartbeatPeer>;
+	/** Those that fell silent: one that comes back without a new start was not gone. */
+	readonly silent: ReadonlyMap<string, HeartbeatPeer>;
 	/** What the own virtual routers were told. */
 	readonly ranks: ReadonlyMap<string, number>;
 	/** When the check timer is due. */
@@ -36,8 +39,8 @@ export interface HeartbeatPeer {
 	readonly intervalUs: number;
 	/** What the peer says of its own timers. */
 	readonly latenessUs: number;
-	/** The worst gap between two messages of late; it fades. */
-	readonly worstGapUs: number;
+	/** Between two messages. */
+	readonly gaps: Unevenness;
 	/** It was given more time once, because this process was late itself. */
 	readonly graceUntilUs: number | undefined;
 	readonly entries: ReadonlyMap<string, HeartbeatEntry>;
@@ -85,19 +88,22 @@ interface Draft {
 }
 
 const mostPeers = 32;
-/** For each beat: half is forgotten after 700 beats. */
-const fading = 0.999;
 const shortestIntervalUs = 5_000;
 const longestIntervalUs = 1_000_000;
 /** An interval is never stretched by more than this, however uneven it gets. */
 const mostStretch = 10;
+/** What was longer than so many intervals was an outage; it is not to be remembered for long. */
+const longestGapBeats = 20;
+/** Then a start with a clock that was set back passes as well. */
+const silentMemoryUs = 60_000_000;
 
 export const initialHeartbeatState: HeartbeatState = {
 	sequence: 0,
 	sendDueUs: 0,
-	latenessUs: 0,
+	lateness: even,
 	own: new Map(),
 	peers: new Map(),
+	silent: new Map(),
 	ranks: new Map(),
 	checkDueUs: undefined,
 };
@@ -110,7 +116,7 @@ export function entryKey(entry: Pick<HeartbeatEntry, "family" | "virtualRouterId
 /** When a peer counts as gone unless it is heard again. */
 export function peerDeadlineUs(peer: HeartbeatPeer, missed: number): number {
 	const plainUs = missed * peer.intervalUs;
-	const unevenUs = 1.5 * Math.max(peer.worstGapUs, peer.intervalUs + peer.latenessUs);
+	const unevenUs = 1.5 * Math.max(peer.gaps.secondUs, peer.intervalUs + peer.latenessUs);
 	const deadline = peer.heardUs + Math.min(Math.max(plainUs, unevenUs), mostStretch * plainUs);
 	return Math.max(deadline, peer.graceUntilUs ?? 0);
 }
@@ -134,7 +140,7 @@ export function stepHeartbeat(config: HeartbeatConfig, state: HeartbeatState, ev
 		case "timerExpired":
 			if (event.timer === "send") {
 				const lateUs = event.nowUs - event.dueUs;
-				draft.state = { ...state, latenessUs: Math.round(Math.max(lateUs, state.latenessUs * fading)) };
+				draft.state = { ...state, lateness: noteUneven(state.lateness, Math.max(0, lateUs)) };
 				send(draft);
 			} else {
 				draft.state = { ...state, checkDueUs: undefined };
@@ -167,7 +173,7 @@ function say(draft: Draft): void {
 			incarnation: config.incarnation,
 			sequence,
 			intervalUs: config.intervalUs,
-			latenessUs: Math.min(state.latenessUs, longestIntervalUs),
+			latenessUs: Math.min(Math.round(state.lateness.secondUs), longestIntervalUs),
 			node: config.node,
 			entries: [...state.own.values()],
 		},
@@ -185,8 +191,10 @@ function changeOwn(draft: Draft, entry: HeartbeatEntry): void {
 function hear(draft: Draft, source: string, message: HeartbeatMessage): void {
 	const { state, actions, nowUs } = draft;
 	const known = state.peers.get(source);
-	const restarted = known !== undefined && message.incarnation !== known.incarnation;
-	if (known && (restarted ? message.incarnation < known.incarnation : !isAfter(message.sequence, known.sequence))) {
+	const silent = state.silent.get(source);
+	const before = known ?? (silent && nowUs - silent.heardUs < silentMemoryUs ? silent : undefined);
+	const restarted = before !== undefined && message.incarnation !== before.incarnation;
+	if (before && (restarted ? message.incarnation < before.incarnation : !isAfter(message.sequence, before.sequence))) {
 		actions.push({ type: "count", reason: "heartbeat_replay" });
 		return;
 	}
@@ -195,7 +203,6 @@ function hear(draft: Draft, source: string, message: HeartbeatMessage): void {
 		return;
 	}
 	const intervalUs = Math.min(longestIntervalUs, Math.max(shortestIntervalUs, message.intervalUs));
-	const gapUs = known && !restarted ? nowUs - known.heardUs : intervalUs;
 	const entries = known && sameEntries(known.entries, message.entries) ? known.entries : entriesOf(message.entries);
 	const peer: HeartbeatPeer = {
 		node: message.node,
@@ -204,14 +211,21 @@ function hear(draft: Draft, source: string, message: HeartbeatMessage): void {
 		heardUs: nowUs,
 		intervalUs,
 		latenessUs: message.latenessUs,
-		worstGapUs: Math.max(gapUs, (known?.worstGapUs ?? 0) * fading),
+		gaps: before && !restarted ? gapsWith(before, !known, nowUs) : even,
 		graceUntilUs: undefined,
 		entries,
 	};
-	draft.state = { ...state, peers: new Map(state.peers).set(source, peer) };
+	draft.state = { ...state, peers: new Map(state.peers).set(source, peer), silent: without(state.silent, source) };
 	if (!known) actions.push({ type: "peerChanged", peer: source, alive: true, because: "its heartbeats are heard" });
 	if (entries !== known?.entries) compareEntries(draft, source, known?.entries, entries);
 	armCheck(draft);
+}
+
+/** A silence that was taken for the end, and was none, counts twice: it must not be taken for that again. */
+function gapsWith(before: HeartbeatPeer, wasSilent: boolean, nowUs: number): Unevenness {
+	const gapUs = Math.min(nowUs - before.heardUs, longestGapBeats * before.intervalUs);
+	const gaps = noteUneven(before.gaps, gapUs);
+	return wasSilent ? noteUneven(gaps, gapUs) : gaps;
 }
 
 function compareEntries(
@@ -252,7 +266,8 @@ function check(draft: Draft, lateUs: number): void {
 
 function lose(draft: Draft, source: string, peer: HeartbeatPeer): void {
 	const { nowUs, actions } = draft;
-	draft.state = { ...draft.state, peers: without(draft.state.peers, source) };
+	const silent = draft.state.silent.size < mostPeers ? new Map(draft.state.silent) : new Map<string, HeartbeatPeer>();
+	draft.state = { ...draft.state, peers: without(draft.state.peers, source), silent: silent.set(source, peer) };
 	const silentMs = Math.round((nowUs - peer.heardUs) / 1000);
 	actions.push({ type: "peerChanged", peer: source, alive: false, because: `not heard for ${silentMs} ms` });
 	for (const [key, entry] of peer.entries) {

@@ -2,7 +2,7 @@
 // cost no more packets. Our own format; routers and keepalived never see it, as it is not VRRP.
 //
 //   0 "KMVH"   4 version 1   5 flags (1: HMAC)   6 count of entries   8 incarnation (64 bit)   16 sequence
-//   20 interval, us   24 worst lateness, us   28 node   32 entries of 8 bytes: family (4, 6), VRID, role, priority, successor
+//   20 interval, us   24 lateness, us   28 node   32 entries of 8 bytes: family (4, 6), VRID, role, priority, successor
 //   then, with flag 1, HMAC-SHA256 of all before it, cut to 128 bits
 
 import { equalBytes, type Hmac } from "./authentication-header.ts";
@@ -15,7 +15,7 @@ export interface HeartbeatMessage {
 	readonly sequence: number;
 	/** The sender means to send again after so long. */
 	readonly intervalUs: number;
-	/** By so much the sender's own timer was late of late. */
+	/** By so much the sender's own timer was late of late, more than once. */
 	readonly latenessUs: number;
 	/** `nodeHash` of the sender. */
 	readonly node: number;

@@ -178,7 +178,7 @@ export function probeMaster(draft: Draft): Draft {
 	const down = draft.state.down;
 	if (!down) return draft;
 	sayPriority(draft, draft.state.priority);
-	const dueUs = draft.nowUs + heartbeatIntervalUs(draft.config) / 2;
+	const dueUs = draft.nowUs + heartbeatIntervalUs(draft.config);
 	draft.state = { ...draft.state, down: { ...down, dueUs, probe: "asked" } };
 	draft.actions.push({ type: "setTimer", timer: "down", dueUs });
 	return draft;
