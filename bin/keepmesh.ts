@@ -1,6 +1,10 @@
 const args = process.argv.slice(2);
 // The process of the virtual IPs carries none of the command line's libraries: it must stay small.
-const small = args[0] === "vip" && args[1] === "run" && !args.includes("--help") && !args.includes("-h");
-process.exitCode = small
-	? await (await import("../src/app/vip-main.ts")).runVip(args.slice(2))
-	: await (await import("../src/app/cli/run-cli.ts")).runCli(args);
+const small = args[0] === "vip" && !args.includes("--help") && !args.includes("-h") ? args[1] : undefined;
+if (small === "run" || small === "clean-up") {
+	const { cleanUpVip, runVip } = await import("../src/app/vip-main.ts");
+	process.exitCode = await (small === "run" ? runVip : cleanUpVip)(args.slice(2));
+} else {
+	const { runCli } = await import("../src/app/cli/run-cli.ts");
+	process.exitCode = await runCli(args);
+}

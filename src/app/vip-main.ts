@@ -1,46 +1,81 @@
-// `keepmesh vip run`, without the command line's libraries: the process that carries virtual IPs starts fast and stays small.
+// `keepmesh vip run` and `vip clean-up`, without the command line's libraries: the process that carries virtual IPs starts fast
+// and stays small.
 
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
 import { startLineLog } from "../runtime/line-log.ts";
-import { loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
+import type { Log } from "../runtime/log.ts";
+import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
+import { lockNamespace } from "./vip/namespace-lock.ts";
 import { startOverWhenCold } from "./vip/warm-start.ts";
 import { startVip } from "./vip.ts";
 
-/** Resolves to the exit code (sysexits). */
+export const defaultVipState = "/run/keepmesh-vip";
+
+/** Runs until SIGTERM or SIGINT. Resolves to the exit code (sysexits). */
 export async function runVip(args: readonly string[]): Promise<number> {
 	const flags = readFlags(args);
-	if (typeof flags === "string") {
-		console.error(`error: ${flags}\nnext: keepmesh vip run --help`);
-		return 64;
-	}
-	const log = startLineLog({ facts: { part: "vip", node: flags.node } });
-	const loaded = await loadVipConfig(flags.source, flags.node);
+	if (typeof flags === "string") return fail(64, flags, "keepmesh vip run --help");
+	const { node, source } = flags;
+	const log = startLineLog({ facts: { part: "vip", node } });
+	const loaded = await loadVipConfig(source, node);
 	startOverWhenCold();
-	for (const { origin, message, severity } of loaded.problems)
-		log[severity === "error" ? "error" : "warn"](
-			{ file: origin.file, line: origin.line, because: message },
-			"configuration",
+	// Helper threads of the collector would run behind every busy process while this thread waits for them.
+	setFlagsFromString("--single-threaded-gc");
+	logProblems(loaded, log);
+	if (!loaded.ok) return fail(65, "there is nothing to run: the lines above say why", "keepmesh vip check FILE");
+	const lock = await lockNamespace(2000);
+	if (!lock)
+		return fail(
+			69,
+			"another keepmesh vip runs in this network namespace",
+			"keepmesh vip status, or stop that one first",
 		);
-	if (!loaded.ok) return 65;
 	const stopped = new Promise<void>((done) => {
 		process.once("SIGTERM", () => done()).once("SIGINT", () => done());
 	});
-	const vip = startVip({ node: flags.node, state: flags.state, config: loaded.config }, { log });
+	const vip = await startVip({ ...flags, loaded }, { log });
+	process.on("SIGHUP", () => void vip.reload());
 	log.info({ instances: loaded.config.instances.length, startMs: Math.round(performance.now()) }, "virtual IPs run");
+	tellSystemd("READY=1");
 	await stopped;
+	tellSystemd("STOPPING=1");
 	await vip.close();
-	return 0;
+	lock.close();
+	process.exit(0);
+}
+
+/** Removes what a killed run left behind, unless another one runs already, which did that itself. */
+export async function cleanUpVip(args: readonly string[]): Promise<number> {
+	const { values } = parseArgs({ args: [...args], options: { state: { type: "string" } } });
+	const lock = await lockNamespace(0);
+	if (!lock) return 0;
+	const { openLinuxHostNetwork } = await import("../kernel/linux/linux-host-network.ts");
+	const network = openLinuxHostNetwork({ stateFile: `${values.state ?? defaultVipState}/addresses` });
+	const { removed, failed } = network.cleanUp();
+	network.close();
+	const log = startLineLog({ facts: { part: "vip" } });
+	if (removed.length > 0) log.warn({ removed }, "what a killed run had left was removed");
+	for (const { message } of failed) log.error({ because: message }, "not removed");
+	lock.close();
+	return failed.length > 0 ? 1 : 0;
 }
 
 interface RunFlags {
 	readonly node: string;
 	readonly state: string;
 	readonly source: VipSource;
+	readonly metricsListen?: { readonly host: string; readonly port: number };
+	readonly realTime: boolean;
+	readonly watchdog: boolean;
 }
 
 function readFlags(args: readonly string[]): RunFlags | string {
-	let values: { "keepalived-conf"?: string; resources?: string; node?: string; state?: string };
+	let values: Partial<Record<(typeof textFlags)[number], string>> & {
+		"no-real-time"?: boolean;
+		"no-watchdog"?: boolean;
+	};
 	try {
 		values = parseArgs({
 			args: [...args],
@@ -49,14 +84,51 @@ function readFlags(args: readonly string[]): RunFlags | string {
 				resources: { type: "string" },
 				node: { type: "string" },
 				state: { type: "string" },
+				"metrics-listen": { type: "string" },
+				"no-real-time": { type: "boolean" },
+				"no-watchdog": { type: "boolean" },
 			},
 		}).values;
 	} catch (error) {
 		return error instanceof Error ? error.message : String(error);
 	}
-	const { "keepalived-conf": file, resources: directory, node = hostname(), state = "/run/keepmesh-vip" } = values;
-	if ((file === undefined) === (directory === undefined)) return "give --keepalived-conf FILE or --resources DIR";
-	const source: VipSource =
-		file !== undefined ? { type: "keepalivedConf", file } : { type: "resources", directory: directory ?? "" };
-	return { node, state, source };
+	const { "keepalived-conf": file, resources: directory, node = hostname(), state = defaultVipState } = values;
+	const source = sourceOf(file, directory);
+	if (!source) return "give --keepalived-conf FILE or --resources DIR";
+	const listen = values["metrics-listen"]?.match(/^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/);
+	if (values["metrics-listen"] !== undefined && !listen) return "--metrics-listen wants ADDRESS:PORT";
+	return {
+		node,
+		state,
+		source,
+		...(listen ? { metricsListen: { host: listen[1] ?? listen[2] ?? "", port: Number(listen[3]) } } : {}),
+		realTime: values["no-real-time"] !== true,
+		watchdog: values["no-watchdog"] !== true,
+	};
+}
+
+const textFlags = ["keepalived-conf", "resources", "node", "state", "metrics-listen"] as const;
+
+function sourceOf(file: string | undefined, directory: string | undefined): VipSource | undefined {
+	if (file !== undefined && directory === undefined) return { type: "keepalivedConf", file };
+	return directory !== undefined && file === undefined ? { type: "resources", directory } : undefined;
+}
+
+function logProblems({ problems }: LoadedConfig, log: Log): void {
+	for (const { origin, message, hint, severity } of problems)
+		log[severity === "error" ? "error" : "warn"](
+			{ file: origin.file, line: origin.line, because: message, hint },
+			"a problem in the configuration",
+		);
+}
+
+function fail(code: number, because: string, next: string): number {
+	console.error(`error: ${because}\nnext: ${next}`);
+	return code;
+}
+
+/** systemd's notification (sd_notify); a datagram by its own program, since Node has none. Type=notify units wait for it. */
+function tellSystemd(message: string): void {
+	if (process.env.NOTIFY_SOCKET === undefined) return;
+	void import("node:child_process").then(({ execFile }) => execFile("systemd-notify", [message], () => undefined));
 }

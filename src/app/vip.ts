@@ -1,32 +1,57 @@
-// The process of the virtual IPs put together: configuration, the machine's network, the virtual routers, health, notifications,
+// The process of the virtual IPs put together: configuration, the machine's network, the virtual routers, probes, notifications,
 // the local API. In: options of the command line. Out: a running process that hands over what it owns when it is closed.
 
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
+import type { Server } from "node:net";
 import { join } from "node:path";
-import type { HostNetwork } from "../kernel/host-network.ts";
 import { EventLoop } from "../kernel/linux/event-loop.ts";
 import { openLinuxHostNetwork } from "../kernel/linux/linux-host-network.ts";
-import type { RealTimeLoop } from "../kernel/real-time-loop.ts";
+import { makeThreadRealTime } from "../kernel/linux/real-time-thread.ts";
+import { listenOnSocket } from "../node/unix-server.ts";
+import { realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { VipConfig } from "../vip/vip-config.ts";
 import type { Hashes } from "../vip/vrrp/advert-codec.ts";
+import { followConfig } from "./vip/follow-config.ts";
+import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
+import {
+	type Notification,
+	notificationOfLowerPriority,
+	notificationOfMove,
+	notificationOfPriority,
+} from "./vip/notification.ts";
+import { Notifier } from "./vip/notifier.ts";
+import type { Answer } from "./vip/planned-moves.ts";
+import { RunningTrackers } from "./vip/running-trackers.ts";
+import { createVipApiServer } from "./vip/vip-api.ts";
+import { renderVipMetrics } from "./vip/vip-metrics.ts";
 import { VipRuntime } from "./vip/vip-runtime.ts";
+import { vipStatus } from "./vip/vip-status.ts";
+import { startWatchdog, type Watchdog } from "./vip/watchdog.ts";
 
 export interface VipOptions {
 	readonly node: string;
 	/** For the API's socket and what must outlive a crash. */
 	readonly state: string;
-	readonly config: VipConfig;
-	/** `/run/netns/NAME`. Default: where the process is. */
-	readonly netns?: string;
+	readonly source: VipSource;
+	readonly loaded: Extract<LoadedConfig, { readonly ok: true }>;
+	/** Where metrics and status are served over TCP as well; default nowhere. */
+	readonly metricsListen?: { readonly host: string; readonly port: number };
+	/** Ahead of ordinary threads; needs CAP_SYS_NICE. Default true. */
+	readonly realTime?: boolean;
+	/** Default true. */
+	readonly watchdog?: boolean;
 }
 
 export interface RunningVip {
 	readonly runtime: VipRuntime;
+	reload(): Promise<Answer>;
 	/** Hands over, then removes everything. */
 	close(): Promise<void>;
 }
+
+/** Under STATE. */
+export const vipSocketName = "vip.sock";
 
 const load = createRequire(import.meta.url);
 /** Loaded by the first use: without authentication the process is 3 MB smaller. */
@@ -36,35 +61,104 @@ const hashes: Hashes = {
 	hmacSha256: (key, message) => crypto().createHmac("sha256", key).update(message).digest(),
 };
 
-export function startVip(options: VipOptions, { log }: { readonly log: Log }): RunningVip {
-	mkdirSync(options.state, { recursive: true, mode: 0o700 });
-	const loop = new EventLoop((error) => {
-		throw error;
-	});
-	const network: HostNetwork = openLinuxHostNetwork({
-		loop: loop satisfies RealTimeLoop,
-		stateFile: join(options.state, "addresses"),
-		...(options.netns === undefined ? {} : { netns: options.netns }),
-	});
-	const runtime = new VipRuntime(options.config, {
+export async function startVip(options: VipOptions, { log }: { readonly log: Log }): Promise<RunningVip> {
+	const { node, state, source } = options;
+	mkdirSync(state, { recursive: true, mode: 0o700 });
+	if (options.realTime !== false) {
+		const { hint } = makeThreadRealTime();
+		if (hint) log.warn({}, hint);
+	}
+	const loop = new EventLoop((error) => log.error({ because: String(error) }, "a callback failed"));
+	const network = openLinuxHostNetwork({ loop, stateFile: join(state, "addresses") });
+	const notifier = new Notifier(options.loaded.config.global, log);
+	const notify = (notification: Notification | undefined): void => {
+		if (notification) notifier.tell(notification);
+	};
+	const runtime = new VipRuntime(options.loaded.config, {
 		network,
 		loop,
 		wallMs: Date.now,
 		hashes,
 		log,
-		node: options.node,
-		onMove: () => {},
+		node,
+		onMove: (move) => notify(notificationOfMove(move)),
+		onPriority: (config, priority, role) => notify(notificationOfPriority(config, priority, role)),
+		onLowerPriorityHeard: (config, priority) => notify(notificationOfLowerPriority(config, priority)),
 	});
+	const trackers = new RunningTrackers({
+		clock: realClock,
+		log,
+		network,
+		onResult: (tracker, result) => runtime.trackerResult(tracker, result),
+	});
+	let watchdog: Watchdog | undefined;
+	await notifier.open();
 	runtime.start();
+	await trackers.configure(options.loaded.config);
+	let configProblem: string | undefined;
+	let errors = errorsOf(options.loaded);
+
+	const reload = async (): Promise<Answer> => {
+		const loaded = await loadVipConfig(source, node);
+		const fresh = errorsOf(loaded).filter((error) => !errors.includes(error));
+		if (!loaded.ok || fresh.length > 0) {
+			configProblem = fresh.join("; ") || errorsOf(loaded).join("; ");
+			log.error({ because: configProblem }, "the changed configuration is refused; the one before stays in force");
+			return { ok: false, because: configProblem };
+		}
+		errors = errorsOf(loaded);
+		configProblem = undefined;
+		await notifier.reconfigure(loaded.config.global);
+		runtime.reconfigure(loaded.config);
+		await trackers.configure(loaded.config);
+		log.info({ instances: loaded.config.instances.length }, "configuration read again");
+		return { ok: true, message: `${loaded.config.instances.length} virtual routers` };
+	};
+
+	const api = {
+		status: () => vipStatus(runtime, node, loop.nowUs(), configProblem),
+		metrics: () => renderVipMetrics(vipStatus(runtime, node, loop.nowUs(), configProblem)),
+		explain: (name: string | undefined) => {
+			const all = runtime.health.explain({ self: node });
+			const chosen = all.filter(({ instance }) => name === undefined || instance === name);
+			return name !== undefined && chosen.length === 0 ? undefined : chosen;
+		},
+		move: (name: string, to: string | undefined) => new Promise<Answer>((resolve) => runtime.move(name, to, resolve)),
+		reload,
+	};
+	const servers: Server[] = [createVipApiServer(api)];
+	await listenOnSocket(servers[0] as Server, join(state, vipSocketName), { mode: 0o600 });
+	if (options.metricsListen) {
+		const { host, port } = options.metricsListen;
+		const server = createVipApiServer(api, { readOnly: true });
+		server.on("error", (error) => log.error({ because: error.message }, "metrics are not served over TCP"));
+		server.listen(port, host);
+		servers.push(server);
+	}
+	if (options.watchdog !== false) watchdog = await startWatchdog(state);
+	const follower = followConfig(source, realClock, () => void reload());
 	return {
 		runtime,
-		close: () =>
-			new Promise((resolve) => {
-				runtime.stop(() => {
-					network.close();
-					loop.close();
-					resolve();
-				});
-			}),
+		reload,
+		close: async () => {
+			follower.close();
+			trackers.close();
+			for (const server of servers) server.close();
+			await new Promise<void>((resolve) => runtime.stop(resolve));
+			network.close();
+			loop.close();
+			await notifier.close();
+			watchdog?.dismiss();
+		},
 	};
+}
+
+/** Each as one line; places are left out, so that a line above does not make an old error new. */
+function errorsOf({ problems }: LoadedConfig): readonly string[] {
+	return problems
+		.filter(({ severity }) => severity === "error")
+		.map(
+			({ origin, resource, path, message }) =>
+				`${origin.file}: ${[resource, path, message].filter(Boolean).join(": ")}`,
+		);
 }

@@ -17,7 +17,25 @@ export type LoadedConfig =
 
 export async function loadVipConfig(source: VipSource, node: string): Promise<LoadedConfig> {
 	if (source.type === "keepalivedConf") return loadKeepalivedConf(source.file, node);
-	throw new Error("not yet");
+	return loadResources(source.directory, node);
+}
+
+/** Objects with errors are left out, and so are those that this node has no part in. */
+async function loadResources(directory: string, node: string): Promise<LoadedConfig> {
+	const [{ loadFiles }, { virtualIpConfig }, { interfaceFor }] = await Promise.all([
+		import("../../sources/files/load-files.ts"),
+		import("../../vip/virtual-ip-config.ts"),
+		import("./interface-for.ts"),
+	]);
+	const loaded = await loadFiles([directory]);
+	if (loaded.missing.length > 0) return { ok: false, problems: [unreadable(resolve(directory))] };
+	const resources = loaded.objects.filter((object) => object.kind === "VirtualIP");
+	const made = virtualIpConfig(resources, {
+		nodeName: node,
+		interfaceFor,
+		key: ({ keyFile }) => (keyFile === undefined ? undefined : readText(keyFile)?.split("\n", 1)[0]),
+	});
+	return { ok: true, config: made.config, problems: [...loaded.problems, ...made.problems] };
 }
 
 async function loadKeepalivedConf(file: string, node: string): Promise<LoadedConfig> {
