@@ -13,6 +13,8 @@ const words: Readonly<Record<string, string>> = {
 
 /** A code that is not known stands for itself, with its message: certificates are refused for many reasons. */
 export function describeSocketError(error: NodeJS.ErrnoException): string {
+	// HTTP/2 says first that a stream was cancelled, and inside of that why.
+	if (error.code === "ERR_HTTP2_STREAM_CANCEL" && error.cause instanceof Error) return describeSocketError(error.cause);
 	const known = error.code === undefined ? undefined : words[error.code];
 	return known ?? (error.code ? `${error.message} (${error.code})` : error.message);
 }
