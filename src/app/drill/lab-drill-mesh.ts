@@ -4,17 +4,15 @@
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { RotationKind } from "../../identity/rotation/rotation-state.ts";
 import type { DrillMesh, DrillReport, RunningLoad, WorkloadCertificate } from "../../lab/drill/drill-mesh.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
 import { goodAnswers, type LoadReport, type LoadRequest } from "../../lab/load/load-report.ts";
 import { renewInLab } from "../../lab/renew-certificate.ts";
-import type { RotationAnswer } from "../api/certificate-routes.ts";
 import { rowOfSecrets } from "../cli/certificate-rows.ts";
 import { sectionsOfDump } from "../cli/envoy-dump.ts";
 import { askEnvoy, dumpInPod } from "../cli/lab-pods.ts";
 import { until } from "../demo/applied-everywhere.ts";
-import { askControl } from "../demo/control-query.ts";
+import { rotateInLab } from "../demo/lab-rotation.ts";
 
 export interface LabDrillOptions {
 	/** Of the load; default 500. */
@@ -27,16 +25,9 @@ const serverPort = 8080;
 const plaintextRate = 20;
 /** A sender whose drill hangs ends by itself. */
 const longestLoadSeconds = 600;
-const rotationLimitMs = 300_000;
 
 export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh {
 	const ratePerSecond = options.ratePerSecond ?? 500;
-	const ask = async <Answer>(method: string, path: string): Promise<Answer> => {
-		const { controls } = await lab.status();
-		const [first] = controls;
-		if (!first) throw new Error("the lab has no control plane");
-		return await askControl<Answer>(lab, first, method, path);
-	};
 	return {
 		nowMs: () => performance.now(),
 		sleep: (ms) => sleep(ms),
@@ -80,20 +71,7 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 				});
 			}
 		},
-		rotate: async (kind: RotationKind) => {
-			await ask("POST", `/api/v1/rotation?kind=${kind}`);
-			const endMs = performance.now() + rotationLimitMs;
-			for (;;) {
-				const { state, lines } = await ask<RotationAnswer>("GET", "/api/v1/rotation");
-				if (state.phase === "idle") {
-					if (state.last?.outcome === "done") return;
-					throw new Error(lines.join("; "));
-				}
-				if (performance.now() > endMs)
-					throw new Error(`not done after ${rotationLimitMs / 1000} s: ${lines.join("; ")}`);
-				await sleep(250);
-			}
-		},
+		rotate: (kind) => rotateInLab(lab, kind),
 	};
 }
 
