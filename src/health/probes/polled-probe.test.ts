@@ -69,6 +69,40 @@ describe("a polled probe", () => {
 		assert.equal(results.length, 1);
 	});
 
+	it("does not take its own standing still for a missing answer", async () => {
+		const clock = new VirtualClock();
+		let stoodStillMs = 0;
+		const results: ProbeResult[] = [];
+		let end: (outcome: CheckOutcome) => void = () => undefined;
+		startPolledProbe(
+			{ intervalMs: 1000, timeoutMs: 300 },
+			() =>
+				new Promise((resolve) => {
+					end = resolve;
+				}),
+			{
+				clock: {
+					...clock,
+					after: clock.after.bind(clock),
+					wallMs: () => 0,
+					monotonicMs: () => clock.monotonicMs() + stoodStillMs,
+				},
+				random: () => 0,
+				onResult: (result) => results.push(result),
+			},
+		);
+		clock.advance(0);
+		stoodStillMs = 400;
+		clock.advance(300);
+		assert.equal(results.length, 0);
+		end(good);
+		await new Promise((done) => setImmediate(done));
+		assert.deepEqual(
+			results.map((result) => result.ok),
+			[true],
+		);
+	});
+
 	it("never runs two at a time, also when events ask for more", async () => {
 		const { clock, runs, probe } = rig({ intervalMs: 100, timeoutMs: 10_000, endsItself: true }, 0);
 		clock.advance(0);

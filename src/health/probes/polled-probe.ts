@@ -2,6 +2,7 @@
 // and at once when something says that the world has changed.
 
 import type { Cancel } from "../../runtime/clock.ts";
+import { afterPatiently } from "./patient-timeout.ts";
 import type { Probe, ProbeContext } from "./probe.ts";
 
 export interface Polling {
@@ -89,7 +90,7 @@ class PolledProbe implements Probe {
 		};
 		const timeout = endsItself
 			? undefined
-			: clock.after(timeoutMs, () => {
+			: afterPatiently(clock, timeoutMs, () => {
 					finish({ ok: false, because: `no answer within ${timeoutMs} ms` });
 					running.abort();
 				});

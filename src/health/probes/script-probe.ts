@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { TrackerCheck } from "../../vip/vip-config.ts";
+import { afterPatiently } from "./patient-timeout.ts";
 import { type CheckOutcome, startPolledProbe } from "./polled-probe.ts";
 import type { Probe, ProbeContext, ScriptSettings } from "./probe.ts";
 import { whyUnsafe } from "./script-security.ts";
@@ -72,7 +73,7 @@ function run(
 			signalGroup("SIGTERM");
 			timer = clock.after(killAfterMs, () => signalGroup("SIGKILL"));
 		};
-		timer = clock.after(check.timeoutMs, () => {
+		timer = afterPatiently(clock, check.timeoutMs, () => {
 			timedOut = true;
 			terminate();
 		});

@@ -63,7 +63,9 @@ function explainInstance(
 	const living = livingOwner(instanceConfig, instance, options.nowUs);
 	const owner = instance.role === "MASTER" ? (options.self ?? "this node") : living && nameOf(living.peer);
 	const tracked = resolveTracked(config, instanceConfig);
-	const whatIfs = tracked.map((one) => turnOver(instanceConfig, instance, tracked, one, state.trackers, options));
+	const refused = tracked.filter((one) => state.trackers.get(one.tracker.name)?.refused !== undefined);
+	const counting = tracked.filter((one) => !refused.includes(one));
+	const whatIfs = counting.map((one) => turnOver(instanceConfig, instance, tracked, one, state.trackers, options));
 	const group = groupOf(config, instanceConfig.name);
 	const lines = [
 		`${instanceConfig.name}: ${ownerLine(instance, owner, living?.priority)}`,
@@ -73,6 +75,9 @@ function explainInstance(
 		...standbyLines(instance, nameOf),
 		...holdDownLine(instanceConfig, instance, options.nowUs),
 		...whatIfs.map((whatIf) => `  ${whatIf.text}`),
+		...refused.map(
+			(one) => `  ${one.tracker.name} counts for nothing: ${state.trackers.get(one.tracker.name)?.refused}`,
+		),
 	];
 	return {
 		instance: instanceConfig.name,

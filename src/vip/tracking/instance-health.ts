@@ -51,6 +51,7 @@ export function contributionOf(tracked: ResolvedTracker, state: TrackerState | u
 	const { tracker, weight, reverse, effect } = tracked;
 	const sign = reverse ? -1 : 1;
 	const part = { tracker: tracker.name, hard: tracker.check.type === "interface" };
+	if (state?.refused !== undefined) return { ...part, weight: 0 };
 	if (!state || state.health.status === "unknown") {
 		if (effect === "fault") return { ...part, weight: 0, waiting: `${tracker.name} has no result yet` };
 		return { ...part, weight: 0 };

@@ -12,6 +12,8 @@ export interface TrackerState {
 	/** Of the last result, which need not have changed anything. */
 	readonly lastOk?: boolean;
 	readonly lastBecause?: string;
+	/** Why it will never have a result: it counts for nothing, as keepalived takes such a tracker off. */
+	readonly refused?: string;
 	/** When it became what it is. */
 	readonly sinceUs: number;
 }

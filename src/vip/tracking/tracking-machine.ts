@@ -17,6 +17,8 @@ export function stepTracking(config: TrackingConfig, state: TrackingState, event
 			return start(config, event.nowUs, event.owned ?? []);
 		case "trackerResult":
 			return trackerResult(config, state, event);
+		case "trackerRefused":
+			return trackerRefused(config, state, event);
 		case "timerExpired":
 			return settleAll(config, { ...state, timerUs: undefined }, event.nowUs, []);
 		case "advertHeard":
@@ -108,6 +110,19 @@ function trackerResult(
 	return settleSome(config, { ...state, trackers }, changed, event.nowUs, [trackerChanged(event.tracker, taken.state)]);
 }
 
+function trackerRefused(
+	config: TrackingConfig,
+	state: TrackingState,
+	event: Extract<TrackingEvent, { type: "trackerRefused" }>,
+): TrackingStep {
+	const old = state.trackers.get(event.tracker);
+	if (!old || old.refused === event.because) return { state, actions: [] };
+	const refused: TrackerState = { ...old, refused: event.because, because: event.because, sinceUs: event.nowUs };
+	const trackers = new Map(state.trackers).set(event.tracker, refused);
+	const changed = changedHealth(config, state, trackers, event.tracker);
+	return settleSome(config, { ...state, trackers }, changed, event.nowUs, []);
+}
+
 function trackerChanged(tracker: string, state: TrackerState): TrackingAction {
 	return {
 		type: "trackerChanged",
@@ -134,7 +149,7 @@ function changedHealth(
 	return changed;
 }
 
-type PeerEvent = Exclude<TrackingEvent, { type: "started" | "trackerResult" | "timerExpired" }>;
+type PeerEvent = Exclude<TrackingEvent, { type: "started" | "trackerResult" | "trackerRefused" | "timerExpired" }>;
 
 /** The same object when the event says nothing new. */
 function instanceAfter(config: InstanceConfig, instance: InstanceTracking, event: PeerEvent): InstanceTracking {

@@ -63,6 +63,8 @@ export type TrackingEvent =
 	/** `owned`: instances whose addresses a run before this one left behind: this node was their last owner. */
 	| { readonly type: "started"; readonly nowUs: number; readonly owned?: readonly string[] }
 	| ({ readonly type: "trackerResult"; readonly nowUs: number; readonly tracker: string } & TrackerResult)
+	/** Its check will never run (`Probe.refused`): it counts for nothing from now on, until a reload. */
+	| { readonly type: "trackerRefused"; readonly nowUs: number; readonly tracker: string; readonly because: string }
 	/** An advert of another node; priority 0 means that it lets go. `intervalUs`: its own, where it says so. */
 	| {
 			readonly type: "advertHeard";
