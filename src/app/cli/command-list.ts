@@ -65,6 +65,11 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./certs-command.ts")).certsCommand(),
 	},
 	{
+		name: "vip",
+		summary: "virtual IPs: what a keepalived.conf does and its traps; turn it into resources",
+		load: async () => (await import("./vip-command.ts")).vipCommand(),
+	},
+	{
 		name: "apply",
 		summary: "create or change resources",
 		load: async () => (await import("./apply-command.ts")).applyCommand(),

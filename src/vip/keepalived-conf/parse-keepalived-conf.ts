@@ -42,6 +42,8 @@ export interface ParsedConf {
 	readonly servers: VirtualServers;
 	/** Errors: something that the file says is not done. */
 	readonly problems: readonly Problem[];
+	/** Line of a directive of an instance, or of a block without a name (`vrrp_script chk`); 1 when it is not in this file. */
+	line(instance: string, directive: string): number;
 }
 
 export function parseKeepalivedConf(path: string, text: string, options: ParseOptions): ParsedConf {
@@ -57,7 +59,13 @@ export function parseKeepalivedConf(path: string, text: string, options: ParseOp
 	}
 	const config = buildConfig(drafts, options, report);
 	const servers = { servers: drafts.servers, groups: drafts.serverGroups };
-	return { config, servers, problems: inOrder(report.problems, path) };
+	const line = (instance: string, directive: string): number => {
+		const draft = drafts.instances.get(instance);
+		const found =
+			draft?.said.get(directive) ?? draft?.statement ?? statements.find((statement) => nameOf(statement) === directive);
+		return found?.place.line ?? 1;
+	};
+	return { config, servers, problems: inOrder(report.problems, path), line };
 }
 
 function newDrafts(): FileDrafts {

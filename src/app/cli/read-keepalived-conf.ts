@@ -1,0 +1,71 @@
+// keepalived.conf files that a command names, read with what they include; and what is known of the scripts that they name.
+
+import { accessSync, constants, globSync, readFileSync, statSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, resolve } from "node:path";
+import { type ParsedConf, parseKeepalivedConf } from "../../vip/keepalived-conf/parse-keepalived-conf.ts";
+import type { ScriptFacts } from "../../vip/keepalived-conf/traps/script-traps.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+
+export interface ConfFile {
+	readonly path: string;
+	readonly parsed: ParsedConf;
+}
+
+/** `configId`: what `@ID` lines are compared with; default the first part of the host's name. */
+export function readKeepalivedConfs(paths: readonly string[], configId?: string): readonly ConfFile[] {
+	const id = configId ?? hostname().split(".")[0] ?? "";
+	return paths.map((path) => {
+		const text = textOf(path);
+		if (text === undefined)
+			throw new CliError(exitCodes.noInput, `${path} cannot be read`, `ls -l ${dirname(resolve(path))}`);
+		const files = {
+			read: textOf,
+			glob: (pattern: string, directory: string) => globSync(resolve(directory, pattern)).sort(),
+		};
+		return { path, parsed: parseKeepalivedConf(path, text, { files, configId: id, scriptUser: scriptUser() }) };
+	});
+}
+
+function textOf(path: string): string | undefined {
+	try {
+		return readFileSync(path, "utf8");
+	} catch {
+		return undefined;
+	}
+}
+
+/** keepalived's rule: keepalived_script where that user exists. */
+function scriptUser(): string {
+	return textOf("/etc/passwd")?.match(/^keepalived_script:/m) ? "keepalived_script" : "root";
+}
+
+export function scriptFacts(path: string): ScriptFacts | undefined {
+	try {
+		if (!statSync(path).isFile()) return undefined;
+		const writableBy = whoMayWrite(path);
+		return { executable: isExecutable(path), ...(writableBy === undefined ? {} : { writableBy }) };
+	} catch {
+		return undefined;
+	}
+}
+
+function isExecutable(path: string): boolean {
+	try {
+		accessSync(path, constants.X_OK);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/** Somebody else than root, of the file or a directory above it. */
+function whoMayWrite(path: string): string | undefined {
+	for (let at = path; ; at = dirname(at)) {
+		const { uid, mode } = statSync(at);
+		const isSticky = (mode & 0o1000) !== 0 && at !== path;
+		if ((mode & 0o002) !== 0 && !isSticky) return "everybody";
+		if (uid !== 0) return `user ${uid}`;
+		if (at === dirname(at)) return undefined;
+	}
+}
