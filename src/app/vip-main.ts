@@ -4,14 +4,14 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
+import { releaseCodePages } from "../kernel/linux/release-code-pages.ts";
 import { startLineLog } from "../runtime/line-log.ts";
 import type { Log } from "../runtime/log.ts";
+import { defaultVipState } from "./vip/default-state.ts";
 import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
 import { lockNamespace } from "./vip/namespace-lock.ts";
 import { startOverWhenCold } from "./vip/warm-start.ts";
 import { startVip } from "./vip.ts";
-
-export const defaultVipState = "/run/keepmesh-vip";
 
 /** Runs until SIGTERM or SIGINT. Resolves to the exit code (sysexits). */
 export async function runVip(args: readonly string[]): Promise<number> {
@@ -39,6 +39,8 @@ export async function runVip(args: readonly string[]): Promise<number> {
 	process.on("SIGHUP", () => void vip.reload());
 	log.info({ instances: loaded.config.instances.length, startMs: Math.round(performance.now()) }, "virtual IPs run");
 	tellSystemd("READY=1");
+	const trim = setTimeout(releaseCodePages, 1000);
+	trim.unref();
 	await stopped;
 	tellSystemd("STOPPING=1");
 	await vip.close();

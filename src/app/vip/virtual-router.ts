@@ -291,7 +291,9 @@ export class VirtualRouter {
 	#watchConflicts(): void {
 		const config = this.#config;
 		const addresses = addressesOf(config).map(({ address }) => address);
-		const watched = this.#deps.network.watchConflicts({ interface: config.interface, addresses }, (conflict) => {
+		const virtual = config.virtualMac && this.#deps.network.link(virtualMacInterface(config))?.mac;
+		const ownMacs = virtual ? [virtual] : [];
+		const watched = this.#deps.network.watchConflicts({ interface: config.interface, addresses, ownMacs }, (conflict) => {
 			const nowUs = this.#deps.loop.nowUs();
 			const { role, handOver, heard } = this.#state;
 			if (handOver || nowUs - this.#movedUs < settlingUs) return;

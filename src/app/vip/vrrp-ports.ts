@@ -112,12 +112,13 @@ export function portKey(config: InstanceConfig): string {
 
 function socketOptions(config: InstanceConfig): Parameters<HostNetwork["openVrrpSocket"]>[0] {
 	const { transport, virtualMac, family } = config;
+	// The kernel gives multicast with a virtual MAC as its source to the interface that has the same one, and to no other.
+	const isVirtual = virtualMac && !virtualMac.sendFromBase && transport.type === "multicast";
 	return {
-		interface: config.interface,
+		interface: isVirtual ? virtualMacInterface(config) : config.interface,
 		family,
 		transport: transport.type === "multicast" ? { type: "multicast", group: transport.group } : { type: "unicast" },
 		...(transport.source === undefined ? {} : { source: transport.source }),
-		...(virtualMac && !virtualMac.sendFromBase ? { sendInterface: virtualMacInterface(config) } : {}),
 		...(config.version === 2 && config.authentication.type === "ah" ? { authenticationHeader: true } : {}),
 		ttl: transport.type === "unicast" ? transport.ttl : 255,
 	};
