@@ -93,7 +93,12 @@ const slow = { downMs: 3610, skewMs: 610 };
 
 const lives: Readonly<Record<string, Setting>> = {
 	"version 3, IPv4, multicast": fast,
-	"version 3, IPv4, multicast, adverts each 10 ms": { ...fast, conf: () => ({ advert: "0.01" }), downMs: 37, skewMs: 7 },
+	"version 3, IPv4, multicast, adverts each 10 ms": {
+		...fast,
+		conf: () => ({ advert: "0.01" }),
+		downMs: 37,
+		skewMs: 7,
+	},
 	"version 3, IPv4, unicast": { ...fast, conf: (node, other) => ({ more: unicast4(node, other) }) },
 	"version 3, IPv6, multicast": { ...fast, conf: () => ({ family: "ipv6" }), address: vip6 },
 	"version 3, IPv6, unicast": {
@@ -120,6 +125,15 @@ const lives: Readonly<Record<string, Setting>> = {
 		conf: (node, other) => ({ version: 2, more: [...authentication("AH", "geheim"), ...unicast4(node, other)] }),
 	},
 	"version 3, IPv4, a virtual MAC": { ...fast, conf: () => ({ more: ["use_vmac"] }) },
+	"version 3, IPv6, a virtual MAC": {
+		...fast,
+		conf: () => ({ family: "ipv6", more: ["use_vmac"] }),
+		address: vip6,
+	},
+	"version 3, IPv4, one with a virtual MAC": {
+		...fast,
+		conf: ({ number }) => (number === 2 ? { more: ["use_vmac"] } : {}),
+	},
 };
 
 const here = cannotRun ?? missing("keepalived");

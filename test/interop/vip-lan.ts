@@ -133,7 +133,7 @@ export class VipLan {
 	/** Which node the client's packets to the address reach, as it learned from ARP and neighbour advertisements alone. */
 	ownerSeenByClient(address: string): string | undefined {
 		const seen = this.client.exec("ip", "neigh", "show", "to", address, "dev", "eth0").match(/lladdr (\S+)/)?.[1];
-		return this.nodes.find((node) => node.macs().includes(seen ?? ""))?.name;
+		return this.nodes.find((node) => !node.isOff && node.macs().includes(seen ?? ""))?.name;
 	}
 
 	/** Makes the client ask the LAN, as any program does that sends. */

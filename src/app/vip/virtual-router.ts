@@ -293,16 +293,19 @@ export class VirtualRouter {
 		const addresses = addressesOf(config).map(({ address }) => address);
 		const virtual = config.virtualMac && this.#deps.network.link(virtualMacInterface(config))?.mac;
 		const ownMacs = virtual ? [virtual] : [];
-		const watched = this.#deps.network.watchConflicts({ interface: config.interface, addresses, ownMacs }, (conflict) => {
-			const nowUs = this.#deps.loop.nowUs();
-			const { role, handOver, heard } = this.#state;
-			if (handOver || nowUs - this.#movedUs < settlingUs) return;
-			if (role === "MASTER") this.deliver({ type: "addressConflict", nowUs, ...conflict });
-			else if (role === "BACKUP" && !heard) {
-				this.#count("address_conflict");
-				this.#note("an address is in use, and no master is heard", conflict);
-			}
-		});
+		const watched = this.#deps.network.watchConflicts(
+			{ interface: config.interface, addresses, ownMacs },
+			(conflict) => {
+				const nowUs = this.#deps.loop.nowUs();
+				const { role, handOver, heard } = this.#state;
+				if (handOver || nowUs - this.#movedUs < settlingUs) return;
+				if (role === "MASTER") this.deliver({ type: "addressConflict", nowUs, ...conflict });
+				else if (role === "BACKUP" && !heard) {
+					this.#count("address_conflict");
+					this.#note("an address is in use, and no master is heard", conflict);
+				}
+			},
+		);
 		if (watched.ok) this.#conflicts = watched.value;
 		else this.#note(`foreign holders of addresses will not be noticed: ${watched.message}`);
 	}
