@@ -1,6 +1,7 @@
 // How a block of keepalived.conf is read: a table says what each directive does; what the table does not know is an error.
 
 import { nearestName } from "../../resources/text/nearest-name.ts";
+import type { ConfFiles } from "./conf-lines.ts";
 import type { Report, ReportCode, Subject } from "./conf-report.ts";
 import type { Statement } from "./conf-tree.ts";
 
@@ -8,6 +9,8 @@ export interface BlockContext {
 	readonly report: Report;
 	/** `vrrp_instance VI_1` */
 	readonly block: string;
+	/** For values that stand in files of their own. */
+	readonly files?: ConfFiles;
 }
 
 /** Reads one directive into what is being put together. */

@@ -27,7 +27,7 @@ export function completeInstance(
 	const version = versionOf(completion);
 	if (draft.virtualRouterId === undefined)
 		return leaveOut("virtual_router_id", "there is no virtual_router_id", "write 1 to 255, the same on every node");
-	if (draft.addresses.length === 0) {
+	if (draft.addresses.length === 0 && !draft.needsNoAddress) {
 		const [message, hint] = ["there is no virtual address", "write virtual_ipaddress { ADDRESS }"];
 		if (version === 3 || strict) return leaveOut("virtual_ipaddress", message, hint);
 		warn("virtual_ipaddress", message, hint);
@@ -68,7 +68,7 @@ export function completeInstance(
 		...(draft.rules.length > 0 ? { rules: draft.rules } : {}),
 		transport: transportOf(completion),
 		authentication,
-		checksum3: "pseudoHeader",
+		checksum3: draft.checksumOfMessageOnly ? "messageOnly" : "pseudoHeader",
 		downAfterAdverts: draft.downAfterAdverts ?? global.downAfterAdverts,
 		advertOnLowerPriority: !switchOf(
 			completion,

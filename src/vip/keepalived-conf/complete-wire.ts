@@ -2,6 +2,7 @@
 
 import type { VirtualMac, VrrpAuthentication, VrrpTransport } from "../vip-config.ts";
 import type { Completion } from "./completion.ts";
+import type { HmacDraft } from "./instance-draft.ts";
 
 export function versionOf({ draft, global, family, strict, warn }: Completion): 2 | 3 {
 	const version = draft.version ?? (family === "ipv6" ? 3 : global.version);
@@ -16,6 +17,7 @@ export function versionOf({ draft, global, family, strict, warn }: Completion): 
 
 export function authenticationOf({ draft, family, strict, warn }: Completion, version: 2 | 3): VrrpAuthentication {
 	const { authentication: type, key } = draft;
+	if (draft.hmac) return hmacOf(draft.hmac, warn);
 	const drop = (message: string, hint: string): VrrpAuthentication => {
 		warn("authentication", `${message}: adverts go out without any`, hint);
 		return { type: "none" };
@@ -31,6 +33,29 @@ export function authenticationOf({ draft, family, strict, warn }: Completion, ve
 	if (key === undefined || key === "") return drop("there is no password", "write auth_pass");
 	if (family === "ipv6" && type === "AH") return drop("IPv6 has no authentication AH", "take authentication out");
 	return { type: type === "AH" ? "ah" : "pass", key };
+}
+
+function hmacOf(hmac: HmacDraft, warn: Completion["warn"]): VrrpAuthentication {
+	const { keys, activeKey, isMonotonic, windowSeconds, mode } = hmac;
+	const [first] = keys.keys();
+	const keyId = activeKey !== undefined && keys.has(activeKey) ? activeKey : first;
+	const key = keyId === undefined ? undefined : keys.get(keyId);
+	if (keyId === undefined || key === undefined) {
+		warn("auth_hmac", "there is no key: adverts go out without authentication", "write key 1 hex:...");
+		return { type: "none" };
+	}
+	if (activeKey !== undefined && keyId !== activeKey)
+		warn("auth_hmac", `there is no key ${activeKey}: key ${keyId} signs`, "write the key, or another active_key");
+	const otherKeys = [...keys].filter(([id]) => id !== keyId).map(([id, other]) => ({ id, key: other }));
+	const windowOf = isMonotonic ? 0 : windowSeconds;
+	return {
+		type: "hmac",
+		key,
+		keyId,
+		...(otherKeys.length > 0 ? { otherKeys } : {}),
+		...(windowOf === undefined ? {} : { windowSeconds: windowOf }),
+		...(mode === undefined ? {} : { mode }),
+	};
 }
 
 export function transportOf({ draft, global, family, warn }: Completion): VrrpTransport {

@@ -252,15 +252,3 @@ export const globalTable: DirectiveTable<GlobalDraft> = {
 	random_seed: unsupported("_RANDOM is not drawn"),
 	include_check: unsupported("use includea where a file must be there"),
 };
-
-/** Directives of global_defs that keepalived takes at the top of the file as well. */
-export const topTable: readonly string[] = [
-	"net_namespace",
-	"net_namespace_ipvs",
-	"namespace_with_ipsets",
-	"instance",
-	"use_pid_dir",
-	"linkbeat_use_polling",
-	"child_wait_time",
-	"global_defs",
-];

@@ -252,6 +252,13 @@ function notCarried({ source, instance }: Part, parts: readonly Part[]): readonl
 	const said: string[] = [];
 	for (const { name } of bfd)
 		said.push(`track_bfd ${name}: VirtualIPs have no BFD; the fast heartbeat between Keepmesh nodes does its work`);
+	if (
+		instance.authentication.type === "hmac" &&
+		(instance.authentication.otherKeys || (instance.authentication.keyId ?? 1) !== 1)
+	)
+		said.push("numbers of keys of auth_hmac, and keys that only verify: the key that signs has number 1");
+	if (instance.checksum3 === "messageOnly")
+		said.push("v3_checksum_as_v2: adverts carry the checksum with the pseudo-header, and both are taken");
 	if (notify.users) said.push("users of notify scripts: scripts run as the user of keepmesh vip");
 	if (notify.sendsDeleted) said.push("notify_deleted without a command");
 	if (notify.priorityChanges) said.push("notify_priority_changes");

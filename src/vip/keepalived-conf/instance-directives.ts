@@ -20,12 +20,13 @@ import { readRoute, readRule } from "./conf-routes.ts";
 import { tracksTable } from "./conf-tracks.ts";
 import { familyOf, isMulticast, microsValue, wholeValue } from "./conf-values.ts";
 import { garpTable } from "./garp-directives.ts";
+import { readHmac } from "./hmac-directives.ts";
 import type { InstanceDraft } from "./instance-draft.ts";
 import { readPeer, readSource } from "./unicast-directives.ts";
 
 const authentication: DirectiveTable<InstanceDraft> = {
 	auth_type: value((draft, word, statement, context) => {
-		if (word === "PASS" || word === "AH" || word === "HMAC") draft.authentication = word;
+		if (word === "PASS" || word === "AH") draft.authentication = word;
 		else
 			error(
 				context,
@@ -180,6 +181,15 @@ export const instanceTable: DirectiveTable<InstanceDraft> = {
 		draft.tracksSource = true;
 	}),
 	authentication: block(authentication),
+	auth_hmac: readHmac,
+	v3_checksum_as_v2: toggle((draft, on) => {
+		draft.checksumOfMessageOnly = on;
+	}),
+	no_virtual_ipaddress: flag((draft) => {
+		draft.needsNoAddress = true;
+	}),
+	// A late process never claims, and asks before it goes on owning: always so in Keepmesh.
+	timer_expired_backup: nothing,
 	nopreempt: flag((draft) => {
 		draft.noPreempt = true;
 	}),

@@ -31,8 +31,13 @@ export interface InstanceDraft extends TracksDraft, NotifyDraft {
 	checksUnicastSource?: boolean;
 	faultWithoutPeers: boolean;
 	oldChecksum: boolean;
-	authentication?: "PASS" | "AH" | "HMAC";
+	authentication?: "PASS" | "AH";
 	key?: string;
+	hmac?: HmacDraft;
+	/** `v3_checksum_as_v2` */
+	checksumOfMessageOnly: boolean;
+	/** `no_virtual_ipaddress` */
+	needsNoAddress: boolean;
 	noPreempt: boolean;
 	preemptDelayMicros: number;
 	downAfterAdverts?: number;
@@ -47,6 +52,15 @@ export interface InstanceDraft extends TracksDraft, NotifyDraft {
 	ignoresOwnInterface: boolean;
 	tracksSource: boolean;
 	promotesSecondaries: boolean;
+}
+
+/** `auth_hmac`; absent: the default. */
+export interface HmacDraft {
+	readonly keys: Map<number, string>;
+	activeKey?: number;
+	isMonotonic?: boolean;
+	windowSeconds?: number;
+	mode?: "enforce" | "permissive";
 }
 
 /** What instances and global_defs have in common; seconds. Absent: the default. */
@@ -74,6 +88,8 @@ export function newInstanceDraft(name: string, statement: Statement): InstanceDr
 		sendsDeleted: false,
 		faultWithoutPeers: false,
 		oldChecksum: false,
+		checksumOfMessageOnly: false,
+		needsNoAddress: false,
 		noPreempt: false,
 		preemptDelayMicros: 0,
 		garp: {},

@@ -160,6 +160,28 @@ describe("an instance", () => {
 		assert.equal(read.addresses[1]?.prefixLength, 128);
 	});
 
+	it("reads auth_hmac of keepalived 2.4, with keys in files of their own, and shows none", () => {
+		const key = "k".repeat(32);
+		const lines = `auth_hmac {\n key 1 hex:${"0f".repeat(32)}\n key 2 file:/keys/two\n active_key 2\n anti_replay monotonic\n mode permissive\n }\n version 3`;
+		const { config, problems } = parse(instance(lines), { "/keys/two": `${key}\n` });
+		assert.deepEqual(config.instances[0]?.authentication, {
+			type: "hmac",
+			key,
+			keyId: 2,
+			otherKeys: [{ id: 1, key: `hex:${"0f".repeat(32)}` }],
+			windowSeconds: 0,
+			mode: "permissive",
+		});
+		assert.doesNotMatch(JSON.stringify(problems), /kkk|0f0f/);
+		const short = parse(instance("auth_hmac {\n key 1 short\n }"));
+		assert.deepEqual(short.config.instances[0]?.authentication, { type: "none" });
+		assert.match(JSON.stringify(short.problems), /32 to 64 bytes/);
+	});
+
+	it("sends the checksum of the message alone where asked to", () => {
+		assert.equal(only("version 3\n v3_checksum_as_v2").checksum3, "messageOnly");
+	});
+
 	it("takes garp values of its own, and the global ones for lower priorities", () => {
 		const { config } = parse(
 			`global_defs {\n vrrp_garp_master_delay 2\n vrrp_garp_master_repeat 3\n}\n${instance("garp_master_delay 9\n garp_master_repeat 1\n garp_master_refresh 60")}`,

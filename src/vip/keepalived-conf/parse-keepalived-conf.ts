@@ -22,7 +22,8 @@ import { globalTable, newGlobalDraft } from "./global-defs.ts";
 import { instanceTable } from "./instance-directives.ts";
 import { newInstanceDraft } from "./instance-draft.ts";
 import { readInterfaceDelay } from "./interface-delays.ts";
-import { readVirtualServer, readVirtualServerGroup } from "./read-virtual-servers.ts";
+import { readVirtualServerGroup } from "./read-server-targets.ts";
+import { readVirtualServer } from "./read-virtual-servers.ts";
 import { groupTable, newGroupDraft } from "./sync-group.ts";
 import type { VirtualServers } from "./virtual-servers.ts";
 
@@ -50,11 +51,12 @@ export function parseKeepalivedConf(path: string, text: string, options: ParseOp
 	const report = newReport();
 	const statements = readStatements(readConfLines(path, text, options, report), report);
 	const drafts = newDrafts();
-	const top: BlockContext = { report, block: "" };
+	const shared = { report, ...(options.files ? { files: options.files } : {}) };
+	const top: BlockContext = { ...shared, block: "" };
 	for (const statement of statements) {
 		const name = statement.words[0] ?? "";
 		const entry = Object.hasOwn(topDirectives, name) ? topDirectives[name] : undefined;
-		if (entry) entry(drafts, statement, { report, block: nameOf(statement) });
+		if (entry) entry(drafts, statement, { ...shared, block: nameOf(statement) });
 		else reportUnknown(statement, Object.keys(topDirectives), top);
 	}
 	const config = buildConfig(drafts, options, report);
