@@ -13,6 +13,7 @@ import { entryKey } from "../../vip/vrrp/heartbeat-machine.ts";
 import { nodeHash } from "../../vip/vrrp/heartbeat-message.ts";
 import type { InstanceEvent, Transition } from "../../vip/vrrp/instance-state.ts";
 import { addressesOf } from "./address-keeper.ts";
+import { ConflictWatches } from "./conflict-watches.ts";
 import { HealthBoard } from "./health-board.ts";
 import { heartbeatLinkKey } from "./heartbeat-link.ts";
 import { HeartbeatLinks } from "./heartbeat-links.ts";
@@ -63,6 +64,7 @@ export class VipRuntime implements VirtualRouterListener {
 	/** Ended by a reload, until they have handed over. */
 	readonly #leaving = new Set<VirtualRouter>();
 	readonly #links: LinkFaults;
+	readonly #conflicts: ConflictWatches;
 	readonly #priorities = new Map<VirtualRouter, number>();
 	#unwatch: Cancel = () => {};
 	#onStepped: () => void = () => {};
@@ -74,6 +76,9 @@ export class VipRuntime implements VirtualRouterListener {
 		this.startedWallMs = wallMs();
 		this.ports = new VrrpPorts(network);
 		this.#links = new LinkFaults(network, loop, config.global.interfaceDelays, () => this.#networkChanged());
+		this.#conflicts = new ConflictWatches(network, (on, because) =>
+			log.warn({ interface: on, because }, "foreign holders of addresses will not be noticed"),
+		);
 		this.groups = new SyncGroups({
 			tell: (member, event) => this.#routers.get(member)?.deliver(event),
 			moved: (group, transition) => {
@@ -235,7 +240,15 @@ export class VipRuntime implements VirtualRouterListener {
 
 	#add(config: InstanceConfig): VirtualRouter {
 		const { network, loop, wallMs, hashes } = this.#deps;
-		const router = new VirtualRouter(config, { network, loop, wallMs, hashes, ports: this.ports, listener: this });
+		const router = new VirtualRouter(config, {
+			network,
+			loop,
+			wallMs,
+			hashes,
+			ports: this.ports,
+			conflicts: this.#conflicts,
+			listener: this,
+		});
 		this.#routers.set(config.name, router);
 		return router;
 	}

@@ -1,7 +1,7 @@
 // One virtual router at work: events go through the machine, and the actions that come out are carried out in their order on
 // the machine's network. What fails comes back as an event. Nothing here waits.
 
-import type { ConflictWatch, HostNetwork, Outcome, VrrpPacket } from "../../kernel/host-network.ts";
+import type { AddressConflict, HostNetwork, Outcome, VrrpPacket } from "../../kernel/host-network.ts";
 import type { RealTimeLoop } from "../../kernel/real-time-loop.ts";
 import type { Cancel } from "../../runtime/clock.ts";
 import type { InstanceConfig } from "../../vip/vip-config.ts";
@@ -17,6 +17,7 @@ import type {
 } from "../../vip/vrrp/instance-state.ts";
 import { AddressKeeper, addressesOf } from "./address-keeper.ts";
 import { Announcer } from "./announcer.ts";
+import type { ConflictWatches } from "./conflict-watches.ts";
 import { HeardRouters } from "./heard-routers.ts";
 import { portKey, type VrrpPort, type VrrpPorts, virtualMacInterface } from "./vrrp-ports.ts";
 
@@ -26,6 +27,7 @@ export interface VirtualRouterDeps {
 	readonly wallMs: () => number;
 	readonly hashes: Hashes;
 	readonly ports: VrrpPorts;
+	readonly conflicts: ConflictWatches;
 	readonly listener: VirtualRouterListener;
 }
 
@@ -59,7 +61,6 @@ export class VirtualRouter {
 	#state: InstanceState;
 	#codec: AdvertCodec | undefined;
 	#port: VrrpPort | undefined;
-	#conflicts: ConflictWatch | undefined;
 	#movedUs = Number.NEGATIVE_INFINITY;
 	readonly #deps: VirtualRouterDeps;
 	readonly #addresses: AddressKeeper;
@@ -130,9 +131,8 @@ export class VirtualRouter {
 	closeSocket(because: string | undefined): void {
 		this.socketFault = because;
 		this.#port?.close();
-		this.#conflicts?.close();
 		this.#port = undefined;
-		this.#conflicts = undefined;
+		this.#deps.conflicts.set(this.#config.interface, this, undefined);
 	}
 
 	start(startupDelayUs: number): void {
@@ -165,7 +165,7 @@ export class VirtualRouter {
 			this.openSocket();
 		} else if (this.#port) this.#codec = new AdvertCodec(config, this.#port.source, this.#deps.hashes);
 		const added = this.#addresses.change(config, (failure) => this.#note(`a changed address: ${failure.message}`));
-		this.#conflicts?.setAddresses(addressesOf(config).map(({ address }) => address));
+		if (this.#port) this.#watchConflicts();
 		if (added.length > 0 && this.#state.role === "MASTER")
 			this.#announcer.announce(addressesOf(config), config.announce.repeat, config.announce);
 		this.deliver({ type: "configChanged", nowUs });
@@ -181,7 +181,7 @@ export class VirtualRouter {
 
 	/** Asks the LAN whether somebody has the addresses; answers are counted as conflicts while no master is heard. */
 	probeAddresses(): void {
-		for (const { address } of addressesOf(this.#config)) this.#conflicts?.probe(address);
+		for (const { address } of addressesOf(this.#config)) this.#deps.conflicts.probe(this.#config.interface, address);
 	}
 
 	/** After STOP: timers, sockets, the interface with the virtual MAC. */
@@ -289,25 +289,18 @@ export class VirtualRouter {
 	}
 
 	#watchConflicts(): void {
-		const config = this.#config;
-		const addresses = addressesOf(config).map(({ address }) => address);
-		const virtual = config.virtualMac && this.#deps.network.link(virtualMacInterface(config))?.mac;
-		const ownMacs = virtual ? [virtual] : [];
-		const watched = this.#deps.network.watchConflicts(
-			{ interface: config.interface, addresses, ownMacs },
-			(conflict) => {
-				const nowUs = this.#deps.loop.nowUs();
-				const { role, handOver, heard } = this.#state;
-				if (handOver || nowUs - this.#movedUs < settlingUs) return;
-				if (role === "MASTER") this.deliver({ type: "addressConflict", nowUs, ...conflict });
-				else if (role === "BACKUP" && !heard) {
-					this.#count("address_conflict");
-					this.#note("an address is in use, and no master is heard", conflict);
-				}
-			},
-		);
-		if (watched.ok) this.#conflicts = watched.value;
-		else this.#note(`foreign holders of addresses will not be noticed: ${watched.message}`);
+		const onConflict = (conflict: AddressConflict): void => {
+			const nowUs = this.#deps.loop.nowUs();
+			const { role, handOver, heard } = this.#state;
+			if (handOver || nowUs - this.#movedUs < settlingUs) return;
+			if (role === "MASTER") this.deliver({ type: "addressConflict", nowUs, ...conflict });
+			else if (role === "BACKUP" && !heard) {
+				this.#count("address_conflict");
+				this.#note("an address is in use, and no master is heard", conflict);
+			}
+		};
+		const addresses = addressesOf(this.#config).map(({ address }) => address);
+		this.#deps.conflicts.set(this.#config.interface, this, { addresses, onConflict });
 	}
 
 	#report(transition: Transition): void {
