@@ -106,6 +106,15 @@ describe("a backup", () => {
 		assert.equal(driven.step({ type: "addressConflict", nowUs: 1, address: "10.0.0.1", mac: "02:00" }), "");
 	});
 
+	it("goes on with its timer through a reload that changes no times", () => {
+		const driven = new Driven();
+		driven.hear(10, 150);
+		assert.equal(driven.step({ type: "configChanged", nowUs: 300 * ms }), "");
+		const slower = { ...driven.config, downAfterAdverts: 5 };
+		const { actions } = stepInstance(slower, driven.state, { type: "configChanged", nowUs: 300 * ms });
+		assert.deepEqual(actions.map(inShort), ["down@570.937"]);
+	});
+
 	it("stops at once", () => {
 		assert.equal(new Driven().step({ type: "stopRequested", nowUs: 1, handOver: true }), "BACKUP>STOP");
 	});

@@ -215,15 +215,21 @@ function followFaults(draft: Draft): Draft {
 	return draft;
 }
 
+/** Timers go on unless the times themselves changed: a file that is read again and again must not put a claim off. */
 function changeConfig(draft: Draft): Draft {
 	const { config, state, nowUs } = draft;
 	const intervalUs = config.advertIntervalMs * 1000;
 	if (config.version === 2 || state.role !== "BACKUP") draft.state = { ...state, masterIntervalUs: intervalUs };
-	if (state.role === "BACKUP") return armDown(draft);
+	if (state.role === "BACKUP") {
+		const downUs = downIntervalUs(config, state.priority, draft.state.masterIntervalUs);
+		if (state.down?.fast || state.down?.intervalUs === downUs) return draft;
+		return armDown(draft, state.heard?.atUs ?? state.backupSinceUs);
+	}
 	if (state.role !== "MASTER" || state.handOver) return draft;
 	sayPriority(draft, state.priority);
-	draft.state = { ...draft.state, advertDueUs: nowUs + intervalUs };
-	draft.actions.push({ type: "setTimer", timer: "advert", dueUs: nowUs + intervalUs });
+	const dueUs = Math.min(state.advertDueUs, nowUs + intervalUs);
+	draft.state = { ...draft.state, advertDueUs: dueUs };
+	draft.actions.push({ type: "setTimer", timer: "advert", dueUs });
 	return draft;
 }
 

@@ -153,7 +153,7 @@ describe("a master", () => {
 
 	it("stays master through a reload", () => {
 		const driven = master();
-		assert.equal(driven.step({ type: "configChanged", nowUs: 400 * ms }), "say:100 advert@500");
+		assert.equal(driven.step({ type: "configChanged", nowUs: 400 * ms }), "say:100 advert@460.937");
 	});
 
 	it("counts adverts, priority 0 and moves as keepalived does", () => {
