@@ -20,8 +20,11 @@ export interface ResolvedTracker {
 export const defaultDegradedWeight = -60;
 
 /** A tracker that two lists name counts twice, as in keepalived; a name without a tracker counts for nothing. */
-export function resolveTracked(config: TrackingConfig, instance: InstanceConfig): readonly ResolvedTracker[] {
-	const byName = new Map(config.trackers.map((tracker) => [tracker.name, tracker]));
+export function resolveTracked(
+	config: TrackingConfig,
+	instance: InstanceConfig,
+	byName: ReadonlyMap<string, TrackerConfig> = new Map(config.trackers.map((tracker) => [tracker.name, tracker])),
+): readonly ResolvedTracker[] {
 	const group = config.groups.find((candidate) => candidate.members.includes(instance.name));
 	const weightsCount = instance.priority !== ownerPriority && (!group || group.usesWeights);
 	const resolved: ResolvedTracker[] = [];

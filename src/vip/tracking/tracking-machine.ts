@@ -5,8 +5,9 @@ import type { InstanceConfig, VipConfig } from "../vip-config.ts";
 import { countMove, startMoves } from "./hold-down.ts";
 import { instanceHealth } from "./instance-health.ts";
 import { livingOwner, settle } from "./instance-policy.ts";
-import { resolveTracked, type TrackingConfig } from "./tracked-weights.ts";
+import type { TrackingConfig } from "./tracked-weights.ts";
 import { carryTracker, startTracker, type TrackerState, takeResult } from "./tracker-state.ts";
+import { indexTracking } from "./tracking-index.ts";
 import type { InstanceTracking, TrackingAction, TrackingEvent, TrackingState, TrackingStep } from "./tracking-state.ts";
 
 export const emptyTracking: TrackingState = { trackers: new Map(), instances: new Map(), timerUs: undefined };
@@ -26,9 +27,9 @@ export function stepTracking(config: TrackingConfig, state: TrackingState, event
 		case "heartbeatLost":
 		case "roleChanged": {
 			const instance = state.instances.get(event.instance);
-			const instanceConfig = config.instances.find((one) => one.name === event.instance);
-			if (!instance || !instanceConfig) return { state, actions: [] };
-			const heard = instanceAfter(instanceConfig, instance, event);
+			const indexed = indexTracking(config).instances.get(event.instance);
+			if (!instance || !indexed) return { state, actions: [] };
+			const heard = instanceAfter(indexed.config, instance, event);
 			if (heard === instance) return { state, actions: [] };
 			return settleSome(config, state, new Map([[event.instance, heard]]), event.nowUs, []);
 		}
@@ -52,8 +53,8 @@ export function reloadTracking(
 		]),
 	);
 	const changed = new Map<string, InstanceTracking>();
-	for (const instance of config.instances) {
-		const health = instanceHealth(instance, resolveTracked(config, instance), trackers);
+	for (const { config: instance, tracked } of indexTracking(config).instances.values()) {
+		const health = instanceHealth(instance, tracked, trackers);
 		const old = state.instances.get(instance.name);
 		changed.set(instance.name, old ? { ...old, health } : startInstance(instance, health, nowUs, false));
 	}
@@ -63,8 +64,8 @@ export function reloadTracking(
 function start(config: TrackingConfig, nowUs: number, owned: readonly string[]): TrackingStep {
 	const trackers = new Map(config.trackers.map((tracker) => [tracker.name, startTracker(tracker, nowUs)]));
 	const changed = new Map<string, InstanceTracking>();
-	for (const instance of config.instances) {
-		const health = instanceHealth(instance, resolveTracked(config, instance), trackers);
+	for (const { config: instance, tracked } of indexTracking(config).instances.values()) {
+		const health = instanceHealth(instance, tracked, trackers);
 		changed.set(instance.name, startInstance(instance, health, nowUs, owned.includes(instance.name)));
 	}
 	return settleSome(config, { trackers, instances: new Map(), timerUs: undefined }, changed, nowUs, []);
@@ -99,7 +100,7 @@ function trackerResult(
 	state: TrackingState,
 	event: Extract<TrackingEvent, { type: "trackerResult" }>,
 ): TrackingStep {
-	const tracker = config.trackers.find((one) => one.name === event.tracker);
+	const tracker = indexTracking(config).trackers.get(event.tracker);
 	const old = state.trackers.get(event.tracker);
 	if (!tracker || !old) return { state, actions: [] };
 	const taken = takeResult(tracker, old, event, event.nowUs);
@@ -140,11 +141,12 @@ function changedHealth(
 	tracker: string,
 ): ReadonlyMap<string, InstanceTracking> {
 	const changed = new Map<string, InstanceTracking>();
-	for (const instanceConfig of config.instances) {
-		const instance = state.instances.get(instanceConfig.name);
-		const tracked = resolveTracked(config, instanceConfig);
-		if (!instance || !tracked.some((one) => one.tracker.name === tracker)) continue;
-		changed.set(instanceConfig.name, { ...instance, health: instanceHealth(instanceConfig, tracked, trackers) });
+	const index = indexTracking(config);
+	for (const name of index.trackedBy.get(tracker) ?? []) {
+		const instance = state.instances.get(name);
+		const indexed = index.instances.get(name);
+		if (instance && indexed)
+			changed.set(name, { ...instance, health: instanceHealth(indexed.config, indexed.tracked, trackers) });
 	}
 	return changed;
 }
@@ -259,13 +261,14 @@ function settleSome(
 	const actions = [...before];
 	const instances = new Map(state.instances);
 	let wakeUs = state.timerUs;
-	for (const instanceConfig of config.instances) {
-		const facts = changed.get(instanceConfig.name);
-		if (!facts) continue;
-		const settled = settle(instanceConfig, facts, nowUs);
-		instances.set(instanceConfig.name, settled.instance);
-		tell(instanceConfig.name, told.get(instanceConfig.name), settled.instance, actions);
-		if (settled.note) actions.push({ type: "note", instance: instanceConfig.name, because: settled.note });
+	const index = indexTracking(config);
+	for (const [name, facts] of changed) {
+		const indexed = index.instances.get(name);
+		if (!indexed) continue;
+		const settled = settle(indexed.config, facts, nowUs);
+		instances.set(name, settled.instance);
+		tell(name, told.get(name), settled.instance, actions);
+		if (settled.note) actions.push({ type: "note", instance: name, because: settled.note });
 		if (settled.wakeUs !== undefined && (wakeUs === undefined || settled.wakeUs < wakeUs)) wakeUs = settled.wakeUs;
 	}
 	if (wakeUs !== undefined && wakeUs !== state.timerUs) actions.push({ type: "setTimer", dueUs: wakeUs });
