@@ -2,6 +2,8 @@ const args = process.argv.slice(2);
 // The process of the virtual IPs carries none of the command line's libraries: it must stay small.
 const small = args[0] === "vip" && !args.includes("--help") && !args.includes("-h") ? args[1] : undefined;
 if (small === "run" || small === "clean-up") {
+	const { startLean } = await import("../src/app/vip/lean-start.ts");
+	if (small === "run") startLean();
 	const { cleanUpVip, runVip } = await import("../src/app/vip-main.ts");
 	process.exitCode = await (small === "run" ? runVip : cleanUpVip)(args.slice(2));
 } else {

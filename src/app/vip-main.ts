@@ -3,14 +3,13 @@
 
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
 import { releaseCodePages } from "../kernel/linux/release-code-pages.ts";
 import { startLineLog } from "../runtime/line-log.ts";
 import type { Log } from "../runtime/log.ts";
 import { defaultVipState } from "./vip/default-state.ts";
+import { startOverWhenCold } from "./vip/lean-start.ts";
 import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
 import { lockNamespace } from "./vip/namespace-lock.ts";
-import { startOverWhenCold } from "./vip/warm-start.ts";
 import { startVip } from "./vip.ts";
 
 /** Runs until SIGTERM or SIGINT. Resolves to the exit code (sysexits). */
@@ -21,8 +20,6 @@ export async function runVip(args: readonly string[]): Promise<number> {
 	const log = startLineLog({ facts: { part: "vip", node } });
 	const loaded = await loadVipConfig(source, node);
 	startOverWhenCold();
-	// Helper threads of the collector would run behind every busy process while this thread waits for them.
-	setFlagsFromString("--single-threaded-gc");
 	logProblems(loaded, log);
 	if (!loaded.ok) return fail(65, "there is nothing to run: the lines above say why", "keepmesh vip check FILE");
 	const lock = await lockNamespace(2000);
