@@ -1,0 +1,47 @@
+// False failovers: two Keepmesh nodes as they are by default and with the fast profile, all cores busy with ordinary processes.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpus } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { longestGapMs } from "../../src/lab/vip-watch/probe-record.ts";
+import { type BenchRow, spreadOf } from "../support/bench-report.ts";
+import type { Lane, Profile } from "./vip-lanes.ts";
+import type { VipPair } from "./vip-pair.ts";
+import { endLane, startLane } from "./vip-runs.ts";
+
+/** The watchers' records are taken so often: their size is bounded. */
+const slice = 20_000;
+const burnersForEachCore = 2;
+
+export async function soakRows(pair: VipPair, minutes: number): Promise<readonly BenchRow[]> {
+	const rows: BenchRow[] = [];
+	for (const profile of ["default", "fast"] as const) rows.push(...(await soak(pair, profile, minutes)));
+	return rows;
+}
+
+async function soak(pair: VipPair, profile: Profile, minutes: number): Promise<readonly BenchRow[]> {
+	const lane: Lane = { fault: "none", a: "keepmesh", b: "keepmesh", pace: profile, health: "none" };
+	await startLane(pair, lane);
+	const burners: ChildProcess[] = [];
+	for (let index = 0; index < cpus().length * burnersForEachCore; index++)
+		burners.push(spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" }));
+	let moves = 0;
+	const gaps: number[] = [];
+	try {
+		for (let leftMs = minutes * 60_000; leftMs > 0; leftMs -= slice) {
+			pair.beginWatching();
+			await sleep(Math.min(slice, leftMs));
+			const { probes, spans } = await pair.endWatching();
+			moves += spans.filter(({ node, toUs }) => node === "b" || toUs !== undefined).length;
+			gaps.push(longestGapMs(probes, probes.sentUs[0] ?? 0, (probes.sentUs.at(-1) ?? 0) - 30_000));
+		}
+	} finally {
+		for (const burner of burners) burner.kill("SIGKILL");
+		await endLane(pair);
+	}
+	const what = `all cores busy for ${minutes} min, ${profile}`;
+	return [
+		{ what: `${what}: false failovers`, unit: "moves", spread: spreadOf([moves]), target: "0" },
+		{ what: `${what}: longest gap`, unit: "ms", spread: spreadOf(gaps) },
+	];
+}

@@ -1,0 +1,73 @@
+// Program: sends a UDP probe to an address on a fixed schedule and keeps what came back. Arguments: ADDRESS PORT INTERVAL_US.
+// On standard input: `begin`, then `end`, which prints the ProbeRecord as one line of JSON; it ends with its input.
+
+import { writeSync } from "node:fs";
+import { BlockingLoop } from "../../kernel/linux/blocking-loop.ts";
+import { makeThreadRealTime } from "../../kernel/linux/real-time-thread.ts";
+import { onLines } from "./line-input.ts";
+import type { ProbeAnswer } from "./probe-record.ts";
+import { openProbeSocket, probeBytes } from "./probe-socket.ts";
+
+/** Answers may still be under way when the last probe has left. */
+const lingerUs = 30_000;
+
+const [address = "", port = "", intervalText = "1000"] = process.argv.slice(2);
+const intervalUs = Number(intervalText);
+const loop = new BlockingLoop();
+let sentUs: number[] = [];
+let answers: ProbeAnswer[] = [];
+let mostLateUs = 0;
+let running = false;
+const socket = openProbeSocket(loop, {}, (bytes) => {
+	const probe = bytes.readUInt32LE(0);
+	// An answer to a probe of an earlier round is nobody's.
+	if (bytes.readUInt8(5) === round)
+		answers.push({ probe, atUs: loop.nowUs(), node: String.fromCharCode(bytes[4] ?? 63) });
+});
+const probe = Buffer.alloc(probeBytes);
+let round = 0;
+
+function send(dueUs: number): void {
+	if (!running) return;
+	const nowUs = loop.nowUs();
+	mostLateUs = Math.max(mostLateUs, nowUs - dueUs);
+	probe.writeUInt32LE(sentUs.length, 0);
+	probe.writeUInt8(round, 5);
+	sentUs.push(nowUs);
+	socket.send(probe, address, Number(port));
+	loop.at(dueUs + intervalUs, () => send(dueUs + intervalUs));
+}
+
+function print(): void {
+	const text = Buffer.from(`${JSON.stringify({ sentUs, answers, mostLateUs })}\n`);
+	for (let written = 0; written < text.length; ) {
+		try {
+			written += writeSync(1, text, written);
+		} catch (error) {
+			// A full pipe: the reader is slower.
+			if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+		}
+	}
+}
+
+onLines(
+	loop,
+	(line) => {
+		if (line === "begin") {
+			sentUs = [];
+			answers = [];
+			mostLateUs = 0;
+			running = true;
+			round = (round + 1) % 256;
+			send(loop.nowUs());
+		} else {
+			running = false;
+			loop.at(loop.nowUs() + lingerUs, print);
+		}
+	},
+	() => loop.stop(),
+);
+makeThreadRealTime(60);
+loop.run();
+socket.close();
+process.exit(0);
