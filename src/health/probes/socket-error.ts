@@ -16,5 +16,7 @@ export function describeSocketError(error: NodeJS.ErrnoException): string {
 	// HTTP/2 says first that a stream was cancelled, and inside of that why.
 	if (error.code === "ERR_HTTP2_STREAM_CANCEL" && error.cause instanceof Error) return describeSocketError(error.cause);
 	const known = error.code === undefined ? undefined : words[error.code];
-	return known ?? (error.code ? `${error.message} (${error.code})` : error.message);
+	// Behind a semicolon Node gives advice about itself.
+	const message = error.message.split(";")[0] ?? "";
+	return known ?? (error.code ? `${message} (${error.code})` : message);
 }
