@@ -65,7 +65,9 @@ export function hearAsMaster(draft: Draft, event: EventOf<"advertReceived">): Dr
 		if (config.advertOnHigherPriority) sayPriority(draft, state.priority);
 		heard(draft, event);
 		const what = higher ? `priority ${advert.priority}` : `the same priority ${advert.priority} and a higher address`;
-		return becomeBackup(draft, `${source} has ${what}`);
+		becomeBackup(draft, `${source} has ${what}`);
+		// After a split brain the other one may not have heard of this one: it hears now, and sets the switches right.
+		return config.advertOnHigherPriority ? draft : sayPriority(draft, state.priority);
 	}
 	answerLower(draft, event);
 	return draft;

@@ -12,8 +12,8 @@ describe("a master", () => {
 	const master = (changed: Partial<InstanceConfig> = {}): Driven => new Driven(changed, "MASTER");
 
 	for (const [what, config, priority, higher, does] of [
-		["yields to a higher priority without saying 0", {}, 150, false, "remove down@860.937 MASTER>BACKUP"],
-		["yields to the same priority of a higher address", {}, 100, true, "remove down@860.937 MASTER>BACKUP"],
+		["yields to a higher priority without saying 0", {}, 150, false, "remove down@860.937 MASTER>BACKUP say:100"],
+		["yields to the same priority of a higher address", {}, 100, true, "remove down@860.937 MASTER>BACKUP say:100"],
 		[
 			"says a last advert where that is set",
 			{ advertOnHigherPriority: true },
@@ -147,7 +147,7 @@ describe("a master", () => {
 		const owner = { priority: 255, initialState: "MASTER" } as const;
 		const driven = master(owner);
 		assert.match(driven.hear(500, 255, { higher: false }), /^lower say:255/);
-		assert.match(driven.hear(600, 255, { higher: true }), /^remove down@.* MASTER>BACKUP$/);
+		assert.match(driven.hear(600, 255, { higher: true }), /^remove down@.* MASTER>BACKUP say:255$/);
 		assert.equal(driven.counted("two_owners"), 2);
 	});
 
