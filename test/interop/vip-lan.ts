@@ -3,9 +3,11 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { InstanceStatus, VipStatus } from "../../src/app/vip/vip-status.ts";
 import { createRig, type Host, type Rig } from "../../src/node/namespace-rig.testing.ts";
 
 export const root = join(import.meta.dirname, "../..");
@@ -22,6 +24,8 @@ export function missing(program: string): string | undefined {
 
 export type Program = "keepmesh" | "keepalived";
 
+/** A first start may have to translate the program. */
+export const startMs = 8000;
 /** How much longer than its timers a machine that is busy with other tests may take. */
 export const slackMs = 1500;
 /** The events of two kernels' namespaces reach two processes; nobody is a double owner for less. */
@@ -80,6 +84,13 @@ export class VipLan {
 		node.forget({ all: node.isOff });
 	}
 
+	/** The nodes do not hear each other any more; links stay up, and the client hears both. Or they do again. */
+	partition(state: "on" | "off"): void {
+		for (const { port } of this.nodes)
+			execFileSync("ip", ["-n", this.rig.hub, "link", "set", port, "type", "bridge_slave", "isolated", state]);
+		this.forget();
+	}
+
 	owners(address: string): readonly string[] {
 		return this.nodes.filter((node) => !node.isOff && node.holds(address)).map(({ name }) => name);
 	}
@@ -96,6 +107,18 @@ export class VipLan {
 				);
 			await sleep(5);
 		}
+	}
+
+	async until(what: string, isSo: () => boolean, withinMs: number): Promise<void> {
+		const endMs = performance.now() + withinMs;
+		while (!isSo()) {
+			if (performance.now() > endMs) throw new Error(`waited ${withinMs} ms for: ${what}\n${this.logs()}`);
+			await sleep(10);
+		}
+	}
+
+	async untilBothOwn(address: string, withinMs: number): Promise<void> {
+		await this.until("both own", () => this.owners(address).length === 2, withinMs);
 	}
 
 	/** Exactly that node owns the address all the time. */
@@ -262,6 +285,15 @@ export class VipNode {
 		this.#lan.cable(this, "down");
 	}
 
+	/** An interface that leads nowhere. */
+	addInterface(name: string): void {
+		if (this.host.exec("ip", "-o", "link", "show").includes(` ${name}:`)) return;
+		// A cable to itself: not every kernel has dummies.
+		this.host.exec("ip", "link", "add", name, "type", "veth", "peer", "name", `${name}-end`);
+		this.host.exec("ip", "link", "set", `${name}-end`, "up");
+		this.host.exec("ip", "link", "set", name, "up");
+	}
+
 	/** By the kernel's events. */
 	holds(address: string): boolean {
 		return this.spans(address).at(-1)?.toMs === Number.POSITIVE_INFINITY;
@@ -297,6 +329,28 @@ export class VipNode {
 			if (performance.now() > endMs) throw new Error(`${this.name} did not say ${pattern}\n${this.log.slice(-4000)}`);
 			await sleep(10);
 		}
+	}
+
+	/** Of a running Keepmesh. */
+	async status(): Promise<VipStatus> {
+		const socketPath = join(this.stateDirectory, "vip.sock");
+		return await new Promise((resolve, reject) => {
+			const asked = request({ socketPath, path: "/status" }, (response) => {
+				let text = "";
+				response.on("data", (chunk) => {
+					text += chunk;
+				});
+				response.on("end", () => resolve(JSON.parse(text) as VipStatus));
+			});
+			asked.on("error", reject);
+			asked.end();
+		});
+	}
+
+	async instance(name = "web"): Promise<InstanceStatus> {
+		const found = (await this.status()).instances.find((one) => one.name === name);
+		if (!found) throw new Error(`${this.name} has no ${name}`);
+		return found;
 	}
 
 	/** keepalived's VRRP is a process of its own. */
