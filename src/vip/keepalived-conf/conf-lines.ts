@@ -69,6 +69,13 @@ class LineReader {
 					'put the whole word in "...", or a space before the comment',
 					"KM-silent",
 				);
+			if (this.open !== undefined && bare === "" && !continues)
+				this.report.warn(
+					subject(place, `$${this.open}`),
+					"a line without \\ ends the definition here; keepalived's own processes do not agree on that",
+					"take the line out, or write \\ at its end",
+					"KM-silent",
+				);
 			this.take(bare, continues, place, depth);
 		}
 		this.open = undefined;

@@ -36,6 +36,8 @@ export function replaceParameters(text: string, values: ReadonlyMap<string, stri
 			}
 			const value = values.get(name);
 			if (value === undefined || (range ?? "") !== "") return whole;
+			// Several lines take the place of a whole line only.
+			if (value.includes("\n") && whole !== text.trim()) return whole;
 			changed = true;
 			return value;
 		},

@@ -227,6 +227,13 @@ export const instanceTable: DirectiveTable<InstanceDraft> = {
 		const virtualMac: { interface?: string; mac?: string } = {};
 		for (const word of names)
 			if (/^(?:[0-9a-fA-F]{1,2}:){4,5}[0-9a-fA-F]{1,2}$/.test(word)) virtualMac.mac = word.toLowerCase();
+			else if (word.includes("/"))
+				error(
+					context,
+					statement,
+					`${JSON.stringify(word)} is no name of an interface; it is passed over`,
+					"write a name",
+				);
 			else virtualMac.interface = interfaceName(word, statement, context);
 		tooMany(statement, 3, context);
 		draft.virtualMac = virtualMac;
@@ -248,7 +255,9 @@ export const instanceTable: DirectiveTable<InstanceDraft> = {
 		draft.promotesSecondaries = true;
 	}),
 	smtp_alert: nothing,
-	debug: nothing,
+	debug: value((_draft, word, statement, context) => {
+		wholeValue(word, { min: 0, max: 4, otherwise: "it is passed over" }, statement, context);
+	}),
 	vrf: unsupported("the instance runs outside of the VRF"),
 	kernel_rx_buf_size: nothing,
 	linkbeat_use_polling: (_draft, statement, context) =>

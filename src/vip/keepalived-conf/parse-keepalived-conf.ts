@@ -101,13 +101,11 @@ function named<D>(
 				`${keyword} has no name; keepalived passes over the block`,
 				`write ${keyword} NAME { ... }`,
 			);
-		if (more.length > 0)
-			error(
-				context,
-				statement,
-				`${JSON.stringify(more.join(" "))} after the name: names have no spaces`,
-				`write ${keyword} NAME { ... }, or put the name in "..."`,
-			);
+		const hint = `write ${keyword} NAME { ... }, or put the name in "..."`;
+		const extra = JSON.stringify(more.join(" "));
+		if (more.length > 0 && (keyword === "vrrp_instance" || keyword === "vrrp_sync_group"))
+			return error(context, statement, `${extra} after the name: keepalived passes over the block`, hint);
+		if (more.length > 0) error(context, statement, `${extra} after the name is passed over`, hint, "KM-silent");
 		if (pick(drafts).has(name))
 			return error(
 				context,

@@ -8,7 +8,16 @@ import type { Forwarding } from "./virtual-servers.ts";
 /** undefined after an error. */
 export function readForwarding(statement: Statement, context: BlockContext): Forwarding | undefined {
 	const [, method, ...options] = statement.words;
-	if (method === "NAT" || method === "DR") return { method };
+	if (method === "NAT" || method === "DR") {
+		if (options.length > 0)
+			error(
+				context,
+				statement,
+				`${method} has no options: ${JSON.stringify(options.join(" "))} is passed over`,
+				"take them out",
+			);
+		return { method };
+	}
 	if (method !== "TUN") {
 		error(
 			context,

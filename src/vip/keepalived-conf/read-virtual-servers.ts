@@ -291,6 +291,23 @@ function virtualServerOf(
 			`quorum ${draft.quorum} is more than all real servers have: ${quorum} is taken`,
 			"lower it",
 		);
+	const hysteresis = Math.min(draft.hysteresis, Math.max(0, quorum - 1));
+	if (hysteresis < draft.hysteresis)
+		warn(
+			context,
+			statement,
+			`hysteresis ${draft.hysteresis} is not below the quorum: ${hysteresis} is taken`,
+			"lower it",
+		);
+	if (target.type === "address" && target.port === undefined && !draft.persistence) {
+		warn(
+			context,
+			statement,
+			"without a port every port is balanced, which needs persistence: 360 s is taken",
+			"write a port",
+		);
+		draft.persistence = { timeoutSec: 360 };
+	}
 	const forwarding = draft.forwarding ?? { method: "NAT" };
 	const { persistence, virtualHost, family, quorumUp, quorumDown, sorry } = draft;
 	return {
@@ -305,11 +322,32 @@ function virtualServerOf(
 		alpha: draft.timing.alpha ?? false,
 		omega: draft.omega,
 		quorum,
-		hysteresis: draft.hysteresis,
+		hysteresis,
 		...(sorry ? { sorryServer: { ...sorry, forwarding: sorry.forwarding ?? forwarding } } : {}),
-		realServers: draft.real.map((real) => realServerOf(real, draft, forwarding)),
+		realServers: draft.real.map((real) =>
+			withPortOf(target, realServerOf(real, draft, forwarding), real.statement, context),
+		),
 		line: statement.place.line,
 	};
+}
+
+/** Only NAT can change a port. */
+function withPortOf(
+	target: VirtualServerTarget,
+	server: RealServer,
+	statement: Statement,
+	context: BlockContext,
+): RealServer {
+	const port = target.type === "address" ? target.port : undefined;
+	if (server.forwarding.method === "NAT" || port === undefined || server.port === undefined || server.port === port)
+		return server;
+	warn(
+		context,
+		statement,
+		`${server.forwarding.method} cannot change the port ${port} into ${server.port}: ${port} is taken`,
+		"write lvs_method NAT, or the same port",
+	);
+	return { ...server, port };
 }
 
 function realServerOf(real: RealDraft, server: ServerDraft, fallback: Forwarding): RealServer {

@@ -7,7 +7,9 @@ import type { InstanceDraft } from "./instance-draft.ts";
 
 /** `10.0.0.2 [min_ttl n] [max_ttl n]` */
 export function readPeer(draft: InstanceDraft, line: Statement, context: BlockContext): undefined {
-	const [address = "", ...options] = line.words;
+	const [text = "", ...options] = line.words;
+	// keepalived passes over a prefix length.
+	const address = text.replace(/\/\d+$/, "");
 	const family = familyOf(address);
 	if (family === undefined)
 		return error(
