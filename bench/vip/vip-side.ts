@@ -1,7 +1,7 @@
 // One node of a pair: keepalived or Keepmesh in its namespace, started, stopped, killed with all its processes at once.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openLinuxHostNetwork } from "../../src/kernel/linux/linux-host-network.ts";
@@ -67,6 +67,8 @@ export class VipSide {
 		writeFileSync(file, text);
 		this.#start = () => {
 			const log = openSync(this.log, "a");
+			// A killed keepalived leaves them, and the next one believes them where the numbers are in use.
+			for (const pid of ["pid", "vrrp.pid"]) rmSync(join(this.directory, pid), { force: true });
 			const [name = "", ...args] =
 				program === "keepalived" ? keepalivedCommand(this, file) : keepmeshCommand(this, file);
 			this.#child = spawn("nsenter", [`--net=${this.host.netns}`, "--", name, ...args], {
