@@ -3,7 +3,6 @@
 
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
-import { releaseCodePages } from "../kernel/linux/release-code-pages.ts";
 import { startLineLog } from "../runtime/line-log.ts";
 import type { Log } from "../runtime/log.ts";
 import { defaultVipState } from "./vip/default-state.ts";
@@ -36,8 +35,6 @@ export async function runVip(args: readonly string[]): Promise<number> {
 	process.on("SIGHUP", () => void vip.reload());
 	log.info({ instances: loaded.config.instances.length, startMs: Math.round(performance.now()) }, "virtual IPs run");
 	tellSystemd("READY=1");
-	const trim = setTimeout(releaseCodePages, 1000);
-	trim.unref();
 	await stopped;
 	tellSystemd("STOPPING=1");
 	await vip.close();

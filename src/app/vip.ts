@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { EventLoop } from "../kernel/linux/event-loop.ts";
 import { openLinuxHostNetwork } from "../kernel/linux/linux-host-network.ts";
 import { makeThreadRealTime } from "../kernel/linux/real-time-thread.ts";
+import { releaseCodePages } from "../kernel/linux/release-code-pages.ts";
 import { listenOnSocket } from "../node/unix-server.ts";
-import { realClock } from "../runtime/clock.ts";
+import { type Cancel, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Hashes } from "../vip/vrrp/advert-codec.ts";
 import { followConfig } from "./vip/follow-config.ts";
@@ -53,6 +54,7 @@ export interface RunningVip {
 /** Under STATE. */
 export const vipSocketName = "vip.sock";
 
+const trimAfterMs = 1000;
 const load = createRequire(import.meta.url);
 /** Loaded by the first use: without authentication the process is 3 MB smaller. */
 const crypto = (): typeof import("node:crypto") => load("node:crypto");
@@ -126,11 +128,18 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		move: (name: string, to: string | undefined) => new Promise<Answer>((resolve) => runtime.move(name, to, resolve)),
 		reload,
 	};
-	const servers: Server[] = [createVipApiServer(api)];
+	let cancelTrim: Cancel = () => undefined;
+	/** What the start or an answer needed is given back a moment later. */
+	const trimSoon = (): void => {
+		cancelTrim();
+		cancelTrim = realClock.after(trimAfterMs, releaseCodePages);
+	};
+	trimSoon();
+	const servers: Server[] = [createVipApiServer(api, { onAnswered: trimSoon })];
 	await listenOnSocket(servers[0] as Server, join(state, vipSocketName), { mode: 0o600 });
 	if (options.metricsListen) {
 		const { host, port } = options.metricsListen;
-		const server = createVipApiServer(api, { readOnly: true });
+		const server = createVipApiServer(api, { readOnly: true, onAnswered: trimSoon });
 		server.on("error", (error) => log.error({ because: error.message }, "metrics are not served over TCP"));
 		server.listen(port, host);
 		servers.push(server);
@@ -141,6 +150,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		runtime,
 		reload,
 		close: async () => {
+			cancelTrim();
 			follower.close();
 			trackers.close();
 			for (const server of servers) server.close();

@@ -13,8 +13,14 @@ export interface VipApi {
 	reload(): Promise<object>;
 }
 
-/** Takes connections; the caller listens. `readOnly`: only metrics and status, for a TCP port. */
-export function createVipApiServer(api: VipApi, options: { readonly readOnly?: boolean } = {}): Server {
+export interface VipApiServerOptions {
+	/** Only metrics, status and explain: for a TCP port. */
+	readonly readOnly?: boolean;
+	readonly onAnswered?: () => void;
+}
+
+/** Takes connections; the caller listens. */
+export function createVipApiServer(api: VipApi, options: VipApiServerOptions = {}): Server {
 	let http: Promise<HttpServer> | undefined;
 	return createServer({ pauseOnConnect: true }, (socket: Socket) => {
 		socket.on("error", () => socket.destroy());
@@ -22,7 +28,7 @@ export function createVipApiServer(api: VipApi, options: { readonly readOnly?: b
 			createHttpServer(
 				{ requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 1_000 },
 				(request, response) => {
-					void answer(api, request, response, options.readOnly === true);
+					void answer(api, request, response, options.readOnly === true).finally(options.onAnswered);
 				},
 			),
 		);
