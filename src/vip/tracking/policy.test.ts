@@ -229,6 +229,27 @@ describe("the hold-down between moves of free will", () => {
 		assert.equal(dying.instance().moves.moves, 0);
 	});
 
+	it("does not count what follows a crash, seen by the successor or by a third node", () => {
+		const successor = node(tenSeconds);
+		becomes(successor, "BACKUP");
+		advert(successor, 200);
+		successor.advance(315);
+		becomes(successor, "MASTER");
+		assert.equal(successor.instance().moves.moves, 0);
+		const third = node(tenSeconds);
+		becomes(third, "BACKUP");
+		advert(third, 200);
+		third.advance(315);
+		third.send({ type: "advertHeard", instance: "web", peer: "10.77.0.3", priority: 190 });
+		assert.equal(third.instance().moves.moves, 0);
+		const preempting = node(tenSeconds);
+		becomes(preempting, "BACKUP");
+		advert(preempting, 100);
+		preempting.advance(95);
+		becomes(preempting, "MASTER");
+		assert.equal(preempting.instance().moves.moves, 1);
+	});
+
 	it("counts a move between two other nodes", () => {
 		const rig = node(tenSeconds);
 		becomes(rig, "BACKUP");

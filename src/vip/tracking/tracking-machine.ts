@@ -8,7 +8,14 @@ import { livingOwner, settle } from "./instance-policy.ts";
 import type { TrackingConfig } from "./tracked-weights.ts";
 import { carryTracker, startTracker, type TrackerState, takeResult } from "./tracker-state.ts";
 import { indexTracking } from "./tracking-index.ts";
-import type { InstanceTracking, TrackingAction, TrackingEvent, TrackingState, TrackingStep } from "./tracking-state.ts";
+import type {
+	HeardOwner,
+	InstanceTracking,
+	TrackingAction,
+	TrackingEvent,
+	TrackingState,
+	TrackingStep,
+} from "./tracking-state.ts";
 
 export const emptyTracking: TrackingState = { trackers: new Map(), instances: new Map(), timerUs: undefined };
 
@@ -189,9 +196,14 @@ function ownerLeft(instance: InstanceTracking, peer: string, nowUs: number): Ins
 	return { ...instance, owner: undefined, resigned: { peer, atUs: nowUs } };
 }
 
+/** Its adverts come: nobody takes over from one that speaks but by a higher priority. */
+function speaks(config: InstanceConfig, owner: HeardOwner | undefined, nowUs: number): boolean {
+	return owner !== undefined && nowUs - owner.heardUs < Math.max(1, config.downAfterAdverts - 0.5) * owner.intervalUs;
+}
+
 /** An owner that lives gave way: it was heard lately, or let go just now and still says that it could own. */
 function ownerGaveWay(config: InstanceConfig, instance: InstanceTracking, nowUs: number): boolean {
-	if (livingOwner(config, instance, nowUs)) return true;
+	if (speaks(config, livingOwner(config, instance, nowUs), nowUs)) return true;
 	const { resigned } = instance;
 	if (!resigned || nowUs > resigned.atUs + (config.downAfterAdverts + 1) * config.advertIntervalMs * 1000) return false;
 	const standby = instance.standbys.get(resigned.peer);
@@ -211,7 +223,7 @@ function ownerHeard(
 	if (same && nowUs - owner.heardUs < intervalUs / 2) return instance;
 	const before = livingOwner(config, instance, nowUs);
 	// Seen by a third node: one owner gave way to another while it was alive.
-	const moved = before !== undefined && before.peer !== peer && config.health.holdDownMs > 0;
+	const moved = before?.peer !== peer && speaks(config, before, nowUs) && config.health.holdDownMs > 0;
 	return {
 		...instance,
 		owner: { peer, priority, heardUs: nowUs, intervalUs },
