@@ -13,6 +13,7 @@ import { IdentityStore } from "../node/identity/identity-store.ts";
 import type { CertificateStatus } from "../node/identity/kept-certificate.ts";
 import { NodeIdentity, type NodeIdentityStatus } from "../node/identity/node-identity.ts";
 import { keepOwnStream } from "../node/identity/own-stream.ts";
+import { type ListsNow, revocationListsAt } from "../node/identity/revocation-lists.ts";
 import { type SecretServer, startSecretServer } from "../node/identity/secret-server.ts";
 import { TrustBundles } from "../node/identity/trust-bundles.ts";
 import { lackOfTrust } from "../node/identity/trust-proof.ts";
@@ -41,11 +42,15 @@ export interface NodeCertificatesOptions {
 	readonly upstreams: readonly HostPort[];
 }
 
+const lookAtListsMs = 5_000;
+
 export interface IdentityStatus {
 	readonly trustDomain?: string;
 	/** Absent with plaintext. */
 	readonly node?: NodeIdentityStatus;
 	readonly workloads: Readonly<Record<string, CertificateStatus>>;
+	/** Why Envoys get none of the mesh's revocation lists, where there are some. */
+	readonly noRevocation?: string;
 	/** Proxies whose trust bundle is not in force yet, and why. */
 	readonly pendingTrust: Readonly<Record<string, string>>;
 }
@@ -70,6 +75,9 @@ export class NodeCertificates {
 	readonly #bundles: TrustBundles;
 	#secrets: SecretServer | undefined;
 	#endOwnStream: Cancel = () => {};
+	#endRevocationWatch: Cancel = () => {};
+	#revocation: ReadonlyMap<string, ListsNow> = new Map();
+	#noRevocation: string | undefined;
 
 	constructor(options: NodeCertificatesOptions, deps: NodeCertificatesDeps) {
 		this.#options = options;
@@ -140,12 +148,16 @@ export class NodeCertificates {
 			admit: (proxyId) => this.#proxyIds.has(proxyId),
 			keyPairOf: (proxyId) => {
 				const key = this.#workloads.keyOf(proxyId);
-				return key && { chainPem: key.chainPem, keyPem: key.keyPem, rootPem: this.#rootsOf(proxyId, key.rootPem) };
+				if (!key) return undefined;
+				const { pem: crlPem } = this.#revocationOf(proxyId);
+				const pair = { chainPem: key.chainPem, keyPem: key.keyPem, rootPem: this.#rootsOf(proxyId, key.rootPem) };
+				return crlPem === "" ? pair : { ...pair, crlPem };
 			},
 			onAnswered: (proxyId) => this.#bundles.check(proxyId),
 			clock: this.#deps.clock,
 			log: this.#deps.log,
 		});
+		this.#watchRevocation();
 	}
 
 	/** Id of the stream that the node opens for itself; undefined: none. */
@@ -173,6 +185,7 @@ export class NodeCertificates {
 			...(trustDomain !== undefined && { trustDomain }),
 			...(this.#node && { node: this.#node.status() }),
 			workloads: Object.fromEntries(this.#workloads.statuses()),
+			...(this.#noRevocation !== undefined && { noRevocation: this.#noRevocation }),
 			pendingTrust: Object.fromEntries(this.#bundles.pending()),
 		};
 	}
@@ -199,6 +212,7 @@ export class NodeCertificates {
 
 	async close(): Promise<void> {
 		this.#endOwnStream();
+		this.#endRevocationWatch();
 		this.#node?.close();
 		this.#workloads.close();
 		this.#bundles.close();
@@ -211,6 +225,27 @@ export class NodeCertificates {
 		return this.#bundles.rootsOf(proxyId) ?? (roots.length > 0 ? roots.join("") : own);
 	}
 
+	#revocationOf(proxyId: string): ListsNow {
+		const lists = this.#bundles.revocationListsOf(proxyId) ?? this.#node?.revocationLists ?? [];
+		return revocationListsAt(lists, this.#deps.clock.wallMs());
+	}
+
+	/** Lists become valid and expire. */
+	#watchRevocation(): void {
+		this.#endRevocationWatch();
+		const now = [...this.#proxyIds].map((proxyId) => [proxyId, this.#revocationOf(proxyId)] as const);
+		const changed = now.filter(([proxyId, { pem }]) => (this.#revocation.get(proxyId)?.pem ?? pem) !== pem);
+		for (const [proxyId] of changed) this.#secrets?.publish(proxyId);
+		const because = now.find(([, lists]) => lists.because !== undefined)?.[1].because;
+		if (because !== this.#noRevocation) {
+			this.#noRevocation = because;
+			if (because === undefined) this.#deps.log.info({}, "Envoys look at the mesh's revocation lists again");
+			else this.#deps.log.error({ because }, "Envoys do not look at the mesh's revocation lists");
+		}
+		this.#revocation = new Map(now);
+		this.#endRevocationWatch = this.#deps.clock.after(lookAtListsMs, () => this.#watchRevocation());
+	}
+
 	#onNodeRenewed(): void {
 		this.#workloads.nudge();
 		this.#bundles.check();
@@ -219,6 +254,9 @@ export class NodeCertificates {
 
 	#onBundle(proxyId: string): void {
 		this.#node?.trust(this.#bundles.allRoots());
+		const lists = this.#bundles.revocationListsOf(proxyId);
+		if (lists) this.#node?.revoke(lists);
+		this.#watchRevocation();
 		const issuerKeyId = this.#bundles.issuerOf(proxyId);
 		if (issuerKeyId !== undefined) {
 			this.#workloads.wantIssuer(proxyId, issuerKeyId);

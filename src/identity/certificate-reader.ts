@@ -21,6 +21,8 @@ export interface CertificateFacts {
 	readonly pathLength: number | undefined;
 	/** Its key usage lets it sign certificates; true when it has no such extension. */
 	readonly maySignCertificates: boolean;
+	/** The same for revocation lists. */
+	readonly maySignRevocationLists: boolean;
 	/** URIs of the subject alternative name. */
 	readonly uris: readonly string[];
 	readonly dnsNames: readonly string[];
@@ -38,6 +40,7 @@ export function readCertificate(bytes: Uint8Array): CertificateFacts | undefined
 		const [notBefore, notAfter] = readDer(need(validity, derTags.sequence).content);
 		const extensions = readExtensions(optional.find(({ tag }) => tag === 0xa3));
 		const usage = extensions.get("551d0f");
+		const may = (bit: number): boolean => usage === undefined || ((readDer(usage)[0]?.content[1] ?? 0) & bit) !== 0;
 		const names = readNames(extensions.get("551d11"));
 		return {
 			serial: hexOf(need(serial, derTags.integer).content).replace(/^(?:00)+(?=..)/, ""),
@@ -49,7 +52,8 @@ export function readCertificate(bytes: Uint8Array): CertificateFacts | undefined
 			subjectKeyId: optionalHex(extensions.get("551d0e"), derTags.octetString),
 			authorityKeyId: authorityKeyIdIn(extensions.get("551d23")),
 			...readConstraints(extensions.get("551d13")),
-			maySignCertificates: usage === undefined || ((readDer(usage)[0]?.content[1] ?? 0) & 0b100) !== 0,
+			maySignCertificates: may(0b100),
+			maySignRevocationLists: may(0b10),
 			uris: names.filter(({ tag }) => tag === 0x86).map(textOf),
 			dnsNames: names.filter(({ tag }) => tag === 0x82).map(textOf),
 		};

@@ -8,6 +8,8 @@ describe("the trust bundle on the wire", () => {
 	it("comes out as it went in", () => {
 		assert.deepEqual(decodeTrustBundle(encodeTrustBundle(bundle)), bundle);
 		assert.deepEqual(decodeTrustBundle(encodeTrustBundle({ ...bundle, epoch: 12 })), { ...bundle, epoch: 12 });
+		const withLists = { ...bundle, revocationLists: ["one", "two"] };
+		assert.deepEqual(decodeTrustBundle(encodeTrustBundle(withLists)), withLists);
 	});
 	it("is refused when it is cut off anywhere that matters", () => {
 		const bytes = encodeTrustBundle(bundle);

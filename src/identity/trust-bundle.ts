@@ -13,25 +13,28 @@ export interface TrustBundle {
 	 * confirmation always belongs to one stage; for the proxy it means nothing.
 	 */
 	readonly epoch?: number;
+	/** PEM, one list each, sorted: certificates that the mesh no longer takes. Absent when there are none. */
+	readonly revocationLists?: readonly string[];
 }
 
 export const trustBundleTypeUrl = "type.googleapis.com/keepmesh.identity.v1.TrustBundle";
 /** The one resource of that type. */
 export const trustBundleName = "mesh";
 
-/** Fields: 1 trust_domain, 2 roots (repeated), 3 issuer_key_id, 4 epoch (decimal); all strings. */
+/** Fields: 1 trust_domain, 2 roots (repeated), 3 issuer_key_id, 4 epoch (decimal), 5 revocation_lists (repeated); all strings. */
 export function encodeTrustBundle(bundle: TrustBundle): Uint8Array {
 	return Uint8Array.from([
 		...textField(1, bundle.trustDomain),
 		...bundle.roots.flatMap((root) => [...textField(2, root)]),
 		...textField(3, bundle.issuerKeyId),
 		...(bundle.epoch === undefined ? [] : textField(4, String(bundle.epoch))),
+		...(bundle.revocationLists ?? []).flatMap((list) => [...textField(5, list)]),
 	]);
 }
 
 /** Undefined for bytes that are no trust bundle. Unknown fields of length-delimited type are passed over. */
 export function decodeTrustBundle(bytes: Uint8Array): TrustBundle | undefined {
-	const texts: Record<number, string[]> = { 1: [], 2: [], 3: [], 4: [] };
+	const texts: Record<number, string[]> = { 1: [], 2: [], 3: [], 4: [], 5: [] };
 	let at = 0;
 	while (at < bytes.length) {
 		const tag = varint(bytes, at);
@@ -44,7 +47,13 @@ export function decodeTrustBundle(bytes: Uint8Array): TrustBundle | undefined {
 	const issuerKeyId = texts[3]?.at(-1);
 	if (!trustDomain || !issuerKeyId || !texts[2]?.length) return undefined;
 	const epoch = texts[4]?.at(-1);
-	return { trustDomain, roots: texts[2], issuerKeyId, ...(epoch === undefined ? {} : { epoch: Number(epoch) }) };
+	return {
+		trustDomain,
+		roots: texts[2],
+		issuerKeyId,
+		...(epoch === undefined ? {} : { epoch: Number(epoch) }),
+		...(texts[5]?.length ? { revocationLists: texts[5] } : {}),
+	};
 }
 
 function textField(number: number, text: string): Uint8Array {

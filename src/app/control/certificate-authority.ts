@@ -73,7 +73,13 @@ export function openCertificateAuthority(
 		metrics,
 	});
 	let roots = trustedRoots(authority);
+	const warn = (): void => {
+		const { because } = authority.revocationLists();
+		if (because !== undefined) log.warn({ because }, "ca-crl.pem counts at the control plane only, not at the Envoys");
+	};
+	warn();
 	authority.onChange(() => {
+		warn();
 		roots = trustedRoots(authority);
 		log.info({ roots: [...roots], issuer: authority.bundle().issuerKeyId }, "the certificate authority changed");
 	});

@@ -9,10 +9,14 @@ export interface WorkloadKeyPair {
 	readonly chainPem: string;
 	readonly keyPem: string;
 	readonly rootPem: string;
+	/** Revocation lists. With any, a certificate whose issuer has none is refused, as is every one once a list expires. */
+	readonly crlPem?: string;
 }
 
 export function workloadSecrets(pair: WorkloadKeyPair): ProxyConfig {
 	const inline = (text: string) => ({ specifier: { case: "inlineString", value: text } }) as const;
+	// Of the leaf alone: to look at the whole chain, Envoy demands a list of every authority in it, the root included.
+	const revocation = pair.crlPem ? { crl: inline(pair.crlPem), onlyVerifyLeafCertCrl: true } : {};
 	const secrets: readonly EncodedResource[] = [
 		encodeResource(SecretSchema, "default", {
 			name: "default",
@@ -23,7 +27,7 @@ export function workloadSecrets(pair: WorkloadKeyPair): ProxyConfig {
 		}),
 		encodeResource(SecretSchema, "ROOTCA", {
 			name: "ROOTCA",
-			type: { case: "validationContext", value: { trustedCa: inline(pair.rootPem) } },
+			type: { case: "validationContext", value: { trustedCa: inline(pair.rootPem), ...revocation } },
 		}),
 	];
 	return new Map([[typeUrls.secret, { typeUrl: typeUrls.secret, parts: [resourcePart(secrets)] }]]);

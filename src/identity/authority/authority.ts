@@ -20,6 +20,7 @@ import { makePrivateDirectory } from "./durable-file.ts";
 import { followFiles } from "./follow-files.ts";
 import { dayMs } from "./new-certificates.ts";
 import { hashOfFiles, loadPlugIn, plugInFiles } from "./plug-in-files.ts";
+import type { EnvoyLists } from "./revocations.ts";
 import * as stages from "./rotation-stages.ts";
 import { rootOver, type SignOptions, type SignOutcome, signLeaf } from "./sign-leaf.ts";
 import type { AuthorityKeyType } from "./signing-key.ts";
@@ -130,9 +131,16 @@ export class Authority {
 		return this.#state.revocations?.has(certificate) ?? false;
 	}
 
+	/** For Envoys; `because`: why they get none of those that there are. */
+	revocationLists(): EnvoyLists {
+		return this.#state.revocations?.forEnvoys(this.#state.signing) ?? { lists: [] };
+	}
+
 	bundle(): TrustBundle {
 		const roots = this.#state.roots.map(({ pem }) => pem);
-		return { trustDomain: this.trustDomain, roots, issuerKeyId: this.#state.signing.keyId };
+		const { lists } = this.revocationLists();
+		const revocation = lists.length > 0 ? { revocationLists: lists } : {};
+		return { trustDomain: this.trustDomain, roots, issuerKeyId: this.#state.signing.keyId, ...revocation };
 	}
 
 	roots(): readonly RootStatus[] {

@@ -157,14 +157,17 @@ describe("a plugged-in authority", () => {
 
 describe("a revocation list beside a plugged-in authority", () => {
 	/** Revokes the certificates, by the authority that made them. */
+	/** `revoked`: names of certificates; or lines for the configuration of openssl. */
 	function crl(by: string, ...revoked: readonly string[]): string {
+		const more = revoked.filter((text) => text.includes("=")).join("");
+		const names = revoked.filter((text) => !text.includes("="));
 		writeFileSync(join(directory, "index.txt"), "");
 		writeFileSync(join(directory, "crlnumber"), "01\n");
 		writeFileSync(
 			join(directory, "ca.cnf"),
-			"[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\ndefault_crl_days=7\n",
+			`[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\ndefault_crl_days=7\n${more}`,
 		);
-		for (const name of revoked) openssl(`ca -config ca.cnf -revoke ${name}.crt -keyfile ${by}.key -cert ${by}.crt`);
+		for (const name of names) openssl(`ca -config ca.cnf -revoke ${name}.crt -keyfile ${by}.key -cert ${by}.crt`);
 		openssl(`ca -config ca.cnf -gencrl -keyfile ${by}.key -cert ${by}.crt -out crl.pem`);
 		return text("crl.pem");
 	}
@@ -172,7 +175,7 @@ describe("a revocation list beside a plugged-in authority", () => {
 	function opened(name: string, list: string) {
 		return openAuthority({
 			directory: join(directory, `${name}-state`),
-			plugInDirectory: layout(name, cacerts({ "ca-crl.pem": list })),
+			plugInDirectory: layout(name, cacerts(list === "" ? {} : { "ca-crl.pem": list })),
 			trustDomain: "cluster.local",
 			wallMs: () => Date.now(),
 		});
@@ -192,6 +195,25 @@ describe("a revocation list beside a plugged-in authority", () => {
 		const authority = opened("several", crl("issuer") + crl("root", "middle"));
 		assert.equal(authority.isRevoked(factsOf("middle")), true);
 		assert.equal(authority.isRevoked(factsOf("stolen")), false);
+	});
+
+	it("goes to the Envoys with the bundle, the newest of each authority, and makes the bundle another one", () => {
+		const [older, newer] = [crl("issuer"), crl("issuer", "stolen")];
+		const ofRoot = crl("root");
+		const lists = opened("for-envoys", older + ofRoot + newer).bundle().revocationLists ?? [];
+		assert.deepEqual(new Set(lists), new Set([newer, ofRoot]));
+		assert.equal(opened("no-list", "").bundle().revocationLists, undefined);
+	});
+
+	it("stays at the control plane where Envoys would refuse everybody because of it", () => {
+		const because = (name: string, list: string): string | undefined => {
+			const authority = opened(name, list);
+			assert.equal(authority.bundle().revocationLists, undefined);
+			return authority.revocationLists().because;
+		};
+		assert.match(because("root-alone", crl("root")) ?? "", /none of the authority that signs/);
+		const special = "crl_extensions=e\n[e]\nissuingDistributionPoint=critical,@p\n[p]\nonlyuser=TRUE\n";
+		assert.match(because("special", crl("issuer", special)) ?? "", /critical extensions/);
 	});
 
 	it("is refused when a stranger signed it, or when it is none", () => {

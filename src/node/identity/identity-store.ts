@@ -17,6 +17,7 @@ import { join } from "node:path";
 import type { Log } from "../../runtime/log.ts";
 import { proxyFileName } from "../proxy-file-name.ts";
 import { type CertifiedKey, certificatesIn, parseCertifiedKey, renderCertifiedKey } from "./certified-key.ts";
+import { isRevocationList } from "./revocation-lists.ts";
 
 export class IdentityStore {
 	readonly #directory: string;
@@ -54,6 +55,21 @@ export class IdentityStore {
 
 	saveRoots(roots: readonly string[]): void {
 		this.#write(this.#rootsPath, roots.join(""), true);
+	}
+
+	/** PEM, one list each. */
+	loadRevocationLists(): readonly string[] {
+		return (
+			this.#load(this.#revocationListsPath, (text) => {
+				const lists = text.match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----\n?/g) ?? [];
+				if (!lists.every(isRevocationList)) throw new Error("it holds something else than revocation lists");
+				return lists;
+			}) ?? []
+		);
+	}
+
+	saveRevocationLists(lists: readonly string[]): void {
+		this.#write(this.#revocationListsPath, lists.join(""), true);
 	}
 
 	/** The key of a request to join that may have been answered already: the same token certifies no other. */
@@ -104,6 +120,10 @@ export class IdentityStore {
 
 	get #rootsPath(): string {
 		return join(this.#directory, "roots.pem");
+	}
+
+	get #revocationListsPath(): string {
+		return join(this.#directory, "revocation-lists.pem");
 	}
 
 	#workloadPath(proxyId: string): string {

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { signerOf } from "../../identity/authority/signing-key.ts";
+import { distinguishedName } from "../../identity/certificate.ts";
 import { createCertificatePath, encodeCreateCertificateRequest } from "../../identity/certificate-service-codec.ts";
+import { revocationListPem } from "../../identity/revocation-list.testing.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
@@ -16,6 +20,13 @@ import { startTlsControl, type TlsControl } from "./tls-control.testing.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "keepmesh-node-identity-"));
 const hourMs = 3_600_000;
+
+function aRevocationList(): string {
+	const signer = signerOf(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey);
+	const fields = { issuerName: distinguishedName("issuer"), authorityKeyId: Uint8Array.of(1), serials: [] };
+	return revocationListPem({ ...fields, nextUpdateMs: Date.now() + hourMs }, signer);
+}
+
 let made = 0;
 
 describe("a node's own identity", () => {
@@ -184,6 +195,25 @@ describe("a node's own identity", () => {
 		assert.notEqual(n.identity.security(), security);
 		assert.equal(new IdentityStore(n.stored, silentLog).loadRoots().length, 2);
 		assert.ok(fingerprint);
+	});
+
+	it("keeps the mesh's revocation lists through a restart, until it joins another mesh", async () => {
+		const [c, anew] = [await control(), await control()];
+		const n = node([c], { token: c.newToken("n1") });
+		await n.joined();
+		assert.deepEqual(n.identity.revocationLists, []);
+		const lists = [aRevocationList(), aRevocationList()];
+		n.identity.revoke(lists);
+		n.identity.close();
+		const again = node([anew], { stored: n.stored, token: n.state.token });
+		assert.deepEqual(again.identity.revocationLists, lists);
+		again.state.token = anew.newToken("n1");
+		again.clock.advance(6_000);
+		await again.joined();
+		assert.deepEqual(again.identity.revocationLists, []);
+		again.identity.revoke(lists);
+		again.identity.revoke([]);
+		assert.deepEqual(new IdentityStore(n.stored, silentLog).loadRevocationLists(), []);
 	});
 
 	it("signs for its workloads over one connection", async () => {

@@ -44,6 +44,7 @@ export class NodeIdentity {
 	readonly #deps: NodeIdentityDeps;
 	readonly #kept: KeptCertificate;
 	#roots: readonly string[];
+	#revocationLists: readonly string[];
 	#id: PartId | undefined;
 	#security: ControlSecurity | undefined;
 	#seenToken: string | undefined;
@@ -52,6 +53,7 @@ export class NodeIdentity {
 	constructor(deps: NodeIdentityDeps) {
 		this.#deps = deps;
 		this.#roots = deps.store.loadRoots();
+		this.#revocationLists = deps.store.loadRevocationLists();
 		this.#kept = new KeptCertificate({
 			ask: () => this.#ask(),
 			onRenewed: (key) => this.#take(key),
@@ -102,6 +104,17 @@ export class NodeIdentity {
 		this.#roots = roots;
 		this.#security = undefined;
 		this.#saveRoots();
+	}
+
+	/** PEM, one list each: those that were given last. */
+	get revocationLists(): readonly string[] {
+		return this.#revocationLists;
+	}
+
+	revoke(lists: readonly string[]): void {
+		if (sameTexts(lists, this.#revocationLists)) return;
+		this.#revocationLists = lists;
+		this.#save("revocation lists", () => this.#deps.store.saveRevocationLists(lists));
 	}
 
 	wantIssuer(issuerKeyId: string): void {
@@ -173,6 +186,8 @@ export class NodeIdentity {
 			const key = await this.#request(security, keyPem, { authorization: `Bearer ${token.text}` });
 			this.#roots = [...new Set([root, key.rootPem])];
 			this.#saveRoots();
+			// Of the issuers before, and a list that lacks the issuer of a certificate refuses it.
+			this.revoke([]);
 			store.markUsed(token.text);
 			return key;
 		} catch (error) {
@@ -216,10 +231,14 @@ export class NodeIdentity {
 	}
 
 	#saveRoots(): void {
+		this.#save("roots", () => this.#deps.store.saveRoots(this.#roots));
+	}
+
+	#save(what: string, write: () => void): void {
 		try {
-			this.#deps.store.saveRoots(this.#roots);
+			write();
 		} catch (error) {
-			this.#deps.log.error({ because: textOf(error) }, "the roots could not be stored");
+			this.#deps.log.error({ because: textOf(error) }, `the ${what} could not be stored`);
 		}
 	}
 }

@@ -87,5 +87,5 @@ export async function startSecretServer(socketPath: string, deps: SecretServerDe
 }
 
 function isSamePair(a: WorkloadKeyPair, b: WorkloadKeyPair): boolean {
-	return a.chainPem === b.chainPem && a.keyPem === b.keyPem && a.rootPem === b.rootPem;
+	return a.chainPem === b.chainPem && a.keyPem === b.keyPem && a.rootPem === b.rootPem && a.crlPem === b.crlPem;
 }

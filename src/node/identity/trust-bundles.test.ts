@@ -110,6 +110,7 @@ describe("a trust bundle", () => {
 		["of another trust domain", { ...first, trustDomain: "evil.example" }, derOf(first.roots[0]), /of evil.example/],
 		["with a root that is no certificate", { ...first, roots: ["nonsense"] }, undefined, /not one certificate/],
 		["with two certificates as one root", { ...first, roots: [second.roots.join("")] }, undefined, /not one/],
+		["with a revocation list that is none", { ...first, revocationLists: ["x"] }, undefined, /revocation list is none/],
 	];
 	for (const [name, bundle, sender, because] of cases)
 		it(`${name} is refused, and what was trusted stays`, async () => {

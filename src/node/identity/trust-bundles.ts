@@ -8,6 +8,7 @@ import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { TrustBundleDelivery } from "../../xds/wire/relay-options.ts";
 import { certificatesIn } from "./certified-key.ts";
+import { isRevocationList } from "./revocation-lists.ts";
 
 export interface TrustBundlesDeps {
 	readonly trustDomain: () => string | undefined;
@@ -18,6 +19,8 @@ export interface TrustBundlesDeps {
 	readonly clock: Clock;
 	readonly log: Log;
 }
+
+const noLists: readonly string[] = [];
 
 interface Entry {
 	readonly bundle: TrustBundle;
@@ -62,6 +65,12 @@ export class TrustBundles {
 	/** Key id of the issuer that its certificate is to come from. */
 	issuerOf(proxyId: string): string | undefined {
 		return this.#entries.get(proxyId)?.bundle.issuerKeyId;
+	}
+
+	/** PEM, one list each; undefined while no bundle has come. */
+	revocationListsOf(proxyId: string): readonly string[] | undefined {
+		const entry = this.#entries.get(proxyId);
+		return entry && (entry.bundle.revocationLists ?? noLists);
 	}
 
 	/** What any proxy's bundle holds: replicas of the control plane may differ for a moment. */
@@ -129,6 +138,8 @@ function readBundle(bytes: Uint8Array, trustDomain: string | undefined, senderRo
 	if (roots.some((root) => !root.ca)) return { ok: false, because: "a root may not sign certificates" };
 	if (senderRoot && !roots.some((root) => root.raw.equals(senderRoot)))
 		return { ok: false, because: "it leaves out the root of the control plane that sent it" };
+	if (decoded.revocationLists?.some((list) => !isRevocationList(list)))
+		return { ok: false, because: "a revocation list is none" };
 	const texts = [...new Set(roots.map((root) => root.toString()))];
 	return { ok: true, bundle: { ...decoded, roots: texts } };
 }
