@@ -11,58 +11,18 @@ import {
 	readBlock,
 	toggle,
 	value,
-	warn,
 } from "./block-reader.ts";
+import { virtualServerOf } from "./complete-virtual-server.ts";
 import { withoutUndefined } from "./conf-addresses.ts";
-import { type ConfCommand, readCommand } from "./conf-script.ts";
+import { readCommand } from "./conf-script.ts";
 import { nameOf, type Statement } from "./conf-tree.ts";
 import { familyOf, wholeValue } from "./conf-values.ts";
-import { type ChecksDraft, checksTable } from "./read-checks.ts";
+import { checksTable } from "./read-checks.ts";
 import { readForwarding } from "./read-forwarding.ts";
 import { targetOf } from "./read-server-targets.ts";
-import { portValue, type TimingDraft, timingTable } from "./timing-directives.ts";
-import {
-	type Forwarding,
-	type RealServer,
-	type Scheduler,
-	schedulers,
-	type VirtualServer,
-	type VirtualServerTarget,
-} from "./virtual-servers.ts";
-
-interface ServerDraft extends TimingDraft {
-	scheduler?: Scheduler;
-	readonly schedulerFlags: string[];
-	onePacket: boolean;
-	forwarding?: Forwarding;
-	protocol?: VirtualServer["protocol"];
-	persistence?: { timeoutSec: number; granularity?: string; engine?: string };
-	suspends: boolean;
-	virtualHost?: string;
-	family?: "ipv4" | "ipv6";
-	omega: boolean;
-	inhibits: boolean;
-	quorum: number;
-	hysteresis: number;
-	quorumUp?: ConfCommand;
-	quorumDown?: ConfCommand;
-	sorry?: { address: string; port?: number; inhibits: boolean; forwarding?: Forwarding };
-	readonly real: RealDraft[];
-}
-
-interface RealDraft extends ChecksDraft {
-	readonly address: string;
-	readonly port?: number;
-	readonly statement: Statement;
-	weight: number;
-	forwarding?: Forwarding;
-	inhibits?: boolean;
-	upper?: number;
-	lower?: number;
-	virtualHost?: string;
-	notifyUp?: ConfCommand;
-	notifyDown?: ConfCommand;
-}
+import type { RealDraft, ServerDraft } from "./server-draft.ts";
+import { portValue, timingTable } from "./timing-directives.ts";
+import { type Forwarding, schedulers, type VirtualServer } from "./virtual-servers.ts";
 
 const scheduler = value<ServerDraft>((draft, word, statement, context) => {
 	const known = schedulers.find((name) => name === word);
@@ -266,107 +226,4 @@ function split(body: readonly Statement[]): {
 } {
 	const isReal = (statement: Statement): boolean => statement.words[0] === "real_server";
 	return { real: body.filter(isReal), rest: body.filter((statement) => !isReal(statement)) };
-}
-
-function virtualServerOf(
-	draft: ServerDraft,
-	target: VirtualServerTarget,
-	statement: Statement,
-	context: BlockContext,
-): VirtualServer {
-	if (target.type === "mark" && draft.protocol)
-		warn(context, statement, "a mark has no protocol: it is passed over", "take protocol out");
-	if (target.type !== "mark" && draft.protocol === undefined)
-		warn(context, statement, "no protocol is said: UDP is taken", "write protocol TCP");
-	if (draft.scheduler === undefined)
-		warn(context, statement, "no scheduler is said: wlc is taken", "write lvs_sched wlc");
-	if (draft.forwarding === undefined)
-		warn(context, statement, "no forwarding is said: NAT is taken", "write lvs_method NAT");
-	const total = draft.real.reduce((sum, { weight }) => sum + weight, 0);
-	const quorum = Math.min(draft.quorum, total);
-	if (quorum < draft.quorum)
-		warn(
-			context,
-			statement,
-			`quorum ${draft.quorum} is more than all real servers have: ${quorum} is taken`,
-			"lower it",
-		);
-	const hysteresis = Math.min(draft.hysteresis, Math.max(0, quorum - 1));
-	if (hysteresis < draft.hysteresis)
-		warn(
-			context,
-			statement,
-			`hysteresis ${draft.hysteresis} is not below the quorum: ${hysteresis} is taken`,
-			"lower it",
-		);
-	if (target.type === "address" && target.port === undefined && !draft.persistence) {
-		warn(
-			context,
-			statement,
-			"without a port every port is balanced, which needs persistence: 360 s is taken",
-			"write a port",
-		);
-		draft.persistence = { timeoutSec: 360 };
-	}
-	const forwarding = draft.forwarding ?? { method: "NAT" };
-	const { persistence, virtualHost, family, quorumUp, quorumDown, sorry } = draft;
-	return {
-		target,
-		scheduler: draft.scheduler ?? "wlc",
-		schedulerFlags: draft.schedulerFlags,
-		onePacket: draft.onePacket,
-		forwarding,
-		protocol: draft.protocol ?? (target.type === "mark" ? "TCP" : "UDP"),
-		...withoutUndefined({ persistence, virtualHost, family, quorumUp, quorumDown }),
-		suspendsWithoutAddress: draft.suspends,
-		alpha: draft.timing.alpha ?? false,
-		omega: draft.omega,
-		quorum,
-		hysteresis,
-		...(sorry ? { sorryServer: { ...sorry, forwarding: sorry.forwarding ?? forwarding } } : {}),
-		realServers: draft.real.map((real) =>
-			withPortOf(target, realServerOf(real, draft, forwarding), real.statement, context),
-		),
-		line: statement.place.line,
-	};
-}
-
-/** Only NAT can change a port. */
-function withPortOf(
-	target: VirtualServerTarget,
-	server: RealServer,
-	statement: Statement,
-	context: BlockContext,
-): RealServer {
-	const port = target.type === "address" ? target.port : undefined;
-	if (server.forwarding.method === "NAT" || port === undefined || server.port === undefined || server.port === port)
-		return server;
-	warn(
-		context,
-		statement,
-		`${server.forwarding.method} cannot change the port ${port} into ${server.port}: ${port} is taken`,
-		"write lvs_method NAT, or the same port",
-	);
-	return { ...server, port };
-}
-
-function realServerOf(real: RealDraft, server: ServerDraft, fallback: Forwarding): RealServer {
-	const { address, port, weight, upper, lower, virtualHost, notifyUp, notifyDown, checks, statement } = real;
-	return {
-		address,
-		...withoutUndefined({
-			port,
-			upperThreshold: upper,
-			lowerThreshold: lower,
-			virtualHost: virtualHost ?? server.virtualHost,
-			notifyUp,
-			notifyDown,
-		}),
-		weight,
-		forwarding: real.forwarding ?? fallback,
-		inhibitsOnFailure: real.inhibits ?? server.inhibits,
-		alpha: real.timing.alpha ?? server.timing.alpha ?? false,
-		checks,
-		line: statement.place.line,
-	};
 }

@@ -38,9 +38,9 @@ function warnOfSmallWeight(member: Member, tracker: string, weight: number, repo
 	trap(
 		report,
 		member,
-		"track_script",
+		directiveOf(member, tracker),
 		`${tracker} with weight ${weight} moves the priority between ${up} and ${down}: the addresses move only to a node whose priority lies between the two`,
-		`give the other nodes ${down + 1} to ${up - 1 > down ? up - 1 : up}, or make the weight larger; keepmesh vip check THIS OTHER compares them`,
+		`give the other nodes ${[...new Set([down + 1, up - 1])].join(" to ")}, or make the weight larger; keepmesh vip check THIS OTHER compares them`,
 	);
 }
 
@@ -57,10 +57,16 @@ function warnOfGap(member: Member, others: readonly Member[], tracker: string, w
 	trap(
 		report,
 		member,
-		"track_script",
+		directiveOf(member, tracker),
 		`${tracker} with weight ${weight} can never move the addresses: failed, this node still has ${failed}, and ${next?.file.path ?? "the next"} has ${best}`,
 		`make the weight ${weight > 0 ? "" : "-"}${own - best + 1} at least, or 0, which releases the addresses at once`,
 	);
+}
+
+/** Where the thing is tracked. */
+function directiveOf({ file }: Member, name: string): string {
+	const type = file.config.trackers.find((tracker) => tracker.name === name)?.check.type ?? "script";
+	return `track_${type}`;
 }
 
 /** Positive weights count while all is good. */
@@ -89,7 +95,7 @@ function warnOfNobody(members: readonly Member[], report: Report): void {
 		trap(
 			report,
 			first,
-			"track_script",
+			directiveOf(first, shared.name),
 			`${shared.name} has weight 0 on every node: when it fails on all of them, nobody holds the addresses`,
 			"check what is the node's own, not what all share; a VirtualIP with whenAllFail: hold keeps them on the last owner",
 		);
