@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { cannotRun } from "../../src/node/namespace-rig.testing.ts";
 import { type ConfOptions, conf, instanceConf, vip4, vip6 } from "./vip-conf.ts";
 import { missing, type Program, slackMs, startMs, toleratedOverlapMs, VipLan, type VipNode } from "./vip-lan.ts";
@@ -182,11 +183,11 @@ function fileFault(weight: number, failed: number): Fault {
 }
 
 /** Of another network. */
-function interfaceFault(conf: ConfOptions, also?: string): Fault {
+function interfaceFault(conf: (node: VipNode) => ConfOptions, also?: string): Fault {
 	return {
 		conf: (node) => {
 			node.addInterface("other0");
-			return conf;
+			return conf(node);
 		},
 		fail: (_, node) => void node.host.exec("ip", "link", "set", "other0", "down"),
 		repair: (_, node) => void node.host.exec("ip", "link", "set", "other0", "up"),
@@ -199,22 +200,23 @@ const faults: Readonly<Record<string, Fault>> = {
 	"a script that fails lowers the priority below the other's": scriptFault(-100),
 	"a file releases": fileFault(0, 1),
 	"a file lowers the priority below the other's": fileFault(1, -80),
-	"an interface that goes down releases": interfaceFault({ more: ["track_interface {", "  other0", "}"] }),
-	"an interface that goes down lowers the priority": interfaceFault({
+	"an interface that goes down releases": interfaceFault(() => ({ more: ["track_interface {", "  other0", "}"] })),
+	"an interface that goes down lowers the priority": interfaceFault(() => ({
 		more: ["track_interface {", "  other0 weight -80", "}"],
-	}),
+	})),
 	"a group moves when the interface of one member goes down": interfaceFault(
-		{
+		({ number }) => ({
 			before: ["vrrp_sync_group both {", "  group {", "    web", "    db", "  }", "}"],
 			after: [
 				instanceConf({
 					name: "db",
+					priority: number === 2 ? 150 : 100,
 					virtualRouterId: 52,
 					addresses: ["10.77.0.110/24"],
 					more: ["track_interface {", "  other0", "}"],
 				}),
 			],
-		},
+		}),
 		"10.77.0.110",
 	),
 	"its cable is pulled": {
@@ -402,4 +404,88 @@ describe("beside keepalived", { skip: here ?? false, concurrency: 6 }, () => {
 				onlyOne(built);
 			});
 	}
+
+	it("among three, whoever is next takes over, at a stop and at a crash", async (context) => {
+		const lan = new VipLan();
+		context.after(() => lan.close());
+		const [a, b, c] = [lan.addNode("a"), lan.addNode("b"), lan.addNode("c")];
+		const downMs = 361;
+		a.start("keepmesh", conf({ priority: 150 }));
+		await lan.untilOwner(vip4, "a", downMs + startMs);
+		b.start("keepalived", conf({ priority: 120 }));
+		c.start("keepmesh", conf({ priority: 110 }));
+		await lan.staysOwner(vip4, "a", downMs + 400);
+		await a.stop();
+		await lan.untilOwner(vip4, "b", downMs + slackMs);
+		await lan.staysOwner(vip4, "b", downMs);
+		b.crash();
+		await lan.untilOwner(vip4, "c", downMs + slackMs);
+		a.start("keepmesh", conf({ priority: 150 }));
+		await lan.untilOwner(vip4, "a", downMs + slackMs);
+		const overlapMs = lan.longestOverlapMs(vip4);
+		assert.ok(overlapMs < toleratedOverlapMs, `${overlapMs} ms\n${lan.history(vip4)}`);
+	});
+
+	it("a killed Keepmesh leaves no address behind beside its successor", async (context) => {
+		const built = await begin(context, ["keepmesh", "keepalived"]);
+		const { lan, owner, address, downMs } = built;
+		owner.node.signal("SIGKILL");
+		await lan.untilOwner(address, "b", downMs + slackMs);
+		lan.clientSends(address);
+		await lan.untilClientSees(address, "b");
+		owner.start();
+		await lan.untilOwner(address, "a", downMs + slackMs);
+		await lan.untilClientSees(address, "a");
+	});
+
+	it("routers with another configuration are told apart, and counted by what is wrong with them", async (context) => {
+		const lan = new VipLan();
+		context.after(() => lan.close());
+		const password = authentication("PASS", "geheim");
+		const a = lan.addNode("a");
+		a.start("keepmesh", conf({ version: 2, priority: 150, more: password }));
+		await lan.untilOwner(vip4, "a", 3610 + startMs);
+		const wrong = {
+			auth_failure: { version: 2, more: authentication("PASS", "falsch") },
+			authtype_mismatch: { version: 2 },
+			vers_err: { version: 3, advert: "1" },
+			advert_interval_err: { version: 2, advert: "2", more: password },
+		} as const;
+		for (const [reason, options] of Object.entries(wrong)) lan.addNode(reason).start("keepalived", conf(options));
+		const sameId = { version: 2, more: password, addresses: ["10.77.0.120/24"], priority: 90 } as const;
+		lan.addNode("clash").start("keepalived", conf(sameId));
+		const otherId = { version: 2, addresses: ["10.77.0.121/24"], virtualRouterId: 52 } as const;
+		lan.addNode("other").start("keepalived", conf(otherId));
+		const addressOf = (name: string) => `10.77.0.${lan.nodes.find((node) => node.name === name)?.number}`;
+		const endMs = performance.now() + 8000 + slackMs;
+		for (;;) {
+			const { dropped, peers } = await a.instance();
+			const { strangers } = await a.status();
+			if (dropped.length >= 4 && peers.length > 0 && strangers.length > 0) break;
+			assert.ok(performance.now() < endMs, `${JSON.stringify(await a.status())}\n${lan.logs()}`);
+			await sleep(100);
+		}
+		const { state, dropped, peers } = await a.instance();
+		assert.equal(state, "MASTER");
+		assert.deepEqual(
+			dropped.map(({ address, reason }) => `${address} ${reason}`).sort(),
+			Object.keys(wrong)
+				.map((reason) => `${addressOf(reason)} ${reason}`)
+				.sort(),
+		);
+		assert.deepEqual(
+			peers.map(({ address, priority, otherAddresses }) => ({ address, priority, otherAddresses })),
+			[{ address: addressOf("clash"), priority: 90, otherAddresses: true }],
+		);
+		const { strangers } = await a.status();
+		assert.deepEqual(
+			strangers.flatMap(({ otherRouters }) => otherRouters),
+			[{ virtualRouterId: 52, source: addressOf("other") }],
+		);
+		const told = a.command("status", "-o", "json");
+		assert.deepEqual(
+			Object.keys(wrong).filter((reason) => !told.includes(reason)),
+			[],
+		);
+	});
 });

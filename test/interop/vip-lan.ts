@@ -331,6 +331,12 @@ export class VipNode {
 		}
 	}
 
+	/** `keepmesh vip` beside a running one. */
+	command(...words: readonly string[]): string {
+		const program = [join(root, ".keepmesh/node"), "--no-warnings", join(root, "bin/keepmesh.ts"), "vip"];
+		return this.host.exec(...program, ...words, "--state", this.stateDirectory);
+	}
+
 	/** Of a running Keepmesh. */
 	async status(): Promise<VipStatus> {
 		const socketPath = join(this.stateDirectory, "vip.sock");
