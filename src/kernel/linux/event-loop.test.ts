@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "./abi/socket.ts";
 import { BlockingLoop } from "./blocking-loop.ts";
 import { EventLoop } from "./event-loop.ts";
@@ -60,6 +62,24 @@ describe("the loop on Node's event loop", () => {
 		assert.deepEqual(errors.splice(0), [new Error("of a callback")]);
 	});
 
+	it("goes on watching when nobody keeps the way to cancel", async () => {
+		setFlagsFromString("--expose-gc");
+		const collectGarbage: () => void = runInNewContext("gc");
+		const fd = openEventfd();
+		const heard = new Promise<boolean>((resolve) => {
+			loop.watchReadable(fd, () => {
+				libc.read(fd, Buffer.alloc(8), 8);
+				resolve(true);
+			});
+			setTimeout(() => resolve(false), 1000).unref();
+		});
+		await at(1000);
+		collectGarbage();
+		await at(1000);
+		libc.write(fd, one, one.length);
+		assert.equal(await heard, true);
+	});
+
 	it("hears what waits in a socket before it believes a timer that is due as well", async () => {
 		const fd = openEventfd();
 		const order: string[] = [];
@@ -78,6 +98,23 @@ describe("the loop on Node's event loop", () => {
 		assert.deepEqual(order, ["heard", "timer"]);
 		cancel();
 		libc.close(fd);
+	});
+});
+
+describe("the closed loop on Node's event loop", () => {
+	it("runs nothing, and may be closed, cancelled and armed again", async () => {
+		const never = () => assert.fail("nothing runs any more");
+		const loop = new EventLoop(never);
+		const fd = openEventfd();
+		const cancel = loop.watchReadable(fd, never);
+		loop.at(loop.nowUs() + 1000, never);
+		libc.write(fd, one, one.length);
+		loop.close();
+		cancel();
+		loop.close();
+		loop.at(loop.nowUs() + 1000, never);
+		libc.close(fd);
+		await new Promise((resolve) => setTimeout(resolve, 5));
 	});
 });
 

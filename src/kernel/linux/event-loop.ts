@@ -13,11 +13,12 @@ const TFD_TIMER_ABSTIME = 1;
 
 export class EventLoop implements RealTimeLoop {
 	readonly #timers = new TimerQueue();
-	readonly #watched = new Set<() => void>();
+	/** Handles are kept here: one that is collected silently watches no longer. */
+	readonly #watched = new Map<() => void, { close(): void }>();
 	/** `struct itimerspec`: interval 0 (two i64), value 16 (two i64). */
 	readonly #setting = Buffer.alloc(32);
 	readonly #read = Buffer.alloc(8);
-	readonly #timer: number;
+	#timer: number;
 	readonly #handle: { close(): void };
 	readonly #onError: (error: unknown) => void;
 	#armedForUs: number | undefined;
@@ -40,7 +41,7 @@ export class EventLoop implements RealTimeLoop {
 			if (active) this.#guard(onReadable);
 		};
 		const handle = pollOnEventLoop(fd, read);
-		this.#watched.add(read);
+		this.#watched.set(read, handle);
 		return () => {
 			if (!active) return;
 			active = false;
@@ -55,24 +56,28 @@ export class EventLoop implements RealTimeLoop {
 		return cancel;
 	}
 
-	/** Callers cancel their own descriptors. */
+	/** Nothing runs any more; what is cancelled or armed later is passed over. */
 	close(): void {
+		if (this.#timer < 0) return;
+		for (const handle of this.#watched.values()) handle.close();
+		this.#watched.clear();
 		this.#handle.close();
 		libc.close(this.#timer);
+		this.#timer = -1;
 	}
 
 	#timerReadable(): void {
 		libc.read(this.#timer, this.#read, 8);
 		this.#armedForUs = undefined;
 		// Sockets may hold an advert whose absence a timer would report. None of them blocks.
-		for (const read of this.#watched) read();
+		for (const read of [...this.#watched.keys()]) read();
 		this.#timers.runDue(monotonicUs);
 		this.#arm();
 	}
 
 	#arm(): void {
 		const due = this.#timers.nextDueUs();
-		if (due === undefined || (this.#armedForUs !== undefined && this.#armedForUs <= due)) return;
+		if (this.#timer < 0 || due === undefined || (this.#armedForUs !== undefined && this.#armedForUs <= due)) return;
 		this.#armedForUs = due;
 		const nanoseconds = BigInt(Math.max(1, Math.ceil(due * 1000)));
 		this.#setting.writeBigInt64LE(nanoseconds / 1_000_000_000n, 16);

@@ -12,7 +12,7 @@ import { startTwoHosts, type TwoHosts } from "./two-hosts.testing.ts";
 const vip = { address: "10.77.0.100", prefixLength: 24 };
 const vip6 = { address: "fd00:77::100", prefixLength: 64 };
 const changed = { ok: true, changed: true };
-const noTcpdump = spawnSync("tcpdump", ["--version"]).status === 0 ? false : "tcpdump is not installed";
+const noTcpdump = spawnSync("sh", ["-c", "command -v tcpdump"]).status === 0 ? false : "tcpdump is not installed";
 const groups = { ipv4: "224.0.0.18", ipv6: "ff02::12" } as const;
 
 describe("frames between two hosts", { skip: cannotRun }, () => {
@@ -289,6 +289,32 @@ describe("frames between two hosts", { skip: cannotRun }, () => {
 		assert.deepEqual([setting("eth0", "arp_ignore"), setting("eth0", "arp_filter")], ["0", "0"]);
 		const taken = networkA.createVirtualMac("eth0", 51, "ipv4", { interface: "lo", sendFromBase: false });
 		assert.equal(!taken.ok && taken.because, "busy");
+	});
+
+	it("sends IPv6 from a virtual MAC by the link-local address of its base", async () => {
+		const { networkA, networkB, b, until } = hosts;
+		const name = "vrrp6.51";
+		const made = networkA.createVirtualMac("eth0", 51, "ipv6", { interface: name, sendFromBase: false });
+		assert.deepEqual(made, changed);
+		until(() => networkA.link(name)?.running === true, "the interface");
+		const heard: VrrpPacket[] = [];
+		const transport = { type: "multicast", group: groups.ipv6 } as const;
+		const receiver = open(networkB, { interface: "eth0", family: "ipv6", transport }, (packet) => heard.push(packet));
+		const sender = open(networkA, { interface: name, family: "ipv6", transport });
+		assert.deepEqual(sender.send(Uint8Array.of(0x31, 51), groups.ipv6), changed);
+		until(() => heard.length > 0, "the packet");
+		assert.equal(heard[0]?.source, "fe80::a");
+		assert.equal(networkA.link(name)?.mac, "00:00:5e:00:02:33");
+		networkA.addAddress(name, vip6);
+		b.exec("ip", "address", "add", "fd00:77::b/64", "dev", "eth0", "nodad");
+		const asking = networkB.openUdpSocket({ family: "ipv6", port: 0 }, () => {});
+		assert.ok(asking.ok);
+		const neighbour = () => b.exec("ip", "neighbour", "show", vip6.address);
+		until(() => {
+			asking.value.send(Uint8Array.of(1), vip6.address, 9);
+			return /00:00:5e:00:02:33/.test(neighbour());
+		}, "the answer to a neighbour solicitation");
+		for (const socket of [asking.value, receiver, sender]) socket.close();
 	});
 });
 

@@ -1,6 +1,5 @@
 // Numbers of <linux/if_packet.h>, <linux/if_ether.h> and <linux/filter.h>; the same on x86_64 and arm64.
 
-export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
 export const ETH_P_IPV6 = 0x86dd;
 
