@@ -28,6 +28,9 @@ export interface HostNetwork {
 	/** Other addresses of a range stay when its first one is removed. */
 	promoteSecondaries(interfaceName: string): Outcome;
 
+	/** Exactly these addresses take no packets, owned or not (`no_accept`); none: everything is taken again. Call it before. */
+	refusePackets(addresses: readonly string[]): Promise<Outcome>;
+
 	/** Tells the LAN where an address is: one gratuitous ARP or unsolicited neighbour advertisement. */
 	announce(interfaceName: string, address: string, options?: AnnounceOptions): Outcome;
 	/** Hears of another machine that uses one of the addresses. */

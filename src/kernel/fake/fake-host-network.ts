@@ -124,6 +124,11 @@ export class FakeHostNetwork implements HostNetwork {
 		return this.#host.links.has(interfaceName) ? changed : noSuchInterface(interfaceName);
 	}
 
+	refusePackets(addresses: readonly string[]): Promise<Outcome> {
+		this.#host.refused = addresses;
+		return Promise.resolve(changed);
+	}
+
 	announce(interfaceName: string, address: string, options: AnnounceOptions = {}): Outcome {
 		const failure = this.#failure("announce", interfaceName) ?? interfaceDown(this.#host, interfaceName);
 		if (failure) return failure;

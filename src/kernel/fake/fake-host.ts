@@ -40,6 +40,8 @@ export class FakeHost {
 	readonly addresses: HostAddress[] = [];
 	readonly routes: HostRoute[] = [];
 	readonly rules: string[] = [];
+	/** Addresses that take no packets. */
+	refused: readonly string[] = [];
 	readonly sockets = new Set<FakeSocket>();
 	readonly conflictWatches = new Set<FakeConflictWatch>();
 	readonly listeners = new Set<(event: NetworkEvent) => void>();

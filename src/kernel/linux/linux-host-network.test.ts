@@ -108,6 +108,38 @@ describe("the network of a Linux host", { skip: cannotRun }, () => {
 		assert.deepEqual([networkA.removeRule(rule), networkA.removeRule(rule)], [changed, unchanged]);
 	});
 
+	it("takes no packets to refused addresses, though it answers for them", async () => {
+		const { networkA, networkB, until, runForMs } = hosts;
+		const vip6 = { address: "fd00:77::100", prefixLength: 64 };
+		networkA.addAddress("eth0", vip);
+		networkA.addAddress("eth0", vip6);
+		networkB.addAddress("eth0", { address: "fd00:77::b", prefixLength: 64 });
+		for (const { address } of [vip, vip6]) {
+			let heard = 0;
+			const family = address === vip.address ? "ipv4" : "ipv6";
+			const server = networkA.openUdpSocket({ family, port: 15_113 }, () => heard++);
+			const client = networkB.openUdpSocket({ family, port: 0 }, () => {});
+			assert.ok(server.ok && client.ok);
+			const send = () => client.value.send(Uint8Array.of(1), address, 15_113);
+			assert.equal((await networkA.refusePackets([vip.address, vip6.address])).ok, true);
+			send();
+			runForMs(20);
+			send();
+			runForMs(20);
+			assert.equal(heard, 0);
+			assert.match(hosts.b.exec("ip", "neighbour", "show", address), /lladdr/);
+			assert.equal((await networkA.refusePackets([])).ok, true);
+			until(() => {
+				send();
+				return heard > 0;
+			}, "a packet that is taken again");
+			server.value.close();
+			client.value.close();
+		}
+		assert.doesNotMatch(hosts.a.exec("nft", "list", "tables"), /keepmesh_vip/);
+		networkB.cleanUp();
+	});
+
 	it("says why not, and what to do", () => {
 		const { networkA } = hosts;
 		const because = (outcome: { readonly ok: boolean; readonly because?: string; readonly message?: string }) => [

@@ -60,6 +60,7 @@ export function openLinuxHostNetwork(options: LinuxHostNetworkOptions = {}): Hos
 
 class LinuxHostNetwork implements HostNetwork {
 	readonly #loop: RealTimeLoop | undefined;
+	readonly #netns: string | undefined;
 	readonly #namespace: { readonly run: RunInside; close(): void };
 	readonly #netlink: NetlinkSocket;
 	readonly #links: LinkTable;
@@ -72,6 +73,7 @@ class LinuxHostNetwork implements HostNetwork {
 
 	constructor({ loop, tag = defaultTag, netns, stateFile }: LinuxHostNetworkOptions) {
 		this.#loop = loop;
+		this.#netns = netns;
 		this.#namespace = insideNamespace(netns);
 		const inside = this.#namespace.run;
 		this.#netlink = inside(() => new NetlinkSocket());
@@ -144,6 +146,12 @@ class LinuxHostNetwork implements HostNetwork {
 
 	promoteSecondaries(interfaceName: string): Outcome {
 		return this.#namespace.run(() => writeSetting("ipv4", interfaceName, "promote_secondaries", "1"));
+	}
+
+	async refusePackets(addresses: readonly string[]): Promise<Outcome> {
+		// Few need it, and what starts programs makes the process larger.
+		const { refusePackets } = await import("./refused-addresses.ts");
+		return refusePackets(addresses, this.#netns);
 	}
 
 	announce(interfaceName: string, address: string, options?: AnnounceOptions): Outcome {
