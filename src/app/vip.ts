@@ -13,6 +13,7 @@ import { listenOnSocket } from "../node/unix-server.ts";
 import { type Cancel, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Hashes } from "../vip/vrrp/advert-codec.ts";
+import { ConfigReloader } from "./vip/config-reloader.ts";
 import { followConfig } from "./vip/follow-config.ts";
 import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
 import {
@@ -97,29 +98,26 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 	await notifier.open();
 	runtime.start();
 	await trackers.configure(options.loaded.config);
-	let configProblem: string | undefined;
-	let errors = errorsOf(options.loaded);
-
-	const reload = async (): Promise<Answer> => {
-		const loaded = await loadVipConfig(source, node);
-		const fresh = errorsOf(loaded).filter((error) => !errors.includes(error));
-		if (!loaded.ok || fresh.length > 0) {
-			configProblem = fresh.join("; ") || errorsOf(loaded).join("; ");
-			log.error({ because: configProblem }, "the changed configuration is refused; the one before stays in force");
-			return { ok: false, because: configProblem };
-		}
-		errors = errorsOf(loaded);
-		configProblem = undefined;
-		await notifier.reconfigure(loaded.config.global);
-		runtime.reconfigure(loaded.config);
-		await trackers.configure(loaded.config);
-		log.info({ instances: loaded.config.instances.length }, "configuration read again");
-		return { ok: true, message: `${loaded.config.instances.length} virtual routers` };
+	const reloader = new ConfigReloader(options.loaded, {
+		load: () => loadVipConfig(source, node),
+		apply: async (config) => {
+			await notifier.reconfigure(config.global);
+			runtime.reconfigure(config);
+			await trackers.configure(config);
+		},
+		log,
+	});
+	let cancelTrim: Cancel = () => undefined;
+	/** What the start, a reload or an answer needed is given back a moment later. */
+	const trimSoon = (): void => {
+		cancelTrim();
+		cancelTrim = realClock.after(trimAfterMs, releaseCodePages);
 	};
-
+	trimSoon();
+	const reload = (): Promise<Answer> => reloader.reload().finally(trimSoon);
 	const api = {
-		status: () => vipStatus(runtime, node, loop.nowUs(), configProblem),
-		metrics: () => renderVipMetrics(vipStatus(runtime, node, loop.nowUs(), configProblem)),
+		status: () => vipStatus(runtime, node, loop.nowUs(), reloader.problem),
+		metrics: () => renderVipMetrics(vipStatus(runtime, node, loop.nowUs(), reloader.problem)),
 		explain: (name: string | undefined) => {
 			const all = runtime.health.explain({ self: node });
 			const chosen = all.filter(({ instance }) => name === undefined || instance === name);
@@ -128,13 +126,6 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		move: (name: string, to: string | undefined) => new Promise<Answer>((resolve) => runtime.move(name, to, resolve)),
 		reload,
 	};
-	let cancelTrim: Cancel = () => undefined;
-	/** What the start or an answer needed is given back a moment later. */
-	const trimSoon = (): void => {
-		cancelTrim();
-		cancelTrim = realClock.after(trimAfterMs, releaseCodePages);
-	};
-	trimSoon();
 	const servers: Server[] = [createVipApiServer(api, { onAnswered: trimSoon })];
 	await listenOnSocket(servers[0] as Server, join(state, vipSocketName), { mode: 0o600 });
 	if (options.metricsListen) {
@@ -161,14 +152,4 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 			watchdog?.dismiss();
 		},
 	};
-}
-
-/** Each as one line; places are left out, so that a line above does not make an old error new. */
-function errorsOf({ problems }: LoadedConfig): readonly string[] {
-	return problems
-		.filter(({ severity }) => severity === "error")
-		.map(
-			({ origin, resource, path, message }) =>
-				`${origin.file}: ${[resource, path, message].filter(Boolean).join(": ")}`,
-		);
 }

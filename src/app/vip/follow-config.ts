@@ -2,7 +2,7 @@
 // read once. Signals do the same at once.
 
 import { type FSWatcher, watch } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { Clock } from "../../runtime/clock.ts";
 import type { VipSource } from "./load-vip-config.ts";
 
@@ -16,19 +16,22 @@ export function followConfig(source: VipSource, clock: Clock, onChange: () => vo
 		cancel();
 		cancel = clock.after(settleMs, onChange);
 	};
-	const watchers: FSWatcher[] = [];
 	const directory = resolve(source.directory);
-	for (const [path, recursive] of [
-		[directory, true],
-		[dirname(directory), false],
-	] as const)
+	const watchers: FSWatcher[] = [];
+	const follow = (path: string, recursive: boolean, concerns: (name: string | null) => boolean): void => {
 		try {
-			const watcher = watch(path, { recursive, persistent: false }, changed);
+			const watcher = watch(path, { recursive, persistent: false }, (_event, name) => {
+				if (concerns(name)) changed();
+			});
 			watcher.on("error", () => undefined);
 			watchers.push(watcher);
 		} catch {
 			// What cannot be watched is read on SIGHUP.
 		}
+	};
+	follow(directory, true, () => true);
+	// The directory itself may be replaced.
+	follow(dirname(directory), false, (name) => name === basename(directory));
 	return {
 		close: () => {
 			cancel();

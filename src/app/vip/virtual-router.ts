@@ -123,7 +123,7 @@ export class VirtualRouter {
 		}
 		this.socketFault = undefined;
 		this.#port = opened.value;
-		this.#codec = new AdvertCodec(config, opened.value.source, this.#deps.hashes);
+		this.#codec = new AdvertCodec(config, opened.value.source, this.#deps.hashes, this.#codec);
 		this.#watchConflicts();
 	}
 
@@ -163,7 +163,7 @@ export class VirtualRouter {
 			this.#port = undefined;
 			old?.close();
 			this.openSocket();
-		} else if (this.#port) this.#codec = new AdvertCodec(config, this.#port.source, this.#deps.hashes);
+		} else if (this.#port) this.#codec = new AdvertCodec(config, this.#port.source, this.#deps.hashes, this.#codec);
 		const added = this.#addresses.change(config, (failure) => this.#note(`a changed address: ${failure.message}`));
 		if (this.#port) this.#watchConflicts();
 		if (added.length > 0 && this.#state.role === "MASTER")
