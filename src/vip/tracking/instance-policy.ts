@@ -104,7 +104,8 @@ function allowedPriority(
 	if (wanted === ownerPriority || config.health.holdDownMs === 0 || nowUs >= untilUs) return { priority: wanted };
 	const seconds = `${((untilUs - nowUs) / 1e6).toFixed(1)} s`;
 	if (instance.role === "MASTER") {
-		if (wanted >= instance.priority) return { priority: wanted };
+		// Right after the start nothing is known to have moved: only a node that comes back is kept from taking over.
+		if (wanted >= instance.priority || instance.moves.moves === 0) return { priority: wanted };
 		if (instance.hearsHeartbeats && bestStandby(instance) <= wanted) return { priority: wanted };
 		wakes.push(untilUs);
 		const because = `health says ${wanted}; stays ${instance.priority} for ${seconds}, as the address moved lately`;
@@ -112,11 +113,12 @@ function allowedPriority(
 	}
 	const owner = livingOwner(config, instance, nowUs);
 	// To take over from a dead node that holds is no move of free will.
-	if (!owner || wanted <= owner.priority || owner.priority <= heldPriority) return { priority: wanted };
+	const cap = instance.moves.moves === 0 ? instance.ownerPeak : (owner?.priority ?? 0);
+	if (!owner || wanted <= cap || owner.priority <= heldPriority) return { priority: wanted };
 	wakes.push(untilUs, silentAtUs(config, owner));
-	const { priority } = owner;
-	const because = `health says ${wanted}; not above the owner's ${priority} for ${seconds}, as the address moved lately`;
-	return { priority, untilUs, because };
+	const why = instance.moves.moves === 0 ? "this node came lately" : "the address moved lately";
+	const because = `health says ${wanted}; not above the owner's ${cap} for ${seconds}, as ${why}`;
+	return { priority: cap, untilUs, because };
 }
 
 function reasonOf(

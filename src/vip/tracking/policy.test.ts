@@ -145,8 +145,22 @@ describe("the hold-down between moves of free will", () => {
 		assert.deepEqual(rig.result("backends", false), ["web 90"]);
 	});
 
-	it("keeps the owner's priority until the window ends, unless nobody is better", () => {
+	it("does not keep nodes that were there all the time from moving it soon after the start", () => {
 		const rig = owner(tenSeconds);
+		heartbeat(rig, "BACKUP", 100);
+		assert.deepEqual(rig.result("backends", false), ["web 90"]);
+		const backup = node(tenSeconds);
+		becomes(backup, "BACKUP");
+		heartbeat(backup, "MASTER", 160);
+		assert.deepEqual(heartbeat(backup, "MASTER", 90), []);
+		assert.equal(backup.instance().priority, 150);
+	});
+
+	it("keeps the owner's priority until the window ends, unless nobody is better", () => {
+		const rig = node(tenSeconds);
+		becomes(rig, "BACKUP");
+		advert(rig, 100);
+		becomes(rig, "MASTER");
 		heartbeat(rig, "BACKUP", 80);
 		rig.advance(1000);
 		assert.deepEqual(rig.result("backends", false), ["web 90"]);

@@ -92,6 +92,7 @@ function startInstance(
 		lastOwner,
 		dead: { phase: "no" },
 		owner: undefined,
+		ownerPeak: 0,
 		resigned: undefined,
 		ownerHeardUs: nowUs,
 		standbys: new Map(),
@@ -227,6 +228,7 @@ function ownerHeard(
 	return {
 		...instance,
 		owner: { peer, priority, heardUs: nowUs, intervalUs },
+		ownerPeak: owner?.peer === peer ? Math.max(instance.ownerPeak, priority) : priority,
 		ownerHeardUs: nowUs,
 		lastOwner: instance.role === "MASTER" && instance.lastOwner,
 		moves: moved ? countMove(config.health, instance.moves, nowUs) : instance.moves,

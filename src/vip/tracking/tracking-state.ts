@@ -26,6 +26,8 @@ export interface InstanceTracking {
 	readonly dead: DeadPhase;
 	/** The other node that owns it. */
 	readonly owner: HeardOwner | undefined;
+	/** The highest priority that this owner has shown: as long as no move was seen, the cap of a node that came lately. */
+	readonly ownerPeak: number;
 	/** Who let go last, and when: it may have done so of free will. */
 	readonly resigned: { readonly peer: string; readonly atUs: number } | undefined;
 	/** The last time any other node was heard to own it; before that, the start. */
