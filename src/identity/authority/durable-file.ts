@@ -1,7 +1,7 @@
 // Files that are whole or absent, also after a power cut, in a directory that several processes write to.
 
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** Makes the file, unless there is one already: then false. Of several that try at once exactly one gets true. */
@@ -21,7 +21,13 @@ export function createFile(path: string, content: string): boolean {
 
 /** Makes the file or takes the place of the one that is there. */
 export function replaceFile(path: string, content: string): void {
-	renameSync(writeAside(path, content), path);
+	const temporary = writeAside(path, content);
+	try {
+		renameSync(temporary, path);
+	} catch (error) {
+		rmSync(temporary, { force: true });
+		throw error;
+	}
 	syncDirectory(dirname(path));
 }
 
@@ -30,14 +36,18 @@ export function makePrivateDirectory(path: string): void {
 	mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
-/** Names that begin with a dot are nobody's content: a writer may have died. */
+/** Names that begin with a dot are nobody's content: a writer may have died. One that fails leaves nothing. */
 function writeAside(path: string, content: string): string {
 	makePrivateDirectory(dirname(path));
 	const temporary = `${dirname(path)}/.${randomBytes(8).toString("hex")}.tmp`;
 	const file = openSync(temporary, "wx", 0o600);
 	try {
-		writeSync(file, content);
+		// All of it or an error: a single write may take a part when the disk is nearly full.
+		writeFileSync(file, content);
 		fsyncSync(file);
+	} catch (error) {
+		rmSync(temporary, { force: true });
+		throw error;
 	} finally {
 		closeSync(file);
 	}

@@ -11,7 +11,7 @@ import {
 	readFileSync,
 	renameSync,
 	rmSync,
-	writeSync,
+	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../../runtime/log.ts";
@@ -153,7 +153,8 @@ export class IdentityStore {
 		const temporary = `${path}.${process.pid}.tmp`;
 		const file = openSync(temporary, "w", 0o600);
 		try {
-			writeSync(file, text);
+			// All of it or an error: a single write may take a part when the disk is nearly full.
+			writeFileSync(file, text);
 			if (lasting) fsyncSync(file);
 		} finally {
 			closeSync(file);
