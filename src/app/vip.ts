@@ -77,6 +77,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 	const notify = (notification: Notification | undefined): void => {
 		if (notification) notifier.tell(notification);
 	};
+	let watchdog: Watchdog | undefined;
 	const runtime = new VipRuntime(options.loaded.config, {
 		network,
 		loop,
@@ -84,7 +85,10 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		hashes,
 		log,
 		node,
-		onMove: (move) => notify(notificationOfMove(move)),
+		onMove: (move) => {
+			watchdog?.holdSoon();
+			notify(notificationOfMove(move));
+		},
 		onPriority: (config, priority, role) => notify(notificationOfPriority(config, priority, role)),
 		onLowerPriorityHeard: (config, priority) => notify(notificationOfLowerPriority(config, priority)),
 	});
@@ -94,7 +98,8 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		network,
 		onResult: (tracker, result) => runtime.trackerResult(tracker, result),
 	});
-	let watchdog: Watchdog | undefined;
+	// Before an address can be there.
+	watchdog = options.watchdog === false ? undefined : await startWatchdog(state, () => runtime.addedAddresses);
 	await notifier.open();
 	runtime.start();
 	await trackers.configure(options.loaded.config);
@@ -103,6 +108,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		apply: async (config) => {
 			await notifier.reconfigure(config.global);
 			runtime.reconfigure(config);
+			watchdog?.holdSoon();
 			await trackers.configure(config);
 		},
 		log,
@@ -135,7 +141,6 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		server.listen(port, host);
 		servers.push(server);
 	}
-	if (options.watchdog !== false) watchdog = await startWatchdog(state);
 	const follower = followConfig(source, realClock, () => void reload());
 	return {
 		runtime,

@@ -22,10 +22,17 @@ export class AddressKeeper {
 	readonly #network: HostNetwork;
 	#config: InstanceConfig;
 	#held = false;
+	/** By `placeOf`. */
+	readonly #added = new Map<string, KeptAddress>();
 
 	constructor(network: HostNetwork, config: InstanceConfig) {
 		this.#network = network;
 		this.#config = config;
+	}
+
+	/** On this machine because of this process: what would be left if it were killed. */
+	get added(): readonly KeptAddress[] {
+		return [...this.#added.values()];
 	}
 
 	/** Put on, and not taken off since. */
@@ -40,7 +47,7 @@ export class AddressKeeper {
 		let result: Outcome = { ok: true, changed: false };
 		for (const address of addressesOf(config)) {
 			if (config.promoteSecondaries) this.#network.promoteSecondaries(address.interface);
-			const outcome = this.#network.addAddress(address.interface, address);
+			const outcome = this.#addOne(address);
 			if (!outcome.ok && result.ok) result = outcome;
 			else if (outcome.ok && outcome.changed && result.ok) result = outcome;
 		}
@@ -57,7 +64,7 @@ export class AddressKeeper {
 		for (const route of config.routes) warnOf(this.#network.removeRoute(route, config.interface), onWarning);
 		let result: Outcome = { ok: true, changed: false };
 		for (const address of [...addressesOf(config)].reverse()) {
-			const outcome = this.#network.removeAddress(address.interface, address);
+			const outcome = this.#removeOne(address);
 			// Without its interface an address is gone as well.
 			if (!outcome.ok && outcome.because !== "noSuchInterface" && result.ok) result = outcome;
 			else if (outcome.ok && outcome.changed && result.ok) result = outcome;
@@ -71,7 +78,7 @@ export class AddressKeeper {
 		this.#config = config;
 		if (!this.#held) return [];
 		const added = missingFrom(addressesOf(config), addressesOf(before));
-		for (const address of added) warnOf(this.#network.addAddress(address.interface, address), onWarning);
+		for (const address of added) warnOf(this.#addOne(address), onWarning);
 		for (const route of missingFrom(config.routes, before.routes))
 			warnOf(this.#network.addRoute(route, config.interface), onWarning);
 		for (const rule of missingFrom(config.rules ?? [], before.rules ?? []))
@@ -82,8 +89,20 @@ export class AddressKeeper {
 			warnOf(this.#network.removeRoute(route, before.interface), onWarning);
 		const staying = new Set(addressesOf(config).map(placeOf));
 		for (const address of addressesOf(before))
-			if (!staying.has(placeOf(address))) warnOf(this.#network.removeAddress(address.interface, address), onWarning);
+			if (!staying.has(placeOf(address))) warnOf(this.#removeOne(address), onWarning);
 		return added;
+	}
+
+	#addOne(address: KeptAddress): Outcome {
+		const outcome = this.#network.addAddress(address.interface, address);
+		if (outcome.ok && outcome.changed) this.#added.set(placeOf(address), address);
+		return outcome;
+	}
+
+	#removeOne(address: KeptAddress): Outcome {
+		const outcome = this.#network.removeAddress(address.interface, address);
+		if (outcome.ok) this.#added.delete(placeOf(address));
+		return outcome;
 	}
 }
 

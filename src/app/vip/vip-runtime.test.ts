@@ -267,6 +267,33 @@ describe("a changed configuration", () => {
 		assert.equal(a.role("renamed"), "MASTER");
 	});
 
+	it("is believed by the others after it, where they demand that sequences grow", () => {
+		for (const authentication of [
+			{ type: "ah", key: "secret" },
+			{ type: "hmac", key: "0123456789abcdef0123456789abcdef" },
+		] as const) {
+			const version = authentication.type === "ah" ? 2 : 3;
+			const { nodes, a, b } = pair({ version, advertIntervalMs: 1000, authentication });
+			const more = [
+				{ address: "10.77.0.100", prefixLength: 24 },
+				{ address: "10.77.0.101", prefixLength: 24 },
+			];
+			for (const [node, priority] of [
+				[a, 150],
+				[b, 100],
+			] as const)
+				node.reload(
+					vipConfig({
+						instances: [
+							instanceForTest({ version, advertIntervalMs: 1000, authentication, priority, addresses: more }),
+						],
+					}),
+				);
+			assert.deepEqual(nodes.watch(8000), { noOwnerMs: 0, twoOwnersMs: 0, longestGapMs: 0 });
+			assert.deepEqual(b.runtime?.routers.get("web")?.others.dropped, []);
+		}
+	});
+
 	it("hands over an instance that is gone from the file, and forgets it", () => {
 		const { nodes, a } = pair();
 		a.reload(vipConfig({ instances: [] }));

@@ -12,7 +12,7 @@ import type { Hashes } from "../../vip/vrrp/advert-codec.ts";
 import { entryKey } from "../../vip/vrrp/heartbeat-machine.ts";
 import { nodeHash } from "../../vip/vrrp/heartbeat-message.ts";
 import type { InstanceEvent, Transition } from "../../vip/vrrp/instance-state.ts";
-import { addressesOf } from "./address-keeper.ts";
+import { addressesOf, type KeptAddress } from "./address-keeper.ts";
 import { ConflictWatches } from "./conflict-watches.ts";
 import { HealthBoard } from "./health-board.ts";
 import { heartbeatLinkKey } from "./heartbeat-link.ts";
@@ -123,6 +123,11 @@ export class VipRuntime implements VirtualRouterListener {
 		this.heartbeats.configure(this.#config.instances);
 		this.health.deliver({ type: "started", nowUs: loop.nowUs(), owned });
 		for (const router of this.#routers.values()) this.#begin(router);
+	}
+
+	/** What would be left if this process were killed now. */
+	get addedAddresses(): readonly KeptAddress[] {
+		return [...this.#routers.values(), ...this.#leaving].flatMap((router) => router.addedAddresses);
 	}
 
 	trackerResult(tracker: string, result: TrackerResult): void {

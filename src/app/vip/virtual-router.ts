@@ -15,7 +15,7 @@ import type {
 	TimerName,
 	Transition,
 } from "../../vip/vrrp/instance-state.ts";
-import { AddressKeeper, addressesOf } from "./address-keeper.ts";
+import { AddressKeeper, addressesOf, type KeptAddress } from "./address-keeper.ts";
 import { Announcer } from "./announcer.ts";
 import type { ConflictWatches } from "./conflict-watches.ts";
 import { HeardRouters } from "./heard-routers.ts";
@@ -99,6 +99,11 @@ export class VirtualRouter {
 
 	get holdsAddresses(): boolean {
 		return this.#addresses.held;
+	}
+
+	/** What would be left if this process were killed now. */
+	get addedAddresses(): readonly KeptAddress[] {
+		return this.#addresses.added;
 	}
 
 	/** Opens what it needs, or says in `socketFault` why not. May be called again when the network changed. */
