@@ -8,8 +8,20 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { apiServerLiveCheck, envoyReadyCheck } from "../well-known-checks.ts";
+import type { TrackerCheck } from "../../vip/vip-config.ts";
 import { isBad, isGood, observe } from "./probe.testing.ts";
+
+type HttpCheck = Extract<TrackerCheck, { type: "http" }>;
+
+/** An API server's, with the file of its authorities or without looking at certificates. */
+const apiServerLiveCheck = (caFile: string | undefined, port: number): HttpCheck => ({
+	type: "http",
+	url: `https://127.0.0.1:${port}/livez`,
+	insecure: caFile === undefined,
+	...(caFile === undefined ? {} : { caFile }),
+	intervalMs: 1000,
+	timeoutMs: 1000,
+});
 
 const envoyBinary = join(import.meta.dirname, "../../../.keepmesh/envoy");
 const canSign = spawnSync("openssl", ["version"]).status === 0;
@@ -84,7 +96,8 @@ describe("the readiness of a real Envoy", { skip: existsSync(envoyBinary) ? fals
 
 	it("is seen to end at once, to hang within the timeout, and to come back", async (t) => {
 		const port = await start();
-		const check = { ...envoyReadyCheck(), url: `http://127.0.0.1:${port}/ready` };
+		const url = `http://127.0.0.1:${port}/ready`;
+		const check: HttpCheck = { type: "http", url, insecure: false, intervalMs: 100, timeoutMs: 500 };
 		const probe = observe({ ...check, intervalMs: 60_000 });
 		assert.equal((await probe.next()).because, "HTTP 200");
 		await new Promise((done) => setTimeout(done, 250));
