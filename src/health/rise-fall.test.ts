@@ -37,10 +37,10 @@ const table: readonly (readonly [name: string, config: RiseFallConfig, results: 
 	["init_fail starts down and needs `rise` successes", keepalived({ rise: 2, startsFailed: true }), "++", "DDU"],
 	["init_fail stays down with a failure", keepalived({ rise: 2, startsFailed: true }), "+-++", "DDDDU"],
 	[
-		"without firstResultDecides rise and fall count from the start",
+		"without firstResultDecides one success is enough at the start, and rise counts after a failure",
 		keepalived({ rise: 2, fall: 2, firstResultDecides: false }),
-		"-+-+-+-++--",
-		"uuuuuuuuuUUD",
+		"-+--+-++",
+		"uuUUDDDDU",
 	],
 	[
 		"without firstResultDecides failures in a row make it down",

@@ -7,7 +7,7 @@ export interface RiseFallConfig {
 	readonly fall: number;
 	/** Down until `rise` results were good (`init_fail`). */
 	readonly startsFailed: boolean;
-	/** keepalived's way: the first result is believed at once, whatever rise and fall say. */
+	/** keepalived's way: a first result that is bad is believed at once. Otherwise it takes `fall` of them. */
 	readonly firstResultDecides: boolean;
 }
 
@@ -16,7 +16,7 @@ export interface RiseFallState {
 	readonly status: "unknown" | "up" | "down";
 	/** keepalived's counter; without meaning while unknown. */
 	readonly result: number;
-	/** While unknown: good results in a row as a positive number, bad ones as a negative one. */
+	/** While unknown: so many were bad. */
 	readonly run: number;
 }
 
@@ -29,10 +29,11 @@ export function startRiseFall(config: RiseFallConfig): RiseFallState {
 export function countResult(config: RiseFallConfig, state: RiseFallState, ok: boolean): RiseFallState {
 	const full = config.rise + config.fall - 1;
 	if (state.status === "unknown") {
-		const run = ok ? Math.max(0, state.run) + 1 : Math.min(0, state.run) - 1;
-		const decided = config.firstResultDecides || (ok ? run >= config.rise : -run >= config.fall);
-		if (!decided) return { ...state, run };
-		return ok ? { status: "up", result: full, run: 0 } : { status: "down", result: 0, run: 0 };
+		// Nothing has failed yet that `rise` would have to make good for: whoever waits for the first result may go on.
+		if (ok) return { status: "up", result: full, run: 0 };
+		const run = state.run + 1;
+		if (!config.firstResultDecides && run < config.fall) return { ...state, run };
+		return { status: "down", result: 0, run: 0 };
 	}
 	const result = ok
 		? state.result < config.rise - 1
