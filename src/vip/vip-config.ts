@@ -224,7 +224,7 @@ export interface TrackerConfig {
 	readonly fall: number;
 	/** Starts as failed (`init_fail`). */
 	readonly startsFailed: boolean;
-	/** keepalived's: one result decides at the start, whatever rise and fall say. */
+	/** keepalived's: one bad result decides at the start, whatever fall says. A good one always does. */
 	readonly firstResultDecides: boolean;
 	/** `dead`: releases at once, whatever the weight. `degraded`: lowers the priority. Absent: as the weight says. */
 	readonly failureClass?: "dead" | "degraded";
