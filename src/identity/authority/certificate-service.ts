@@ -67,7 +67,9 @@ export class CertificateService {
 		this.#deps = deps;
 		this.#metrics = certificateMetrics(deps.metrics);
 		this.tokens = new JoinTokens(deps.authority.directory);
-		this.registrations = new NodeRegistrations(deps.authority.directory);
+		this.registrations = new NodeRegistrations(deps.authority.directory, (because) =>
+			deps.log.error({ because }, "a node's registration cannot be read; what was known of it stays"),
+		);
 		this.#countEnds();
 		deps.authority.onChange(() => this.#countEnds());
 	}

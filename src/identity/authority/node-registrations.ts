@@ -1,7 +1,7 @@
 // The nodes that have joined, as files registrations/NODE.json in the authority's directory: a node whose file is gone can
-// neither renew its certificate nor speak for anybody, at any replica.
+// neither renew its certificate nor speak for anybody, at any replica. What cannot be read leaves what was known.
 
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parsePartId, type SpiffeId } from "../spiffe-id.ts";
 import { replaceFile } from "./durable-file.ts";
@@ -17,10 +17,14 @@ export interface NodeRegistration {
 
 export class NodeRegistrations {
 	readonly #directory: string;
+	readonly #onProblem: (because: string) => void;
+	readonly #known = new Map<string, NodeRegistration>();
+	readonly #problems = new Map<string, string>();
 
-	/** `caDirectory`: the authority's. */
-	constructor(caDirectory: string) {
+	/** `caDirectory`: the authority's. `onProblem`: a file cannot be read; once, until it can. */
+	constructor(caDirectory: string, onProblem: (because: string) => void = () => {}) {
 		this.#directory = join(caDirectory, "registrations");
+		this.#onProblem = onProblem;
 	}
 
 	/** Takes the place of what an earlier token said of the node. */
@@ -31,12 +35,19 @@ export class NodeRegistrations {
 
 	of(node: string): NodeRegistration | undefined {
 		// The name becomes a path.
-		if (!parsePartId(`spiffe://t/keepmesh/node/${node}`)) return undefined;
+		if (!isNodeName(node)) return undefined;
 		try {
-			return JSON.parse(readFileSync(this.#path(node), "utf8")) as NodeRegistration;
+			const registration = registrationIn(readFileSync(this.#path(node), "utf8"), node);
+			this.#known.set(node, registration);
+			this.#problems.delete(node);
+			return registration;
 		} catch (error) {
-			if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-			throw error;
+			// A directory that is gone, as when a disk is not mounted, shuts nobody out.
+			const isRemoved = (error as NodeJS.ErrnoException).code === "ENOENT" && existsSync(this.#directory);
+			if (isRemoved) this.#known.delete(node);
+			const known = this.#known.get(node);
+			if (!isRemoved && (known || existsSync(this.#path(node)))) this.#report(node, error);
+			return known;
 		}
 	}
 
@@ -60,12 +71,29 @@ export class NodeRegistrations {
 
 	/** False: no such node has joined. */
 	remove(node: string): boolean {
-		const known = this.of(node) !== undefined;
-		if (known) rmSync(this.#path(node));
+		// One that cannot be read is one all the same.
+		const known = this.of(node) !== undefined || (isNodeName(node) && existsSync(this.#path(node)));
+		if (known) rmSync(this.#path(node), { force: true });
+		this.#known.delete(node);
 		return known;
+	}
+
+	#report(node: string, error: unknown): void {
+		const because = error instanceof Error ? error.message : String(error);
+		if (this.#problems.get(node) === because) return;
+		this.#problems.set(node, because);
+		this.#onProblem(`${this.#path(node)}: ${because}`);
 	}
 
 	#path(node: string): string {
 		return join(this.#directory, `${node}.json`);
 	}
+}
+
+const isNodeName = (text: string): boolean => parsePartId(`spiffe://t/keepmesh/node/${text}`) !== undefined;
+
+function registrationIn(text: string, node: string): NodeRegistration {
+	const content = JSON.parse(text) as Partial<NodeRegistration> | null;
+	if (content?.node !== node || !Array.isArray(content.allow)) throw new Error(`it is no registration of node ${node}`);
+	return content as NodeRegistration;
 }
