@@ -132,10 +132,23 @@ describe("a process with virtual IPs", () => {
 		const stranger = nodes.lan.addHost({ name: "stranger", address: "10.77.0.100" });
 		const a = nodes.add("a");
 		a.start();
-		nodes.clock.advance(100);
+		nodes.clock.advance(500);
 		const line = a.logged.find(({ message }) => message === "an address is in use, and no master is heard");
 		assert.deepEqual(line?.facts, { instance: "web", address: "10.77.0.100", mac: stranger.mac });
 		assert.equal(a.runtime?.routers.get("web")?.counts.get("address_conflict"), 1);
+	});
+
+	it("takes no owner that it will hear of for a foreign holder", () => {
+		const nodes = new VirtualNodes();
+		const [a, b] = [nodes.add("a", { priority: 150 }), nodes.add("b")];
+		a.start();
+		nodes.clock.advance(1000);
+		b.start();
+		nodes.clock.advance(1000);
+		a.powerOff();
+		nodes.clock.advance(1000);
+		assert.equal(b.role(), "MASTER");
+		assert.equal(b.runtime?.routers.get("web")?.counts.get("address_conflict"), undefined);
 	});
 
 	it("names another router that uses its VRID for other addresses", () => {

@@ -61,6 +61,8 @@ export class VirtualRouter {
 	#state: InstanceState;
 	#codec: AdvertCodec | undefined;
 	#port: VrrpPort | undefined;
+	/** Answered for an address before any master was heard. */
+	#holder: AddressConflict | undefined;
 	#movedUs = Number.NEGATIVE_INFINITY;
 	readonly #deps: VirtualRouterDeps;
 	readonly #addresses: AddressKeeper;
@@ -299,16 +301,19 @@ export class VirtualRouter {
 			const { role, handOver, heard } = this.#state;
 			if (handOver || nowUs - this.#movedUs < settlingUs) return;
 			if (role === "MASTER") this.deliver({ type: "addressConflict", nowUs, ...conflict });
-			else if (role === "BACKUP" && !heard) {
-				this.#count("address_conflict");
-				this.#note("an address is in use, and no master is heard", conflict);
-			}
+			// Perhaps the master's, whose next advert is still to come.
+			else if (role === "BACKUP" && !heard) this.#holder = conflict;
 		};
 		const addresses = addressesOf(this.#config).map(({ address }) => address);
 		this.#deps.conflicts.set(this.#config.interface, this, { addresses, onConflict });
 	}
 
 	#report(transition: Transition): void {
+		if (transition.to === "MASTER" && this.#holder && !this.#state.heard) {
+			this.#count("address_conflict");
+			this.#note("an address is in use, and no master is heard", this.#holder);
+		}
+		this.#holder = undefined;
 		if (transition.from === "MASTER" || transition.to === "MASTER") this.#movedUs = this.#deps.loop.nowUs();
 		this.transitions.push({ ...transition, atWallMs: this.#deps.wallMs() });
 		if (this.transitions.length > keptTransitions) this.transitions.shift();
