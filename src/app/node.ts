@@ -25,6 +25,7 @@ import { summarizeDeltaResponse } from "../xds/relay-message.ts";
 import { type EncodedResource, typeUrls } from "../xds/resource.ts";
 import { startXdsRelay, type XdsRelay } from "../xds/wire/xds-relay.ts";
 import { type IdentityStatus, NodeCertificates, type NodeSecurity } from "./node-certificates.ts";
+import type { VipSource } from "./vip/load-vip-config.ts";
 
 export interface NodeOptions {
 	readonly name: string;
@@ -41,6 +42,8 @@ export interface NodeOptions {
 	readonly upstreamDns?: readonly IpPort[];
 	/** The machine's own proxy; its namespace is the agent's. */
 	readonly machine?: PodSpec;
+	/** This machine's virtual IPs: a keepalived.conf, or a directory of VirtualIP resources. Default: none. */
+	readonly virtualIps?: VipSource;
 	/** How this node and its control planes prove themselves to each other. */
 	readonly security: NodeSecurity;
 }
@@ -68,6 +71,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const domainSuffix = options.domainSuffix ?? "cluster.local";
 	const names = new NameTables(paths.nameTable, { clock, log });
 	const dns = options.dnsListen ? new KeptProcess(dnsProcess(options, options.dnsListen), { clock, log }) : undefined;
+	const vip = options.virtualIps ? new KeptProcess(vipProcess(options, options.virtualIps), { clock, log }) : undefined;
 	let relay: XdsRelay | undefined;
 	const cache = new ConfigCache(paths.configCache, log);
 	/** By proxy id: the uid of its pod. */
@@ -131,7 +135,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const forEnvoys = { mode: 0o660, gid: proxyUid };
 	await listenOnSocket(metrics, paths.metricsSocket, forEnvoys);
 	names.open();
-	await dns?.start();
+	await Promise.all([dns?.start(), vip?.start()]);
 	// Pods first: the relay admits only Envoys of known pods.
 	certificates.open();
 	await agent.start();
@@ -178,10 +182,11 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		close: async (closing = {}) => {
 			if (closing.stopProxies) {
 				await agent.removeAll(closing.graceMs ?? 30_000);
-				await dns?.stop();
+				await Promise.all([dns?.stop(), vip?.stop()]);
 			}
 			agent.close();
 			dns?.release();
+			vip?.release();
 			names.close();
 			for (const server of [api, metrics]) {
 				server.close();
@@ -219,6 +224,28 @@ function dnsProcess(options: NodeOptions, listen: IpPort): KeptProcessOptions {
 		],
 		logFile: paths.dnsLog,
 		record: paths.dnsRecord,
+	};
+}
+
+/** Virtual IPs have their own process, so that nothing else delays an advert; it goes on when the agent ends. */
+function vipProcess(options: NodeOptions, source: VipSource): KeptProcessOptions {
+	const paths = nodePaths(options.state);
+	return {
+		name: "vip",
+		file: process.execPath,
+		args: [
+			"--no-warnings",
+			join(import.meta.dirname, "../../bin/keepmesh.ts"),
+			"vip",
+			"run",
+			...(source.type === "keepalivedConf" ? ["--keepalived-conf", source.file] : ["--resources", source.directory]),
+			"--node",
+			options.name,
+			"--state",
+			paths.vip,
+		],
+		logFile: paths.vipLog,
+		record: paths.vipRecord,
 	};
 }
 

@@ -35,7 +35,8 @@ export async function cleanUpNode(state: string): Promise<CleanUpOutcome> {
 const ownFiles = [
 	/^(?:node|xds|sds|metrics|accepted)\.sock$/,
 	/^(?:pods|accepted)$/,
-	/^dns\.(?:json|log|log\.1)$/,
+	/^(?:dns|vip)\.(?:json|log|log\.1)$/,
+	/^vip$/,
 	/^name-table\.json(?:\..*)?$/,
 ];
 
@@ -44,7 +45,8 @@ async function isOurs(candidate: ProcessIdentity, state: string): Promise<boolea
 	const after = (option: string): string => words[words.indexOf(option) + 1] ?? "";
 	return (
 		(words.includes("--config-path") && after("--config-path").startsWith(`${state}/pods/`)) ||
-		(words.includes("node-dns") && after("--table") === nodePaths(state).nameTable)
+		(words.includes("node-dns") && after("--table") === nodePaths(state).nameTable) ||
+		(words.includes("vip") && words.includes("run") && after("--state") === nodePaths(state).vip)
 	);
 }
 

@@ -9,7 +9,7 @@ import { type IpPort, parseIpPort } from "../../node/plan/host-port.ts";
 import { machineProxyRequest } from "../../node/plan/machine-proxy.ts";
 import { type PodSpec, parsePodSpec } from "../../node/plan/pod-spec.ts";
 import { startLog } from "../../runtime/log.ts";
-import { NodeCannotStart, startNode } from "../node.ts";
+import { NodeCannotStart, type NodeOptions, startNode } from "../node.ts";
 import type { NodeSecurity } from "../node-certificates.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 
@@ -36,6 +36,8 @@ interface NodeFlags {
 	readonly joinTokenFile?: string;
 	readonly insecureControl?: boolean;
 	readonly certificates?: string;
+	readonly keepalivedConf?: string;
+	readonly vipConfig?: string;
 	readonly graceSeconds: number;
 	readonly stopProxies?: boolean;
 }
@@ -67,6 +69,8 @@ export function nodeCommand(): Command {
 			"talk to the control planes in plaintext, and prove nothing: closed labs and tests only",
 		)
 		.option("--certificates <trust-domain>", "with --insecure-control: have workloads certified all the same")
+		.option("--vip-config <dir>", "run the VirtualIP resources of this directory, in a process of their own")
+		.option("--keepalived-conf <file>", "run this keepalived.conf, in a process of its own")
 		.option("--stop-proxies", "on SIGTERM also drain and stop the Envoys and remove the redirects")
 		.option("--grace-seconds <n>", "how long --stop-proxies waits for open connections", Number, 30)
 		.option("--clean-up", "do not run: end what a killed agent left behind (Envoys, DNS, redirects), then exit")
@@ -91,6 +95,7 @@ export function nodeCommand(): Command {
 					),
 					domainSuffix: flags.domain,
 					security: securityOf(flags),
+					...virtualIpsOf(flags),
 					...(machine ? { machine } : {}),
 					...(flags.dnsListen ? { dnsListen: flags.dnsListen } : {}),
 					...(flags.upstreamDns ? { upstreamDns: flags.upstreamDns } : {}),
@@ -105,6 +110,17 @@ export function nodeCommand(): Command {
 			await node.close({ stopProxies: flags.stopProxies === true, graceMs: flags.graceSeconds * 1000 });
 			process.exit(0);
 		});
+}
+
+function virtualIpsOf({ keepalivedConf: file, vipConfig: directory }: NodeFlags): Pick<NodeOptions, "virtualIps"> {
+	if (file !== undefined && directory !== undefined)
+		throw new CliError(
+			exitCodes.usage,
+			"--vip-config and --keepalived-conf exclude one another",
+			"keepmesh vip import FILE makes resources of a keepalived.conf",
+		);
+	if (file !== undefined) return { virtualIps: { type: "keepalivedConf", file: resolve(file) } };
+	return directory === undefined ? {} : { virtualIps: { type: "resources", directory: resolve(directory) } };
 }
 
 /** Never a token itself on the command line: every user of the machine can read that. */

@@ -18,6 +18,10 @@ export interface NodePaths {
 	readonly nameTable: string;
 	readonly dnsRecord: string;
 	readonly dnsLog: string;
+	/** State directory of the vip process, its record and its log. */
+	readonly vip: string;
+	readonly vipRecord: string;
+	readonly vipLog: string;
 	readonly pods: string;
 }
 
@@ -48,6 +52,9 @@ export function nodePaths(state: string): NodePaths {
 		nameTable: `${state}/name-table.json`,
 		dnsRecord: `${state}/dns.json`,
 		dnsLog: `${state}/dns.log`,
+		vip: `${state}/vip`,
+		vipRecord: `${state}/vip.json`,
+		vipLog: `${state}/vip.log`,
 		pods: `${state}/pods`,
 	};
 }
