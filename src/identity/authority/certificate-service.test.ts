@@ -205,6 +205,14 @@ describe("requests that are no good", () => {
 	for (const [what, asked, status, reason] of cases)
 		it(`are refused and counted: ${what}`, () => void refused(asked, status, reason));
 
+	it("cannot be answered when the authority's directory is broken: said in the log, counted, and not told to strangers", () => {
+		const text = token("n7");
+		writeFileSync(join(directory, "tokens", `${text.split(".")[1]}.used`), "{");
+		refused({ bearer: text }, 14, "authority_failed");
+		const outcome = ask({ bearer: text });
+		assert.ok(!outcome.ok && outcome.because === "the authority cannot do that at this moment");
+	});
+
 	it("are limited for each node, and do not hold up another", () => {
 		let last = "";
 		for (let count = 0; count < 1_500 && last === ""; count++) {

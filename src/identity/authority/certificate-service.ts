@@ -80,7 +80,7 @@ export class CertificateService {
 	}
 
 	createCertificate(call: CertificateCall): CertificateOutcome {
-		const outcome = this.#answer(call);
+		const outcome = this.#tryToAnswer(call);
 		if (outcome.ok) return outcome;
 		this.refused(call.peer, outcome.reason, outcome.because);
 		return { ok: false, grpcStatus: outcome.grpcStatus, because: outcome.because };
@@ -90,6 +90,17 @@ export class CertificateService {
 	refused(peer: CertificateCall["peer"], reason: string, because: string): void {
 		this.#metrics.count("refused", reason);
 		this.#deps.log.warn({ peer, reason, because }, "certificate refused");
+	}
+
+	/** A full disk or a damaged file in the authority's directory is this call's alone; other replicas may fare better. */
+	#tryToAnswer(call: CertificateCall) {
+		try {
+			return this.#answer(call);
+		} catch (error) {
+			const because = error instanceof Error ? error.message : String(error);
+			this.#deps.log.error({ because }, "the authority's directory cannot be worked with");
+			return refusal(grpcStatus.unavailable, "authority_failed", "the authority cannot do that at this moment");
+		}
 	}
 
 	#answer(call: CertificateCall): { readonly ok: true; readonly message: Uint8Array } | CallerRefusal {

@@ -35,6 +35,12 @@ function sha1Request(): string {
 	return execFileSync("openssl", words, { stdio: ["ignore", "pipe", "ignore"] }).toString();
 }
 
+function explicitCurveRequest(): string {
+	const words = "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit -nodes -subj /";
+	const silent = { stdio: ["ignore", "pipe", "ignore"] } as const;
+	return execFileSync("openssl", [...words.split(" "), "-keyout", "/dev/null"], silent).toString();
+}
+
 const refused: readonly (readonly [string, () => string, string, RegExp])[] = [
 	["text that is no request", () => "hello", "malformed_request", /no PEM/],
 	["a megabyte", () => "x".repeat(1_000_000), "request_too_long", /longer than/],
@@ -56,6 +62,7 @@ const refused: readonly (readonly [string, () => string, string, RegExp])[] = [
 	["an RSA key of 1024 bits", () => requestFor(rsa(1024)), "unfit_key", /weaker than 2048/],
 	["an RSA key of 16384 bits", () => hugeRsaRequest(16_384), "unfit_key", /longer than 8192/],
 	["a key on a curve that Istio does not take", () => requestFor(ec("secp521r1")), "unfit_key", /not P-256 or P-384/],
+	["a curve that is spelt out", explicitCurveRequest, "unfit_key", /spells its curve out/],
 	[
 		"an Ed25519 key",
 		() => requestFor(generateKeyPairSync("ed25519").privateKey, ec("P-256")),

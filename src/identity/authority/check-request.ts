@@ -38,7 +38,7 @@ export function checkRequest(pem: string): CheckedRequest {
 	const { publicKey, signed, signature, algorithm } = parsed.request;
 	const key = importPublicKey(publicKey);
 	if (!key) return refused("malformed_request", "its public key cannot be read");
-	const weakness = weaknessOf(key);
+	const weakness = weaknessOf(key, publicKey.length);
 	if (weakness) return refused("unfit_key", weakness);
 	const digest = digestOf(algorithm);
 	if (!digest)
@@ -60,8 +60,11 @@ function importPublicKey(spki: Uint8Array): KeyObject | undefined {
 	}
 }
 
-/** Why a key is not fit to be certified. */
-function weaknessOf(key: KeyObject): string | undefined {
+/** Longest SubjectPublicKeyInfo of a key on P-384 whose curve is named. */
+const longestEcKey = 120;
+
+/** Why a key is not fit to be certified. `bytes`: length of its SubjectPublicKeyInfo. */
+function weaknessOf(key: KeyObject, bytes: number): string | undefined {
 	const { modulusLength = 0, publicExponent = 0n, namedCurve } = key.asymmetricKeyDetails ?? {};
 	if (key.asymmetricKeyType === "rsa") {
 		if (modulusLength < 2048) return `RSA key of ${modulusLength} bits is weaker than 2048`;
@@ -70,9 +73,9 @@ function weaknessOf(key: KeyObject): string | undefined {
 		return good ? undefined : "RSA key with a public exponent that is even, below 65537 or above 32 bits";
 	}
 	if (key.asymmetricKeyType === "ec") {
-		return namedCurve === "prime256v1" || namedCurve === "secp384r1"
-			? undefined
-			: `curve ${namedCurve} is not P-256 or P-384`;
+		if (namedCurve !== "prime256v1" && namedCurve !== "secp384r1") return `curve ${namedCurve} is not P-256 or P-384`;
+		// RFC 5480, 2.1.1: curves go by name. What OpenSSL knows by its numbers too, others refuse, Envoy among them.
+		return bytes > longestEcKey ? "EC key that spells its curve out instead of naming it" : undefined;
 	}
 	return `key type ${key.asymmetricKeyType} is not EC or RSA`;
 }

@@ -62,8 +62,8 @@ describe("a call served beside ADS", () => {
 		await assert.rejects(call("/test.Echo/Refuse", new Uint8Array()), /grpc-status 7 not you, café/);
 	});
 
-	it("survives a handler that throws", async () => {
-		await assert.rejects(call("/test.Echo/Throw", new Uint8Array()), /grpc-status 13/);
+	it("survives a handler that throws, and tells the caller nothing of it", async () => {
+		await assert.rejects(call("/test.Echo/Throw", new Uint8Array()), /grpc-status 13 (?!.*broken)/);
 		assert.equal((await call("/test.Echo/Echo", Uint8Array.of(9))).length, 1);
 	});
 

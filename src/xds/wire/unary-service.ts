@@ -30,7 +30,7 @@ export interface UnaryService {
 const internal = 13;
 const deadlineExceeded = 4;
 
-/** Answers one call; a handler that throws is an internal error of this call alone. */
+/** Answers one call; a handler that throws is an internal error of this call alone, and says nothing of it. */
 export function serveUnary(
 	http: ServerHttp2Stream,
 	call: Omit<UnaryCall, "message">,
@@ -72,8 +72,9 @@ export function serveUnary(
 		const error = reader.push(chunk, (message) => {
 			try {
 				answer(service.handle({ ...call, message }));
-			} catch (thrown) {
-				answer({ ok: false, grpcStatus: internal, because: String(thrown) });
+			} catch {
+				// What broke here is nobody's business out there.
+				answer({ ok: false, grpcStatus: internal, because: "internal error" });
 			}
 		});
 		if (error) refuse(error);
