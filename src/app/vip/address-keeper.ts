@@ -9,12 +9,15 @@ export interface KeptAddress extends VirtualAddress {
 	readonly interface: string;
 }
 
-/** What is to be announced: addresses of both kinds, with their interfaces. */
+/**
+ * What is to be announced: addresses of both kinds, with their interfaces. The instance's own interface is the one with the
+ * virtual MAC, also where its name is given.
+ */
 export function addressesOf(config: InstanceConfig): readonly KeptAddress[] {
 	const own = config.virtualMac ? virtualMacInterface(config) : config.interface;
 	return [...config.addresses, ...config.excludedAddresses].map((address) => ({
 		...address,
-		interface: address.interface ?? own,
+		interface: address.interface === undefined || address.interface === config.interface ? own : address.interface,
 	}));
 }
 

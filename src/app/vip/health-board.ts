@@ -31,6 +31,12 @@ export class HealthBoard {
 		return this.#state;
 	}
 
+	/** No result yet of a check whose failure would be a fault: keepalived stays in INIT so long. */
+	isWaiting(instance: string): boolean {
+		const tracking = this.#state.instances.get(instance);
+		return tracking !== undefined && tracking.faults.length > 0 && tracking.health.faults.length === 0;
+	}
+
 	/** Why it may not own, as far as health is concerned. */
 	faultsOf(instance: string): readonly string[] {
 		return this.#state.instances.get(instance)?.faults ?? [];

@@ -352,10 +352,16 @@ describe("health", () => {
 		const b = nodes.addWith("b", withCheck(100));
 		for (const node of [a, b]) {
 			node.start();
+			assert.equal(node.role(), "INIT", "before the first result");
 			node.runtime?.trackerResult("check", { ok: true, because: "connected" });
 		}
 		nodes.clock.advance(1000);
 		assert.deepEqual(nodes.owners(), ["a"]);
+		assert.deepEqual(
+			a.moves.map(({ transition }) => transition.to),
+			["BACKUP", "MASTER"],
+			"nobody is told of a fault that was none",
+		);
 		a.runtime?.trackerResult("check", { ok: false, because: "refused" });
 		assert.equal(a.role(), "FAULT");
 		nodes.clock.advance(200);

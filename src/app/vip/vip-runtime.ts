@@ -1,7 +1,7 @@
 // All virtual routers of a process, with their groups, heartbeats, links and health. In: a configuration, results of checks,
 // orders. Out: what they do on the machine's network, and reports. Nothing waits; time and network are given.
 
-import type { HostNetwork, NetworkEvent } from "../../kernel/host-network.ts";
+import type { HostNetwork } from "../../kernel/host-network.ts";
 import type { RealTimeLoop } from "../../kernel/real-time-loop.ts";
 import type { Cancel } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -14,6 +14,7 @@ import { nodeHash } from "../../vip/vrrp/heartbeat-message.ts";
 import type { InstanceEvent, Transition } from "../../vip/vrrp/instance-state.ts";
 import { addressesOf, type KeptAddress } from "./address-keeper.ts";
 import { ConflictWatches } from "./conflict-watches.ts";
+import { NetworkFollower } from "./follow-network.ts";
 import { HealthBoard } from "./health-board.ts";
 import { heartbeatLinkKey } from "./heartbeat-link.ts";
 import { HeartbeatLinks } from "./heartbeat-links.ts";
@@ -36,8 +37,6 @@ export interface VipRuntimeDeps {
 	readonly onMove: (move: Move) => void;
 	readonly onPriority?: (config: InstanceConfig, priority: number, role: Transition["to"]) => void;
 	readonly onLowerPriorityHeard?: (config: InstanceConfig, priority: number) => void;
-	/** The network changed: trackers of interfaces and routes look again. */
-	readonly onNetworkEvent?: (event: NetworkEvent) => void;
 }
 
 /** For notifications. */
@@ -64,7 +63,10 @@ export class VipRuntime implements VirtualRouterListener {
 	/** Ended by a reload, until they have handed over. */
 	readonly #leaving = new Set<VirtualRouter>();
 	readonly #links: LinkFaults;
+	readonly #network: NetworkFollower;
 	readonly #conflicts: ConflictWatches;
+	/** Not started: they wait for first results of their checks. */
+	readonly #waiting = new Set<VirtualRouter>();
 	readonly #priorities = new Map<VirtualRouter, number>();
 	#unwatch: Cancel = () => {};
 	#onStepped: () => void = () => {};
@@ -75,7 +77,15 @@ export class VipRuntime implements VirtualRouterListener {
 		this.#deps = deps;
 		this.startedWallMs = wallMs();
 		this.ports = new VrrpPorts(network);
-		this.#links = new LinkFaults(network, loop, config.global.interfaceDelays, () => this.#networkChanged());
+		this.#links = new LinkFaults(network, loop, config.global.interfaceDelays, () => this.#network.linkChanged());
+		this.#network = new NetworkFollower({
+			network,
+			links: this.#links,
+			routers: () => this.#routers.values(),
+			retryHeartbeats: () => this.heartbeats.retry(),
+			faultsChanged: (router) => this.#tellFaults(router),
+			noted: (router, because, facts) => this.noted(router, because, facts),
+		});
 		this.#conflicts = new ConflictWatches(network, (on, because) =>
 			log.warn({ interface: on, because }, "foreign holders of addresses will not be noticed"),
 		);
@@ -91,7 +101,7 @@ export class VipRuntime implements VirtualRouterListener {
 			loop,
 			onPriority: (instance, priority) =>
 				this.#routers.get(instance)?.deliver({ type: "priorityChanged", nowUs: loop.nowUs(), priority }),
-			onFaults: (instance) => this.#tellFaults(this.#routers.get(instance)),
+			onFaults: (instance) => this.#healthChanged(this.#routers.get(instance)),
 			noted: (facts, because) => log.info(facts, because),
 		});
 		this.heartbeats = new HeartbeatLinks((link) => ({
@@ -117,7 +127,7 @@ export class VipRuntime implements VirtualRouterListener {
 	start(): void {
 		const { network, loop } = this.#deps;
 		const owned = this.#removeLeftOvers();
-		this.#unwatch = network.watch((event) => this.#onNetworkEvent(event));
+		this.#unwatch = network.watch((event) => this.#network.handle(event));
 		this.groups.configure(this.#config.groups);
 		for (const config of this.#config.instances) this.#add(config);
 		this.heartbeats.configure(this.#config.instances);
@@ -261,6 +271,15 @@ export class VipRuntime implements VirtualRouterListener {
 	#begin(router: VirtualRouter): void {
 		router.openSocket();
 		this.#tellHealth(router);
+		if (this.health.isWaiting(router.config.name)) this.#waiting.add(router);
+		else router.start(this.#config.global.startupDelayMs * 1000);
+	}
+
+	#healthChanged(router: VirtualRouter | undefined): void {
+		if (!router) return;
+		this.#tellFaults(router);
+		if (!this.#waiting.has(router) || this.health.isWaiting(router.config.name)) return;
+		this.#waiting.delete(router);
 		router.start(this.#config.global.startupDelayMs * 1000);
 	}
 
@@ -268,6 +287,7 @@ export class VipRuntime implements VirtualRouterListener {
 		const router = this.#routers.get(name);
 		if (!router) return;
 		this.#routers.delete(name);
+		this.#waiting.delete(router);
 		this.#leaving.add(router);
 		router.deliver({ type: "stopRequested", nowUs: this.#deps.loop.nowUs(), handOver: true });
 	}
@@ -279,8 +299,7 @@ export class VipRuntime implements VirtualRouterListener {
 		this.#tellFaults(router);
 	}
 
-	#tellFaults(router: VirtualRouter | undefined): void {
-		if (!router) return;
+	#tellFaults(router: VirtualRouter): void {
 		const { name } = router.config;
 		const nowUs = this.#deps.loop.nowUs();
 		const reasons = this.#faultsOf(router);
@@ -315,51 +334,5 @@ export class VipRuntime implements VirtualRouterListener {
 		for (const { config } of this.#routers.values())
 			if (heartbeatLinkKey(config) === link)
 				this.health.deliver({ type: "heartbeatLost", nowUs, instance: config.name, peer });
-	}
-
-	#onNetworkEvent(event: NetworkEvent): void {
-		this.#links.handle(event);
-		if (event.type === "addressRemoved") this.#onAddressRemoved(event.address.interface, event.address.address);
-		if (event.type === "addressAdded" || event.type === "eventsLost") this.#retrySockets();
-		if (event.type === "eventsLost") for (const router of this.#routers.values()) this.#restore(router);
-		this.#deps.onNetworkEvent?.(event);
-	}
-
-	#onAddressRemoved(on: string, address: string): void {
-		for (const router of this.#routers.values()) {
-			const { config } = router;
-			const own = addressesOf(config).find((one) => one.address === address && one.interface === on);
-			if (own && !own.untracked) this.#restore(router);
-			if (router.source !== address || config.interface !== on || own) continue;
-			router.closeSocket(`${address}, which adverts are sent from, was removed from ${on}`);
-			router.openSocket();
-			this.#tellFaults(router);
-		}
-	}
-
-	/** Somebody else removed an address that is to be here. */
-	#restore(router: VirtualRouter): void {
-		if (!router.holdsAddresses) return;
-		const missing = addressesOf(router.config).find(
-			({ address, interface: on, untracked }) =>
-				!untracked && !this.#deps.network.addresses(on).some((one) => one.address === address),
-		);
-		if (!missing) return;
-		this.noted(router, "an address was removed by somebody else and is put back", { address: missing.address });
-		router.restoreAddresses();
-	}
-
-	#networkChanged(): void {
-		this.#retrySockets();
-		for (const router of this.#routers.values()) this.#tellFaults(router);
-	}
-
-	#retrySockets(): void {
-		for (const router of this.#routers.values()) {
-			if (router.socketFault === undefined) continue;
-			router.openSocket();
-			if (router.socketFault === undefined) this.#tellFaults(router);
-		}
-		this.heartbeats.retry();
 	}
 }
