@@ -109,6 +109,8 @@ function openSender(options: VrrpSocketOptions, place: VrrpSocketPlace): Opened<
 					[abi.IPPROTO_IP, abi.IP_MULTICAST_TTL, ttl],
 					[abi.IPPROTO_IP, abi.IP_MULTICAST_LOOP, 0],
 					[abi.IPPROTO_IP, abi.IP_MULTICAST_IF, ipMreqn("0.0.0.0", place.interfaceIndex)],
+					// Without "don't fragment", as keepalived sends it.
+					[abi.IPPROTO_IP, abi.IP_MTU_DISCOVER, abi.IP_PMTUDISC_DONT],
 					[abi.IPPROTO_IP, abi.IP_HDRINCL, options.authenticationHeader ? 1 : 0],
 				]
 			: [
