@@ -323,6 +323,27 @@ describe("a changed configuration", () => {
 	});
 });
 
+describe("packets of strangers", () => {
+	it("are counted each, and said once a second, whoever sends them", () => {
+		const nodes = new VirtualNodes();
+		const a = nodes.add("a");
+		a.start();
+		nodes.clock.advance(1000);
+		const before = a.logged.length;
+		const { clock, lan } = nodes;
+		for (let sender = 1; sender <= 200; sender++) {
+			const source = `10.77.1.${sender}`;
+			const payload = Uint8Array.of(0x31, 51, 100, 1, 0, 10, 0, 0, 10, 77, 0, 100);
+			lan.deliver({ from: "stranger", source, destination: "224.0.0.18", ttl: 255, protocol: 112, payload });
+			clock.advance(1);
+		}
+		const router = a.runtime?.routers.get("web");
+		assert.equal(router?.counts.get("chk_err"), 200);
+		assert.equal(a.logged.length - before, 1);
+		assert.ok((router?.others.dropped.length ?? 0) <= 32);
+	});
+});
+
 describe("health", () => {
 	const tracker = {
 		name: "check",
@@ -334,6 +355,40 @@ describe("health", () => {
 		firstResultDecides: true,
 		check: { type: "tcp", host: "127.0.0.1", port: 80, intervalMs: 100, timeoutMs: 100 },
 	} as const;
+
+	it("keeps a master that gets a new check by a reload until that has failed", () => {
+		const { nodes, a } = pair();
+		const checked = instanceForTest({ priority: 150, tracked: [{ tracker: "check" }] });
+		a.reload(vipConfig({ instances: [checked], trackers: [tracker] }));
+		assert.equal(nodes.watch(1000).noOwnerMs, 0);
+		assert.equal(a.role(), "MASTER");
+		a.runtime?.trackerResult("check", { ok: false, because: "refused" });
+		nodes.clock.advance(500);
+		assert.deepEqual(nodes.owners(), ["b"]);
+	});
+
+	it("starts a sync group when all its members have the first results of their checks", () => {
+		const nodes = new VirtualNodes();
+		const other = { name: "db", virtualRouterId: 52, addresses: [{ address: "10.77.0.101", prefixLength: 24 }] };
+		const a = nodes.addWith(
+			"a",
+			vipConfig({
+				instances: [instanceForTest(), instanceForTest({ ...other, tracked: [{ tracker: "check" }] })],
+				groups: [{ name: "both", members: ["web", "db"], tracked: [], usesWeights: false, notify: {} }],
+				trackers: [tracker],
+			}),
+		);
+		a.start();
+		nodes.clock.advance(1000);
+		assert.deepEqual([a.role("web"), a.role("db")], ["INIT", "INIT"]);
+		a.runtime?.trackerResult("check", { ok: true, because: "good" });
+		nodes.clock.advance(1000);
+		assert.deepEqual([a.role("web"), a.role("db")], ["MASTER", "MASTER"]);
+		assert.deepEqual(
+			a.moves.map((move) => `${move.config.name} ${move.transition.to}`).filter((text) => text.includes("FAULT")),
+			[],
+		);
+	});
 
 	it("moves the address when a check of weight 0 fails, and back when it is good again", () => {
 		const nodes = new VirtualNodes();

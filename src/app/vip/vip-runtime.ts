@@ -271,16 +271,23 @@ export class VipRuntime implements VirtualRouterListener {
 	#begin(router: VirtualRouter): void {
 		router.openSocket();
 		this.#tellHealth(router);
-		if (this.health.isWaiting(router.config.name)) this.#waiting.add(router);
-		else router.start(this.#config.global.startupDelayMs * 1000);
+		this.#waiting.add(router);
+		this.#startReady();
+	}
+
+	/** A sync group starts as a whole. */
+	#startReady(): void {
+		for (const router of this.#waiting) {
+			if (this.groups.membersWith(router.config).some((member) => this.health.isWaiting(member))) continue;
+			this.#waiting.delete(router);
+			router.start(this.#config.global.startupDelayMs * 1000);
+		}
 	}
 
 	#healthChanged(router: VirtualRouter | undefined): void {
 		if (!router) return;
 		this.#tellFaults(router);
-		if (!this.#waiting.has(router) || this.health.isWaiting(router.config.name)) return;
-		this.#waiting.delete(router);
-		router.start(this.#config.global.startupDelayMs * 1000);
+		if (this.#waiting.size > 0) this.#startReady();
 	}
 
 	#remove(name: string): void {
@@ -317,7 +324,8 @@ export class VipRuntime implements VirtualRouterListener {
 		else if (router.socketFault) reasons.push(router.socketFault);
 		if (config.faultWithoutPeers && config.transport.type === "unicast" && config.transport.peers.length === 0)
 			reasons.push("it has no unicast peer");
-		return [...reasons, ...this.health.faultsOf(config.name)];
+		// Who runs already goes on until a new check has said something; who does not run waits anyhow.
+		return this.health.isWaiting(config.name) ? reasons : [...reasons, ...this.health.faultsOf(config.name)];
 	}
 
 	#tellByKey(link: string, key: string, event: InstanceEvent): void {

@@ -19,6 +19,7 @@ import { AddressKeeper, addressesOf, type KeptAddress } from "./address-keeper.t
 import { Announcer } from "./announcer.ts";
 import type { ConflictWatches } from "./conflict-watches.ts";
 import { HeardRouters } from "./heard-routers.ts";
+import { NowAndThen } from "./now-and-then.ts";
 import { portKey, type VrrpPort, type VrrpPorts, virtualMacInterface } from "./vrrp-ports.ts";
 
 export interface VirtualRouterDeps {
@@ -50,6 +51,7 @@ export interface PastTransition extends Transition {
 const keptTransitions = 20;
 /** Claims of the one that just let go, or of the successor, are no conflict for so long. */
 const settlingUs = 1_000_000;
+const tellAgainMs = 1000;
 
 export class VirtualRouter {
 	readonly counts = new Map<string, number>();
@@ -64,6 +66,7 @@ export class VirtualRouter {
 	/** Answered for an address before any master was heard. */
 	#holder: AddressConflict | undefined;
 	#movedUs = Number.NEGATIVE_INFINITY;
+	readonly #packets = new NowAndThen();
 	readonly #deps: VirtualRouterDeps;
 	readonly #addresses: AddressKeeper;
 	readonly #announcer: Announcer;
@@ -240,7 +243,9 @@ export class VirtualRouter {
 				this.#note(action.because);
 				return;
 			case "lowerPriorityHeard":
-				this.#deps.listener.lowerPriorityHeard(this);
+				// Forged adverts must not start a script each.
+				if (this.#packets.mayTell("lower", this.#deps.loop.nowUs(), this.#config.advertIntervalMs))
+					this.#deps.listener.lowerPriorityHeard(this);
 				return;
 			case "count":
 				this.#count(action.reason);
@@ -283,12 +288,13 @@ export class VirtualRouter {
 		const { source, receivedUs: atUs } = packet;
 		if (!decoded.ok) {
 			this.#count(decoded.because);
-			if (this.others.drop(source, decoded.because, atUs))
+			if (this.others.drop(source, decoded.because, atUs) && this.#packets.mayTell("dropped", atUs, tellAgainMs))
 				this.#note("packets of a sender are dropped", { source, because: decoded.because });
 			return;
 		}
 		const { advert } = decoded;
-		if (this.others.hear(source, advert, atUs) && advert.notes.includes("addr_list_err"))
+		const isNews = this.others.hear(source, advert, atUs) && advert.notes.includes("addr_list_err");
+		if (isNews && this.#packets.mayTell("addresses", atUs, tellAgainMs))
 			this.#note("another router has this VRID with other addresses", { source });
 		const nowUs = this.#deps.loop.nowUs();
 		this.#deps.listener.heard(this, source, advert, nowUs);
@@ -299,13 +305,19 @@ export class VirtualRouter {
 		const onConflict = (conflict: AddressConflict): void => {
 			const nowUs = this.#deps.loop.nowUs();
 			const { role, handOver, heard } = this.#state;
-			if (handOver || nowUs - this.#movedUs < settlingUs) return;
+			if (handOver || nowUs - this.#movedUs < settlingUs || this.#isOwnMac(conflict.mac)) return;
 			if (role === "MASTER") this.deliver({ type: "addressConflict", nowUs, ...conflict });
 			// Perhaps the master's, whose next advert is still to come.
 			else if (role === "BACKUP" && !heard) this.#holder = conflict;
 		};
 		const addresses = addressesOf(this.#config).map(({ address }) => address);
 		this.#deps.conflicts.set(this.#config.interface, this, { addresses, onConflict });
+	}
+
+	/** All nodes announce with the virtual MAC where there is one. */
+	#isOwnMac(mac: string): boolean {
+		if (!this.#config.virtualMac) return false;
+		return this.#deps.network.link(virtualMacInterface(this.#config))?.mac === mac;
 	}
 
 	#report(transition: Transition): void {
