@@ -16,6 +16,7 @@ import { KeptRunning } from "./kept-running.ts";
 import type { LabPrograms } from "./lab-programs.ts";
 import { type LabRecord, runDirectory, writeLabRecord } from "./lab-record.ts";
 import type { LabEvent, LabStatus } from "./lab-status.ts";
+import { LabVirtualIps } from "./lab-virtual-ips.ts";
 import { connectInNamespace } from "./namespace-socket.ts";
 import { bringNetworkUp, netnsPath } from "./network.ts";
 import { builtInImages, type ImageRule } from "./plan/image-map.ts";
@@ -33,6 +34,7 @@ export class LabDaemon {
 	readonly record: LabRecord;
 	readonly network: LabNetwork;
 	readonly workloads: Workloads;
+	readonly #virtualIps: LabVirtualIps;
 	readonly #programs: LabPrograms;
 	readonly #events: LabEvent[] = [];
 	readonly #startedMs = Date.now();
@@ -58,6 +60,14 @@ export class LabDaemon {
 		this.#hosts = record.mesh ? "" : join(runDirectory(record.name), "hosts");
 		if (this.#hosts !== "") writeFileSync(this.#hosts, renderHosts([], []));
 		const env = { ...programs.env, KEEPMESH_LAB_ID: record.id, KEEPMESH_LAB: record.name };
+		this.#virtualIps = new LabVirtualIps({
+			lab: record.name,
+			network: this.network,
+			keepmesh: programs.keepmesh,
+			resources: record.resources,
+			keep: (name, command) => this.#keep(name, command),
+			onEvent: (about, what) => this.#note(about, what),
+		});
 		this.workloads = new Workloads(
 			{
 				network: this.network,
@@ -73,7 +83,10 @@ export class LabDaemon {
 				clock: realClock,
 				status: new StatusWriter(this.#statusDirectory),
 				onEvent: (about, what) => this.#note(about, what),
-				onChange: () => this.#writeHosts(),
+				onChange: () => {
+					this.#writeHosts();
+					this.#virtualIps.podsChanged(this.workloads.pods());
+				},
 				newId: newPodId,
 			},
 		);
@@ -179,7 +192,10 @@ export class LabDaemon {
 					dirname(file) === this.#statusDirectory && file.endsWith(".json")
 						? { objects: [], problems: [] }
 						: readResourceFile(file, text),
-				onChanges: (changes) => this.workloads.apply(changes),
+				onChanges: (changes) => {
+					this.workloads.apply(changes);
+					this.#virtualIps.apply(changes);
+				},
 				onProblems: (problems) => {
 					for (const { origin, resource, message } of problems)
 						this.#note(resource || origin.file, `${origin.file}:${origin.line}: ${message}`);
@@ -197,14 +213,6 @@ export class LabDaemon {
 		const { record, network } = this;
 		const envoy = this.#reachableEnvoy();
 		const input = { keepmesh: this.#programs.keepmesh, network, envoy };
-		const env = { ...this.#programs.env, KEEPMESH_LAB_ID: record.id, KEEPMESH_LAB: record.name };
-		const keep = (name: string, command: readonly string[]): void => {
-			const logFile = join(record.state, "logs", `${name}.log`);
-			const onChange = (what: string): void => this.#note(`Process/${name}`, what);
-			const kept = new KeptRunning({ name, command, env, logFile, onChange });
-			this.#kept.push(kept);
-			kept.start();
-		};
 		// The gateway's Service must be there before the first Envoy asks; a user's own file of it comes first in path order.
 		writeFileSync(join(this.#statusDirectory, "lab-gateway.yaml"), gatewayManifest);
 		// One root for all replicas.
@@ -213,15 +221,28 @@ export class LabDaemon {
 		for (const control of network.controls) {
 			const data = join(record.state, control.name);
 			mkdirSync(data, { recursive: true });
-			keep(control.name, controlCommand(input, control, { resources: record.resources, data, ca }));
+			this.#keep(control.name, controlCommand(input, control, { resources: record.resources, data, ca }));
 		}
 		for (const node of network.nodes) {
 			const state = this.#agentState(node.name);
 			mkdirSync(state, { recursive: true, mode: 0o711 });
 			const joinToken = join(runDirectory(record.name), `${node.name}.token`);
 			tokens.write(node.name, joinToken);
-			keep(node.name, nodeCommand(input, node, { state, joinToken }));
+			this.#keep(node.name, nodeCommand(input, node, { state, joinToken }));
 		}
+	}
+
+	#keep(name: string, command: readonly string[]): KeptRunning {
+		const { id, state, name: lab } = this.record;
+		const env = { ...this.#programs.env, KEEPMESH_LAB_ID: id, KEEPMESH_LAB: lab };
+		const logFile = join(state, "logs", `${name}.log`);
+		const onChange = (what: string): void => this.#note(`Process/${name}`, what);
+		const kept = new KeptRunning({ name, command, env, logFile, onChange });
+		const before = this.#kept.findIndex((one) => one.name === name);
+		if (before >= 0) this.#kept.splice(before, 1);
+		this.#kept.push(kept);
+		kept.start();
+		return kept;
 	}
 
 	async #whenControlAnswers(): Promise<void> {

@@ -38,10 +38,11 @@ async function drill(names: readonly string[], flags: DrillFlags): Promise<void>
 	const drills = names.includes("all") ? drillList : names.map(drillNamed);
 	needRoot("drill");
 	const lab = await bringUp(flags);
+	const { labDrillMesh } = await import("../drill/lab-drill-mesh.ts");
+	const mesh = labDrillMesh(lab, { ratePerSecond: flags.rate });
 	let lines: readonly DrillLine[];
 	try {
-		const { labDrillMesh } = await import("../drill/lab-drill-mesh.ts");
-		lines = await runDrills(drills, { runs: flags.runs }, labDrillMesh(lab, { ratePerSecond: flags.rate }), {
+		lines = await runDrills(drills, { runs: flags.runs }, mesh, {
 			begins: ({ name }, run) => say(`${name}${flags.runs > 1 ? ` ${run}/${flags.runs}` : ""} ...`),
 			ends: ({ figures, missed }) => {
 				if (flags.json) print(JSON.stringify(figures));
@@ -49,6 +50,7 @@ async function drill(names: readonly string[], flags: DrillFlags): Promise<void>
 			},
 		});
 	} finally {
+		mesh.close?.();
 		if (flags.lab === undefined && !flags.keep) await lab.down();
 	}
 	if (!flags.json) print(renderTable(header, lines.map(cellsOf)));

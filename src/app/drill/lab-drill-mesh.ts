@@ -13,6 +13,7 @@ import { sectionsOfDump } from "../cli/envoy-dump.ts";
 import { askEnvoy, dumpInPod } from "../cli/lab-pods.ts";
 import { until } from "../demo/applied-everywhere.ts";
 import { rotateInLab } from "../demo/lab-rotation.ts";
+import { type LabVirtualIp, labVirtualIp } from "./lab-virtual-ip.ts";
 
 export interface LabDrillOptions {
 	/** Of the load; default 500. */
@@ -28,10 +29,18 @@ const longestLoadSeconds = 600;
 
 export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh {
 	const ratePerSecond = options.ratePerSecond ?? 500;
+	let address: Promise<LabVirtualIp> | undefined;
+	const virtualIp = (): Promise<LabVirtualIp> => {
+		address ??= labVirtualIp(lab);
+		return address;
+	};
 	return {
+		virtualIp,
+		close: () => void address?.then((made) => made.close()),
 		nowMs: () => performance.now(),
 		sleep: (ms) => sleep(ms),
-		startLoad: async () => {
+		startLoad: async (load) => {
+			if (load === "virtualIp") return (await virtualIp()).startLoad();
 			const [client] = await podsOf(lab, "client");
 			const servers = await podsOf(lab, "server");
 			if (!client || servers.length === 0) throw new Error("the drills' mesh does not run");

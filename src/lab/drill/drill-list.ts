@@ -5,5 +5,20 @@ import { noneDrill } from "./drills/none.ts";
 import { rotateIssuerDrill } from "./drills/rotate-issuer.ts";
 import { rotateLeafDrill } from "./drills/rotate-leaf.ts";
 import { rotateRootDrill } from "./drills/rotate-root.ts";
+import { vipCrashDrill } from "./drills/vip-crash.ts";
+import { vipForgedDrill } from "./drills/vip-forged.ts";
+import { vipHealthDrill } from "./drills/vip-health.ts";
+import { vipSplitDrill } from "./drills/vip-split.ts";
+import { vipStopDrill } from "./drills/vip-stop.ts";
 
-export const drillList: readonly Drill[] = [noneDrill, rotateLeafDrill, rotateIssuerDrill, rotateRootDrill];
+export const drillList: readonly Drill[] = [
+	noneDrill,
+	rotateLeafDrill,
+	rotateIssuerDrill,
+	rotateRootDrill,
+	vipCrashDrill,
+	vipStopDrill,
+	vipHealthDrill,
+	vipSplitDrill,
+	vipForgedDrill,
+];

@@ -1,11 +1,17 @@
 // What drills need of a running mesh. `keepmesh drill` gives them a lab; tests of the runner give a fake.
 
 import type { LoadReport } from "../load/load-report.ts";
+import type { DrillVirtualIp } from "./drill-virtual-ip.ts";
 
 export interface DrillReport extends LoadReport {
 	/** Answers that came from a server which saw no certificate of the caller, and connections in plaintext that were served. */
 	readonly plaintext: number;
+	/** Moments in which two nodes owned one address, as their kernels or the client saw it. Default 0. */
+	readonly twoOwners?: number;
 }
+
+/** `mesh`: requests on a fixed schedule from a workload to a service, and attempts in plaintext beside them. `virtualIp`: a probe a millisecond. */
+export type DrillLoad = "mesh" | "virtualIp";
 
 export interface RunningLoad {
 	/** Ends it, waits for what is under way, and says what became of every request. */
@@ -22,8 +28,9 @@ export interface WorkloadCertificate {
 }
 
 export interface DrillMesh {
-	/** Requests on a fixed schedule from a workload of the mesh to a service of it, and beside them attempts in plaintext. */
-	startLoad(): Promise<RunningLoad>;
+	startLoad(load: DrillLoad): Promise<RunningLoad>;
+	/** Made when it is asked for first. */
+	virtualIp?(): Promise<DrillVirtualIp>;
 	/** What every Envoy has in use now, asked of the Envoys. */
 	certificates(): Promise<readonly WorkloadCertificate[]>;
 	/** Between the workloads' Envoys since they started: made, as the servers counted them, and failed on either side. */
@@ -35,4 +42,6 @@ export interface DrillMesh {
 	/** Milliseconds on a clock that never goes back. */
 	nowMs(): number;
 	sleep(ms: number): Promise<void>;
+	/** Ends what was started for the drills. */
+	close?(): void;
 }

@@ -1,6 +1,6 @@
 // What a drill is: something is broken or replaced for real while requests flow, and figures say what the callers noticed.
 
-import type { DrillMesh } from "./drill-mesh.ts";
+import type { DrillLoad, DrillMesh } from "./drill-mesh.ts";
 
 /** One run, as `--json` prints it. Null where a figure has no meaning. */
 export interface DrillFigures {
@@ -48,6 +48,8 @@ export interface Drill {
 	/** One line of help. */
 	readonly summary: string;
 	readonly bars: DrillBars;
+	/** Default mesh. */
+	readonly load?: DrillLoad;
 	/** Does it, and resolves when it is over; the load runs before, meanwhile and after. Rejects when it could not be done. */
 	readonly inject: (mesh: DrillMesh) => Promise<DrillFindings>;
 }

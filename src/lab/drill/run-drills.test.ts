@@ -26,7 +26,7 @@ class FakeMesh implements DrillMesh {
 	afterRotation: WorkloadCertificate[] = this.now;
 	#nowMs = 0;
 
-	startLoad = async () => ({ stop: async () => this.reports.shift() ?? goodReport });
+	startLoad: DrillMesh["startLoad"] = async () => ({ stop: async () => this.reports.shift() ?? goodReport });
 	certificates = async () => this.now;
 	made = 10;
 	failed = 0;
@@ -79,11 +79,26 @@ describe("a run of drills", () => {
 		assert.ok(lines.every(({ missed }) => missed.length === 0));
 	});
 
+	it("begins each load without a fault of its own", async () => {
+		const mesh = new FakeMesh();
+		const loads: string[] = [];
+		mesh.startLoad = async (load) => {
+			loads.push(load);
+			return { stop: async () => goodReport };
+		};
+		const lines = await run([broken, { ...broken, name: "address", load: "virtualIp" }], mesh);
+		assert.deepEqual(
+			lines.map(({ figures }, index) => `${figures.drill} under ${loads[index]}`),
+			["none under mesh", "broken under mesh", "none under virtualIp", "address under virtualIp"],
+		);
+	});
+
 	const bad: readonly (readonly [string, Partial<DrillReport>, RegExp])[] = [
 		["a lost request", { byOutcome: { "200": 99, "503": 1 } }, /lost is 1.*1 requests ended in 503/s],
 		["a request that never ended", { byOutcome: { "200": 99, timeout: 1 } }, /1 requests ended in timeout/],
 		["a gap", { longestGapMs: 51 }, /gapMaxMs is 51, and may be at most 50/],
 		["one request in plaintext", { plaintext: 1 }, /wrong is 1/],
+		["two owners of an address", { twoOwners: 1 }, /wrong is 1.*two nodes owned the address 1 times/s],
 		["no request at all", { sent: 0, byOutcome: {} }, /nothing was sent/],
 	];
 	for (const [what, report, said] of bad)

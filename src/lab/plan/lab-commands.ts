@@ -1,4 +1,4 @@
-// The command lines of a lab's control planes and node agents.
+// The command lines of a lab's control planes, node agents and virtual-IP processes.
 
 import type { LabHost, LabNetwork, LabNode } from "./lab-network.ts";
 
@@ -70,5 +70,18 @@ export function nodeCommand(
 		files.joinToken,
 		"--envoy",
 		input.envoy,
+	]);
+}
+
+/** It reads the lab's resources by itself. */
+export function vipCommand(
+	keepmesh: readonly string[],
+	node: LabNode,
+	directories: { readonly resources: string; readonly state: string },
+): readonly string[] {
+	const { resources, state } = directories;
+	return inside(node.netns, [
+		...keepmesh,
+		...["vip", "run", "--resources", resources, "--node", node.name, "--state", state],
 	]);
 }
