@@ -66,7 +66,7 @@ export interface ControlOptions extends ControlPlaneOptions {
 	/** Plaintext xDS, off when absent. */
 	readonly insecureXds?: HostPort;
 	readonly xdsSocket?: string;
-	/** Plaintext callers are certified as what they say they are: for experiments in a network of one's own. Default false. */
+	/** Plaintext callers are certified as what they say they are, and get private keys: for experiments in a network of one's own. Default false. */
 	readonly insecureCertificates?: boolean;
 	readonly api: HostPort;
 	/** Names, besides localhost and addresses, under which the API may be called. */
@@ -217,7 +217,7 @@ export async function startControl(
 		const holders = new Map<string, number>();
 		const startServer = async (
 			server: XdsServerOptions,
-			admit: Admit = () => ({ ok: true }),
+			admit: Admit = () => ({ ok: true, keys: true }),
 			endOf?: EndOf,
 		): Promise<XdsServer> => {
 			const started = await startXdsServer(server, {
@@ -235,7 +235,11 @@ export async function startControl(
 		};
 		const secure = options.secureXds && certificates ? await startSecure(options.secureXds, certificates) : undefined;
 		const also = services ? { services } : {};
-		const plain = options.insecureXds ? await startServer({ listen: options.insecureXds, ...also }) : undefined;
+		// Over plaintext nobody proves to be the gateway whose keys these are, and all can read along.
+		const admitPlain: Admit = () => ({ ok: true, keys: options.insecureCertificates ?? false });
+		const plain = options.insecureXds
+			? await startServer({ listen: options.insecureXds, ...also }, admitPlain)
+			: undefined;
 		if (options.xdsSocket) await startServer({ listen: { socketPath: options.xdsSocket }, ...also });
 		return { plain, secure };
 
@@ -252,6 +256,7 @@ export async function startControl(
 				trustDomain: options.trustDomain,
 				isRegistered: (node: string) => service.registrations.of(node) !== undefined,
 				mayCertify: (node: string, workload: SpiffeId) => service.mayCertify(node, workload),
+				isGranted: (node: string, workload: SpiffeId) => service.registrations.allows(node, workload),
 			};
 			const server = await startServer(
 				{

@@ -37,8 +37,8 @@ function sha1Request(): string {
 
 function explicitCurveRequest(): string {
 	const words = "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit -nodes -subj /";
-	const silent = { stdio: ["ignore", "pipe", "ignore"] } as const;
-	return execFileSync("openssl", [...words.split(" "), "-keyout", "/dev/null"], silent).toString();
+	const args = [...words.split(" "), "-keyout", "/dev/null"];
+	return execFileSync("openssl", args, { stdio: ["ignore", "pipe", "ignore"] }).toString();
 }
 
 const refused: readonly (readonly [string, () => string, string, RegExp])[] = [
