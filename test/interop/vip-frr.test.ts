@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { before, describe, it, type TestContext } from "node:test";
 import { cannotRun } from "../../src/node/namespace-rig.testing.ts";
 import { type ConfOptions, conf, vip4, vip6 } from "./vip-conf.ts";
-import { slackMs, startMs, VipLan, type VipNode } from "./vip-lan.ts";
+import { slackMs, startMs, VipLan, type VipNode, warmUp } from "./vip-lan.ts";
 
 const daemons = "/usr/lib/frr";
 const missingFrr = existsSync(join(daemons, "vrrpd")) ? undefined : "FRR's vrrpd is not installed";
@@ -46,13 +46,11 @@ const families: Readonly<Record<string, Family>> = {
 class FrrRouter {
 	readonly node: VipNode;
 	readonly #lan: VipLan;
-	readonly #family: Family;
 	#vrrpd: ReturnType<VipLan["spawn"]> | undefined;
 
 	constructor(lan: VipLan, node: VipNode, family: Family, priority: number) {
 		this.node = node;
 		this.#lan = lan;
-		this.#family = family;
 		const { host, directory } = node;
 		host.exec("chown", "frr:frr", directory);
 		// Or the machine would answer for addresses of an interface that is held down.
@@ -149,6 +147,8 @@ function build(context: TestContext, family: Family, frrPriority: number): Built
 }
 
 describe("beside FRR", { skip: cannotRun ?? missingFrr ?? false, concurrency: 4 }, () => {
+	before(warmUp);
+
 	for (const [name, family] of Object.entries(families)) {
 		it(`keepmesh before FRR: start, stop, return and crash; ${name}`, async (context) => {
 			const { lan, frr, keepmesh, until, start } = build(context, family, 100);

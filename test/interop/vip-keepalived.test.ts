@@ -4,11 +4,20 @@
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { before, describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cannotRun } from "../../src/node/namespace-rig.testing.ts";
 import { type ConfOptions, conf, instanceConf, vip4, vip6 } from "./vip-conf.ts";
-import { missing, type Program, slackMs, startMs, toleratedOverlapMs, VipLan, type VipNode } from "./vip-lan.ts";
+import {
+	missing,
+	type Program,
+	slackMs,
+	startMs,
+	toleratedOverlapMs,
+	VipLan,
+	type VipNode,
+	warmUp,
+} from "./vip-lan.ts";
 
 const pairs: readonly (readonly [Program, Program])[] = [
 	["keepmesh", "keepalived"],
@@ -232,6 +241,8 @@ const faults: Readonly<Record<string, Fault>> = {
 const here = cannotRun ?? missing("keepalived");
 
 describe("beside keepalived", { skip: here ?? false, concurrency: 6 }, () => {
+	before(warmUp);
+
 	for (const [name, setting] of Object.entries(lives))
 		for (const pair of pairs)
 			it(`${pair[0]} before ${pair[1]}: start, stop, return and crash; ${name}`, async (context) => {

@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { cannotRun } from "../../src/node/namespace-rig.testing.ts";
 import { captureCable, type Frame, withoutCounters } from "./vip-capture.ts";
 import { type ConfOptions, conf, vip4, vip6 } from "./vip-conf.ts";
-import { missing, type Program, root, slackMs, startMs, VipLan } from "./vip-lan.ts";
+import { missing, type Program, root, slackMs, startMs, VipLan, warmUp } from "./vip-lan.ts";
 
 interface Trial {
 	readonly conf: ConfOptions;
@@ -57,6 +57,8 @@ const trials: Readonly<Record<string, Trial>> = {
 const here = cannotRun ?? missing("keepalived") ?? missing("tcpdump");
 
 describe("on the cable", { skip: here ?? false, concurrency: 6 }, () => {
+	before(warmUp);
+
 	for (const [name, { conf: options, address = vip4, downMs = 361, butFor }] of Object.entries(trials))
 		it(`${name}: the same bytes as keepalived's`, async (context) => {
 			const lan = new VipLan();
