@@ -23,7 +23,7 @@ install_system_packages() {
   missing=
   pairs="nft:nftables ip:iproute2 nsenter:util-linux setpriv:util-linux conntrack:conntrack ss:iproute2"
   # What tests compare with.
-  [ "$mode" = dev ] && pairs="$pairs keepalived:keepalived"
+  [ "$mode" = dev ] && pairs="$pairs keepalived:keepalived tcpdump:tcpdump vtysh:frr"
   for pair in $pairs; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
   done

@@ -238,6 +238,17 @@ describe("forged packets", { skip: cannotRun ?? false, concurrency: 3 }, () => {
 		assert.equal(node.spans(vip4).length, 1, lan.history(vip4));
 	});
 
+	it("of priority 255 without the HMAC that is asked for move nothing", async (context) => {
+		const more = ["auth_hmac {", "  key 1 hex:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", "}"];
+		const attack = await prepare(context, { more });
+		const { lan, node } = attack;
+		await flood(attack, 500, () => forge({ priority: 255 }));
+		const counts = await untilTotal(node, 500);
+		assert.equal(counts.get("auth_ext_missing"), 500, JSON.stringify([...counts]));
+		assert.deepEqual(lan.owners(vip4), ["a"]);
+		assert.equal(node.spans(vip4).length, 1, lan.history(vip4));
+	});
+
 	for (const [what, more, authentication] of [
 		["a wrong password", ["auth_type PASS", "auth_pass geheim"], [1, "falsch"]],
 		["no password", ["auth_type PASS", "auth_pass geheim"], [0, ""]],
