@@ -97,7 +97,6 @@ export class VirtualRouter {
 		return this.#state;
 	}
 
-	/** The address that adverts leave from. */
 	get source(): string | undefined {
 		return this.#port?.source;
 	}
@@ -106,7 +105,6 @@ export class VirtualRouter {
 		return this.#addresses.held;
 	}
 
-	/** What would be left if this process were killed now. */
 	get addedAddresses(): readonly KeptAddress[] {
 		return this.#addresses.added;
 	}
