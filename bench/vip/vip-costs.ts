@@ -3,10 +3,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicUs } from "../../src/kernel/linux/monotonic-us.ts";
+import { childrenOf } from "../../src/lab/crash-node.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 import { keepalivedConf, manyInstances, virtualIpYaml } from "./vip-confs.ts";
 import type { VipPair } from "./vip-pair.ts";
-import { childrenOf, type Program, type VipSide } from "./vip-side.ts";
+import type { Program, VipSide } from "./vip-side.ts";
 
 const starts = 7;
 const instances = 200;

@@ -46,7 +46,7 @@ export const lanes: readonly Lane[] = [
 	{ ...lane("health", "keepmesh", 1), health: "script" },
 	...[1, 0.1, 0.01].flatMap((pace) => [
 		{ ...lane("health", "keepalived", pace), health: "file" as const },
-		{ ...lane("health", "keepmesh", pace), health: "file" as const, target: 100 },
+		{ ...lane("health", "keepmesh", pace), health: "file" as const },
 	]),
 	{ ...lane("health", "keepmesh", "default"), health: "http", target: 100 },
 	{ ...lane("health", "keepmesh", "fast"), health: "http", target: 100 },

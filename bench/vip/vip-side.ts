@@ -1,10 +1,11 @@
 // One node of a pair: keepalived or Keepmesh in its namespace, started, stopped, killed with all its processes at once.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openLinuxHostNetwork } from "../../src/kernel/linux/linux-host-network.ts";
+import { childrenOf } from "../../src/lab/crash-node.ts";
 import type { Host } from "../../src/node/namespace-rig.testing.ts";
 import { virtualAddress } from "./vip-confs.ts";
 
@@ -113,18 +114,6 @@ export class VipSide {
 		this.crash();
 		this.#ip.stdin?.end();
 		this.#network.close();
-	}
-}
-
-/** Of all its threads, and theirs. */
-export function childrenOf(pid: number): readonly number[] {
-	try {
-		return readdirSync(`/proc/${pid}/task`)
-			.flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" "))
-			.filter((text) => text.trim() !== "")
-			.flatMap((text) => [...childrenOf(Number(text)), Number(text)]);
-	} catch {
-		return [];
 	}
 }
 

@@ -3,11 +3,17 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { openLinuxHostNetwork } from "../../kernel/linux/linux-host-network.ts";
+import { crashVirtualIpNode, setPort } from "../../lab/crash-node.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
 import type { LoadReport, LoadRequest } from "../../lab/load/load-report.ts";
+import { netnsPath } from "../../lab/network.ts";
 import type { TourMesh } from "../../lab/tour/tour-mesh.ts";
+import type { MeshStatus } from "../api/api-types.ts";
 import { applyEverywhere, removeEverywhere, until } from "./applied-everywhere.ts";
+import { askControl } from "./control-query.ts";
 import { rotateRoot } from "./lab-rotation.ts";
 
 const tourDirectory = fileURLToPath(new URL("../../../samples/bookinfo/tour/", import.meta.url));
@@ -31,12 +37,12 @@ export function labTourMesh(lab: Lab): TourMesh {
 				return (await readyPods(lab, deployment)).length === count;
 			});
 		},
-		send: async (load) => {
-			const gateway = (await readyPods(lab, "istio-ingressgateway"))[0];
-			if (!gateway) throw new Error("no gateway is ready");
+		send: async (load, address) => {
+			const host = address ?? (await readyPods(lab, "istio-ingressgateway"))[0]?.address;
+			if (host === undefined) throw new Error("no gateway is ready");
 			return sendFromClient(lab, {
 				...load,
-				host: gateway.address,
+				host,
 				port: gatewayPort,
 				headers: { host: "bookinfo.example", ...load.headers },
 			});
@@ -47,6 +53,19 @@ export function labTourMesh(lab: Lab): TourMesh {
 			return sendFromClient(lab, { ...load, host: pod.address, port: applicationPort });
 		},
 		rotateRoot: () => rotateRoot(lab),
+		sleep: (ms) => sleep(ms),
+		ownerOf: (address) => ownerOf(lab, address),
+		crashNode: (node) => crashVirtualIpNode(lab, node),
+		repairNode: async (node) => {
+			await setPort(lab, node, "up");
+			await until(`${node} and its proxies are back`, async () => {
+				const { controls } = await lab.status();
+				const states = await Promise.all(
+					controls.map((control) => askControl<MeshStatus>(lab, control, "GET", "/api/v1/status")),
+				);
+				return states.every(({ proxies }) => proxies.stale === 0);
+			});
+		},
 		crash: async (deployment) => {
 			const [pod] = await readyPods(lab, deployment);
 			if (!pod) throw new Error(`no pod of ${deployment} is ready`);
@@ -79,4 +98,17 @@ async function readyPods(lab: Lab, deployment: string): Promise<readonly Running
 
 function restartsOf(pod: RunningPod): number {
 	return pod.containers.reduce((sum, container) => sum + container.restarts, 0);
+}
+
+/** A node whose cable is pulled holds nothing that a client could reach. */
+async function ownerOf(lab: Lab, address: string): Promise<string | undefined> {
+	const { nodes } = await lab.status();
+	const owners = nodes.filter(({ netns }) => {
+		const network = openLinuxHostNetwork({ netns: netnsPath(netns) });
+		const holds = network.addresses("eth0").some((one) => one.address === address);
+		const reaches = network.link("eth0")?.running === true;
+		network.close();
+		return holds && reaches;
+	});
+	return owners.length === 1 ? owners[0]?.name : undefined;
 }

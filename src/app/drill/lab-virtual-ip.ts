@@ -2,7 +2,7 @@
 // millisecond, a watcher of both kernels, and faults.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,14 +10,13 @@ import { fileURLToPath } from "node:url";
 import type { HostNetwork } from "../../kernel/host-network.ts";
 import { openLinuxHostNetwork } from "../../kernel/linux/linux-host-network.ts";
 import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
-import { runCommand } from "../../kernel/run-command.ts";
+import { crashVirtualIpNode, setPort } from "../../lab/crash-node.ts";
 import type { DrillReport, RunningLoad } from "../../lab/drill/drill-mesh.ts";
 import type { DrillVirtualIp } from "../../lab/drill/drill-virtual-ip.ts";
 import { type Apart, twoOwnersSeen } from "../../lab/drill/owners-seen.ts";
 import type { Lab } from "../../lab/lab.ts";
 import { runDirectory } from "../../lab/lab-record.ts";
 import { netnsPath } from "../../lab/network.ts";
-import { namespacePrefix } from "../../lab/plan/lab-network.ts";
 import type { OwnerSpan } from "../../lab/vip-watch/owner-spans.ts";
 import { longestGapMs, type ProbeRecord } from "../../lab/vip-watch/probe-record.ts";
 import { startWatching, type WatchingProcess } from "../../lab/vip-watch/watching-process.ts";
@@ -128,16 +127,14 @@ class LabDrillAddress implements LabVirtualIp {
 		await this.#until(`${node} owns the address alone`, async () => (await this.owner()) === node);
 	}
 
-	async crash(node: string): Promise<void> {
-		const pid = await this.#pidOf(node);
-		for (const one of [...childrenOf(pid), pid]) process.kill(one, "SIGKILL");
-		await this.#fabric(`link set ${node} down`);
+	crash(node: string): Promise<void> {
+		return crashVirtualIpNode(this.#lab, node);
 	}
 
 	async repair(node: string): Promise<void> {
 		const { network } = this.#node(node);
 		await this.#until(`${node} no longer holds the address`, async () => !holds(network));
-		await this.#fabric(`link set ${node} up`);
+		await setPort(this.#lab, node, "up");
 		await this.untilRuns(node);
 	}
 
@@ -170,11 +167,11 @@ class LabDrillAddress implements LabVirtualIp {
 
 	async part(): Promise<void> {
 		this.#apart = [{ fromUs: monotonicUs(), toUs: Number.POSITIVE_INFINITY }];
-		for (const { name } of this.#nodes) await this.#fabric(`link set ${name} type bridge_slave isolated on`);
+		for (const { name } of this.#nodes) await setPort(this.#lab, name, "type bridge_slave isolated on");
 	}
 
 	async heal(): Promise<number> {
-		for (const { name } of this.#nodes) await this.#fabric(`link set ${name} type bridge_slave isolated off`);
+		for (const { name } of this.#nodes) await setPort(this.#lab, name, "type bridge_slave isolated off");
 		const healedUs = monotonicUs();
 		await this.#until("one node owns the address", async () => (await this.owner()) !== undefined);
 		const nowUs = monotonicUs();
@@ -239,22 +236,6 @@ class LabDrillAddress implements LabVirtualIp {
 		return found;
 	}
 
-	async #pidOf(node: string): Promise<number> {
-		const { processes } = await this.#lab.status();
-		const pid = processes.find(({ name }) => name === `vip-${node}`)?.pid;
-		if (pid === undefined) throw new Error(`vip-${node} does not run`);
-		return pid;
-	}
-
-	async #fabric(words: string): Promise<void> {
-		const { code, stderr } = await runCommand("ip", [
-			"-n",
-			`${namespacePrefix(this.#lab.name)}fabric`,
-			...words.split(" "),
-		]);
-		if (code !== 0) throw new Error(stderr.trim());
-	}
-
 	#startService(node: Node): void {
 		const program = `require("node:http").createServer((_, answer) => answer.end("ok")).listen(${servicePort}, "127.0.0.1")`;
 		const argv = [`--net=${node.netns}`, "--", process.execPath, "-e", program];
@@ -293,16 +274,4 @@ function reportOf(probes: ProbeRecord, twoOwners: number): DrillReport {
 		plaintext: 0,
 		twoOwners,
 	};
-}
-
-/** Of all its threads, and theirs. */
-function childrenOf(pid: number): readonly number[] {
-	try {
-		return readdirSync(`/proc/${pid}/task`)
-			.flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" "))
-			.filter((text) => text.trim() !== "")
-			.flatMap((text) => [...childrenOf(Number(text)), Number(text)]);
-	} catch {
-		return [];
-	}
 }

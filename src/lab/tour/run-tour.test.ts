@@ -23,6 +23,7 @@ function report(sent: number, parts: Partial<LoadReport> = {}): LoadReport {
 function fakeMesh(wrong: (load: TourLoad, applied: string) => LoadReport | undefined = () => undefined): TourMesh {
 	let applied = "";
 	let failingSent = 0;
+	let owner = "node-1";
 	return {
 		apply: async (file) => {
 			applied = file;
@@ -38,6 +39,12 @@ function fakeMesh(wrong: (load: TourLoad, applied: string) => LoadReport | undef
 				odd ?? report(load.requests, applied === "strict.yaml" ? { byOutcome: { ECONNRESET: load.requests } } : {})
 			);
 		},
+		sleep: async () => {},
+		ownerOf: async () => owner,
+		crashNode: async () => {
+			owner = "node-2";
+		},
+		repairNode: async () => {},
 		rotateRoot: async () => ({ before: ["old"], after: ["new"], tookMs: 1000 }),
 		send: async (load) => {
 			const isJason = load.headers !== undefined;
@@ -65,7 +72,7 @@ describe("the tour", () => {
 			lines.filter((line) => !line.ok),
 			[],
 		);
-		assert.match(renderTour(lines), /All 9 as expected: 12540 requests/);
+		assert.match(renderTour(lines), /All 10 as expected: 14040 requests/);
 	});
 
 	const wrongs: readonly (readonly [string, number, (load: TourLoad, applied: string) => LoadReport | undefined])[] = [
@@ -122,6 +129,20 @@ describe("the tour", () => {
 		],
 		["the denied caller is let in", 8, (_, file) => (file === "deny-caller.yaml" ? report(100) : undefined)],
 		[
+			"nobody answers for longer than a busy machine needs",
+			10,
+			(load, file) =>
+				file === "virtual-ip.yaml" && load.requests === 1500 ? report(1500, { longestGapMs: 501 }) : undefined,
+		],
+		[
+			"more is lost than what came within the gap",
+			10,
+			(load, file) =>
+				file === "virtual-ip.yaml" && load.requests === 1500
+					? report(1500, { byOutcome: { "200": 1249, ECONNRESET: 251 } })
+					: undefined,
+		],
+		[
 			"the rotation loses one",
 			9,
 			(load) => (load.requests === 4000 ? report(4000, { byOutcome: { "200": 3999, "503": 1 } }) : undefined),
@@ -134,8 +155,14 @@ describe("the tour", () => {
 				lines.flatMap((line, index) => (line.ok ? [] : [index + 1])),
 				[step],
 			);
-			assert.match(renderTour(lines), /1 of 9 NOT as expected/);
+			assert.match(renderTour(lines), /1 of 10 NOT as expected/);
 		});
+
+	it("fails when the address stays with the node that died", async () => {
+		const mesh = { ...fakeMesh(), crashNode: async () => {} };
+		const lines = await runTour(tourSteps, mesh, new VirtualClock(), quiet);
+		assert.equal(lines[9]?.ok, false);
+	});
 
 	it("fails when the old root is still trusted after the rotation", async () => {
 		const rotateRoot = async () => ({ before: ["old"], after: ["new", "old"], tookMs: 1000 });

@@ -18,12 +18,19 @@ export interface TourMesh {
 	remove(file: string): Promise<void>;
 	/** Resolves when so many pods of the deployment are ready. Rejects after a time. */
 	podsReady(deployment: string, count: number): Promise<void>;
-	/** Requests from a client outside the mesh to the gateway. */
-	send(load: TourLoad): Promise<LoadReport>;
+	/** Requests from a client outside the mesh to the gateway; `address`: to a virtual IP in front of it. */
+	send(load: TourLoad, address?: string): Promise<LoadReport>;
 	/** Plain HTTP from a client outside the mesh straight to a pod of the deployment, past gateway and mutual TLS. */
 	sendPast(deployment: string, load: TourLoad): Promise<LoadReport>;
 	/** Replaces the mesh's root certificate; resolves when every proxy trusts the new one alone. */
 	rotateRoot(): Promise<RootRotation>;
+	/** The node that holds a virtual IP now, asked of the nodes' kernels; undefined while none or several do. */
+	ownerOf(address: string): Promise<string | undefined>;
+	/** A node dies: SIGKILL to its virtual-IP process and all that it started, and its cable is pulled. */
+	crashNode(node: string): Promise<void>;
+	/** Resolves when the node is back and its control planes see it. */
+	repairNode(node: string): Promise<void>;
+	sleep(ms: number): Promise<void>;
 	/** SIGKILL to the application's process of one pod of the deployment; its container is started again. */
 	crash(deployment: string): Promise<void>;
 }
