@@ -204,7 +204,7 @@ const virtualAddress = "10.77.0.240";
 const crashOwnerLoad = {
 	path: "/",
 	headers: { host: "edge.example" },
-	requests: 2000,
+	requests: 1500,
 	concurrency: 8,
 	ratePerSecond: 500,
 };
