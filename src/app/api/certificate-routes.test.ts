@@ -1,7 +1,9 @@
 // Certificates and rotations over the API of a real control plane, and by the commands that ask it.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -103,5 +105,32 @@ describe("a control plane without an authority", () => {
 	it("says that it has none", async () => {
 		const { status, body } = await rig.api<{ error: string; next: string }>("/api/v1/certificates");
 		assert.deepEqual([status, body.error], [503, "this control plane has no certificate authority"]);
+	});
+});
+
+describe("with an authority that is plugged in", () => {
+	const rig = new ControlRig();
+	const plugIn = mkdtempSync(join(tmpdir(), "keepmesh-plugged-"));
+	before(async () => {
+		const words =
+			"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /O=x -keyout ca-key.pem -out ca-cert.pem";
+		execFileSync("openssl", words.split(" "), { cwd: plugIn, stdio: "pipe" });
+		await rig.start({ caDirectory: join(rig.directory, ".ca"), certificates: { plugInDirectory: plugIn } });
+	});
+	after(async () => {
+		await rig.close();
+		rmSync(plugIn, { recursive: true });
+	});
+
+	it("rotates nothing, and says who does", async () => {
+		for (const kind of ["root", "issuer"]) {
+			const { body, status } = await rig.api<{ error: string; next: string }>(`/api/v1/rotation?kind=${kind}`, {
+				method: "POST",
+			});
+			assert.equal(status, 409);
+			assert.match(body.error, /plugged in.* replaced by whoever made them/);
+			assert.equal(body.next, `keepmesh certs rotate-${kind} --dry-run`);
+		}
+		assert.equal((await rig.api<RotationAnswer>("/api/v1/rotation")).body.state.phase, "idle");
 	});
 });

@@ -49,6 +49,8 @@ export interface RotationPlanAnswer {
 	readonly lines: readonly string[];
 }
 
+const pluggedIn = "the authority is plugged in, so its files are replaced by whoever made them";
+
 /** `find`: undefined while there is no authority, or not yet. */
 export function certificateRoutes(find: () => CertificateRoutesParts | undefined): readonly ApiRoute[] {
 	const need = (): CertificateRoutesParts => {
@@ -73,6 +75,8 @@ export function certificateRoutes(find: () => CertificateRoutesParts | undefined
 			answer: async (request) => {
 				const kind = kindOf(request);
 				if (request.query.get("dryRun") === "true") return { json: planOf(need(), kind) };
+				if (need().authority.source === "plug-in")
+					throw new ApiError(409, pluggedIn, `keepmesh certs rotate-${kind} --dry-run`);
 				return outcomeOf(await need().rotation.request(kind));
 			},
 		},
@@ -113,8 +117,9 @@ function planOf({ authority, rotation }: CertificateRoutesParts, kind: RotationK
 		return {
 			blockers,
 			lines: [
-				"the authority is plugged in, so its files are replaced by whoever made them: the new root beside the old one first,",
-				"then, when all have confirmed it, the new issuer, and last the new root alone; at this moment:",
+				`${pluggedIn}.`,
+				"First the new root beside the old one, then, when all have confirmed it, the new issuer, and last the new root alone.",
+				"At this moment:",
 				...(blockers.length === 0 ? ["  every proxy has confirmed what is there now"] : renderBlockers(blockers)),
 			],
 		};

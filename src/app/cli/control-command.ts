@@ -121,7 +121,12 @@ async function runControl(flags: ControlFlags): Promise<void> {
 function startFailure(error: unknown, flags: ControlFlags): unknown {
 	if (error instanceof AuthorityFilesError) {
 		const place = flags.cacerts ?? flags.ca ?? `${flags.data}/ca`;
-		return new CliError(exitCodes.data, error.message, `ls -l ${place}`);
+		const needsPassphrase = error.message.includes("--ca-passphrase-file");
+		return new CliError(
+			exitCodes.data,
+			error.message,
+			needsPassphrase ? "keepmesh control ... --ca-passphrase-file PATH" : `ls -l ${place}`,
+		);
 	}
 	if (error instanceof CannotCertify && error.reason === "issuer_expired") {
 		const ca = flags.ca ?? `${flags.data}/ca`;

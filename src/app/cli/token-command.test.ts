@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, createPublicKey } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -49,6 +49,14 @@ describe("keepmesh token", { concurrency: 2 }, () => {
 		const key = createPublicKey(readFileSync(join(plugIn, "ca-cert.pem"))).export({ type: "spki", format: "der" });
 		const { stderr, stdout } = await token("create", "--ca", ca, "--cacerts", plugIn, "--node", "n1");
 		assert.ok(stdout.trim().endsWith(`.${createHash("sha256").update(key).digest("base64url")}`), stderr);
+	});
+
+	it("asks for --cacerts where control planes work with an authority that is plugged in", async () => {
+		const plugged = mkdtempSync(join(directory, "beside-"));
+		mkdirSync(join(plugged, "acknowledged"));
+		const { code, stderr } = await token("create", "--ca", plugged, "--node", "n1");
+		assert.equal(code, 66);
+		assert.match(stderr, /next: keepmesh token create .*--cacerts DIR/);
 	});
 
 	it("lists tokens without their secrets, and revokes one", async () => {

@@ -167,10 +167,16 @@ function needAuthority(ca: string, cacerts: string | undefined): void {
 	needDirectory(ca);
 	const exists = new AuthorityStore(ca).latestVersion() > 0 || plugInFiles(cacerts ?? ca) !== undefined;
 	if (exists) return;
+	// Of a plugged-in authority a control plane keeps there only who has confirmed what.
+	const isUsed = existsSync(join(ca, "acknowledged")) && cacerts === undefined;
 	throw new CliError(
 		exitCodes.noInput,
-		`${ca} holds no certificate authority yet: a control plane makes it at its first start`,
-		`keepmesh control --resources DIR --ca ${ca} --xds 0.0.0.0:15012`,
+		isUsed
+			? `${ca} holds no authority of its own: control planes use it with one that is plugged in`
+			: `${cacerts ?? ca} holds no certificate authority yet: a control plane makes it at its first start`,
+		isUsed
+			? `keepmesh token create --ca ${ca} --node NAME --cacerts DIR, as the control planes have it`
+			: `keepmesh control --resources DIR --ca ${ca} --xds 0.0.0.0:15012`,
 	);
 }
 

@@ -51,6 +51,8 @@ export function loadPlugIn(directory: string, options: PlugInOptions): Authority
 	const [signing, ...bundled] = read(layout.certificate);
 	const path = join(directory, layout.certificate);
 	if (!signing) throw new Error(`${path} holds no certificate in PEM form`);
+	if (!existsSync(join(directory, layout.key)))
+		throw new Error(`${directory} holds ${layout.certificate} and no ${layout.key}`);
 	const key = readPrivateKey(join(directory, layout.key), options.passphrase);
 	const others = [...bundled, ...read(layout.chain)].filter(({ fingerprint }) => fingerprint !== signing.fingerprint);
 	const given = distinct(read(layout.roots));

@@ -142,6 +142,6 @@ function switchOf({ draft, strict, warn }: Completion, directive: string, wanted
 	return forced;
 }
 
-function virtualAddress({ family: _family, usesVirtualMac: _usesVirtualMac, ...address }: ReadAddress): VirtualAddress {
+function virtualAddress({ family: _family, ...address }: ReadAddress): VirtualAddress {
 	return address;
 }

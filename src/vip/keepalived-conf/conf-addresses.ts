@@ -7,8 +7,6 @@ import { addressWithPrefix, familyOf, maxInterfaceName } from "./conf-values.ts"
 
 export interface ReadAddress extends VirtualAddress {
 	readonly family: "ipv4" | "ipv6";
-	/** The virtual MAC of its interface is wanted for it (`use_vmac` on the line). */
-	readonly usesVirtualMac: boolean;
 }
 
 const scopes: Readonly<Record<string, VirtualAddress["scope"]>> = {
@@ -83,7 +81,13 @@ export function readAddress(line: Statement, context: BlockContext): ReadAddress
 				break;
 			}
 			case "use_vmac":
-				draft.usesVirtualMac = true;
+				warn(
+					context,
+					line,
+					"use_vmac of a single address is not supported: it is added without a virtual MAC of its own",
+					"write use_vmac in the vrrp_instance, or take it out",
+					"KM-unsupported",
+				);
 				break;
 			case "home":
 			case "-nodad":
@@ -110,14 +114,13 @@ export function readAddress(line: Statement, context: BlockContext): ReadAddress
 				);
 		}
 	}
-	const { usesVirtualMac = false, preferredLifetimeSec, ...rest } = draft;
+	const { preferredLifetimeSec, ...rest } = draft;
 	if (preferredLifetimeSec !== undefined && Number.isNaN(preferredLifetimeSec))
 		error(context, line, "preferred_lft is neither forever nor seconds", "write preferred_lft forever");
 	return {
 		address: parsed.address,
 		prefixLength: parsed.prefixLength,
 		family: parsed.family,
-		usesVirtualMac,
 		...withoutUndefined(rest),
 		...(preferredLifetimeSec === undefined || Number.isNaN(preferredLifetimeSec) ? {} : { preferredLifetimeSec }),
 	};

@@ -122,6 +122,18 @@ describe("import", () => {
 		assert.doesNotMatch(yaml, /geheim/);
 	});
 
+	it("names what it does not carry over of auth_hmac, and nothing where all is carried", () => {
+		const comments = (lines: string): readonly string[] => {
+			const text = instance(`auth_hmac {\n key 1 hex:${"0f".repeat(32)}\n ${lines}\n }\n version 3`);
+			const [imported] = importVirtualIps([{ node: "a", config: parse(text) }]);
+			return (imported?.notCarried ?? []).map((comment) => comment.split(" of auth_hmac")[0] ?? "");
+		};
+		assert.deepEqual(comments("mode permissive"), ["mode permissive"]);
+		assert.deepEqual(comments("anti_replay monotonic"), ["anti_replay monotonic"]);
+		assert.deepEqual(comments("time_window 30"), ["time_window 30"]);
+		assert.deepEqual(comments("mode enforce\n anti_replay time"), []);
+	});
+
 	it("keeps members of a group together", () => {
 		const config = parse(
 			`${instance("")}${instance("").replace("VI_1", "VI_2").replace("51", "52")}vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n`,

@@ -252,11 +252,19 @@ function notCarried({ source, instance }: Part, parts: readonly Part[]): readonl
 	const said: string[] = [];
 	for (const { name } of bfd)
 		said.push(`track_bfd ${name}: VirtualIPs have no BFD; the fast heartbeat between Keepmesh nodes does its work`);
-	if (
-		instance.authentication.type === "hmac" &&
-		(instance.authentication.otherKeys || (instance.authentication.keyId ?? 1) !== 1)
-	)
-		said.push("numbers of keys of auth_hmac, and keys that only verify: the key that signs has number 1");
+	if (instance.authentication.type === "hmac") {
+		const { keyId = 1, mode, otherKeys, windowSeconds } = instance.authentication;
+		if (otherKeys || keyId !== 1)
+			said.push("numbers of keys of auth_hmac, and keys that only verify: the key that signs has number 1");
+		if (mode === "permissive")
+			said.push(
+				"mode permissive of auth_hmac: a VirtualIP drops adverts that are not signed; give every router the key first",
+			);
+		if (windowSeconds === 0)
+			said.push("anti_replay monotonic of auth_hmac: clocks may differ by 3 intervals, at least 5 s");
+		else if (windowSeconds !== undefined)
+			said.push(`time_window ${windowSeconds} of auth_hmac: clocks may differ by 3 intervals, at least 5 s`);
+	}
 	if (instance.checksum3 === "messageOnly")
 		said.push("v3_checksum_as_v2: adverts carry the checksum with the pseudo-header, and both are taken");
 	if (notify.users) said.push("users of notify scripts: scripts run as the user of keepmesh vip");

@@ -178,6 +178,15 @@ describe("an instance", () => {
 		assert.match(JSON.stringify(short.problems), /32 to 64 bytes/);
 	});
 
+	it("names use_vmac of a single address as not supported, and adds the address", () => {
+		const { config, problems } = parse(instance("virtual_ipaddress_excluded {\n 10.9.0.200/24 use_vmac\n }"));
+		assert.deepEqual(config.instances[0]?.excludedAddresses, [{ address: "10.9.0.200", prefixLength: 24 }]);
+		assert.deepEqual(
+			problems.map(({ severity, code, origin }) => [severity, code, origin.line]),
+			[["warning", "KM-unsupported", 8]],
+		);
+	});
+
 	it("sends the checksum of the message alone where asked to", () => {
 		assert.equal(only("version 3\n v3_checksum_as_v2").checksum3, "messageOnly");
 	});

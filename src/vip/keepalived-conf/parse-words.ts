@@ -14,7 +14,7 @@ export type LineProblem = (severity: Problem["severity"], message: string, hint:
 export function addressLine(text: string, problem: LineProblem): VirtualAddress | undefined {
 	const read = parseLine(text, problem, readAddress);
 	if (!read) return undefined;
-	const { family: _family, usesVirtualMac: _usesVirtualMac, ...address } = read;
+	const { family: _family, ...address } = read;
 	return address;
 }
 
