@@ -324,6 +324,16 @@ describe("a changed configuration", () => {
 });
 
 describe("packets of strangers", () => {
+	it("that claim the address of an owner are each counted, and said once a second", () => {
+		const { nodes, a } = pair();
+		const before = a.logged.length;
+		for (let count = 0; count < 50; count++)
+			a.host.hearOwner("10.77.0.100", `02:00:00:00:01:${count.toString(16).padStart(2, "0")}`);
+		assert.equal(a.runtime?.routers.get("web")?.counts.get("address_conflict"), 50);
+		assert.equal(a.logged.length - before, 1);
+		assert.deepEqual(nodes.owners(), ["a"]);
+	});
+
 	it("are counted each, and said once a second, whoever sends them", () => {
 		const nodes = new VirtualNodes();
 		const a = nodes.add("a");

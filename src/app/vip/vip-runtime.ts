@@ -11,6 +11,7 @@ import type { ReceivedAdvert } from "../../vip/vrrp/advert.ts";
 import type { Hashes } from "../../vip/vrrp/advert-codec.ts";
 import { entryKey } from "../../vip/vrrp/heartbeat-machine.ts";
 import { nodeHash } from "../../vip/vrrp/heartbeat-message.ts";
+import { leavesTo } from "../../vip/vrrp/instance-hearing.ts";
 import type { InstanceEvent, Transition } from "../../vip/vrrp/instance-state.ts";
 import { addressesOf, type KeptAddress } from "./address-keeper.ts";
 import { ConflictWatches } from "./conflict-watches.ts";
@@ -235,6 +236,15 @@ export class VipRuntime implements VirtualRouterListener {
 
 	lowerPriorityHeard(router: VirtualRouter): void {
 		this.#deps.onLowerPriorityHeard?.(router.config, router.state.priority);
+	}
+
+	heldBack(router: VirtualRouter, nowUs: number): string | undefined {
+		for (const member of this.groups.membersWith(router.config)) {
+			const other = this.#routers.get(member);
+			const master = other && other !== router ? leavesTo(other.config, other.state, nowUs) : undefined;
+			if (master !== undefined) return `${member} of the same group leaves the addresses to ${master}`;
+		}
+		return undefined;
 	}
 
 	noted(router: VirtualRouter, because: string, facts: object = {}): void {

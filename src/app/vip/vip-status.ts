@@ -4,8 +4,9 @@ import { untilChange } from "../../health/rise-fall.ts";
 import type { InstanceConfig, TrackerConfig, VirtualAddress } from "../../vip/vip-config.ts";
 import { entryKey } from "../../vip/vrrp/heartbeat-machine.ts";
 import { downIntervalUs } from "../../vip/vrrp/instance-timers.ts";
+import type { PastTransition } from "./past-transitions.ts";
 import type { VipRuntime } from "./vip-runtime.ts";
-import type { PastTransition, VirtualRouter } from "./virtual-router.ts";
+import type { VirtualRouter } from "./virtual-router.ts";
 
 export interface VipStatus {
 	readonly node: string;

@@ -20,6 +20,7 @@ import { Announcer } from "./announcer.ts";
 import type { ConflictWatches } from "./conflict-watches.ts";
 import { HeardRouters } from "./heard-routers.ts";
 import { NowAndThen } from "./now-and-then.ts";
+import { type PastTransition, remember } from "./past-transitions.ts";
 import { portKey, type VrrpPort, type VrrpPorts, virtualMacInterface } from "./vrrp-ports.ts";
 
 export interface VirtualRouterDeps {
@@ -40,15 +41,12 @@ export interface VirtualRouterListener {
 	/** Before the machine hears it. */
 	heard(router: VirtualRouter, source: string, advert: ReceivedAdvert, nowUs: number): void;
 	lowerPriorityHeard(router: VirtualRouter): void;
+	/** Why its group does not let it claim now. */
+	heldBack(router: VirtualRouter, nowUs: number): string | undefined;
 	/** Worth a line. */
 	noted(router: VirtualRouter, because: string, facts?: object): void;
 }
 
-export interface PastTransition extends Transition {
-	readonly atWallMs: number;
-}
-
-const keptTransitions = 20;
 /** Claims of the one that just let go, or of the successor, are no conflict for so long. */
 const settlingUs = 1_000_000;
 const tellAgainMs = 1000;
@@ -67,6 +65,7 @@ export class VirtualRouter {
 	#holder: AddressConflict | undefined;
 	#movedUs = Number.NEGATIVE_INFINITY;
 	readonly #packets = new NowAndThen();
+	#event: InstanceEvent["type"] = "started";
 	readonly #deps: VirtualRouterDeps;
 	readonly #addresses: AddressKeeper;
 	readonly #announcer: Announcer;
@@ -203,6 +202,7 @@ export class VirtualRouter {
 	}
 
 	#step(event: InstanceEvent): void {
+		this.#event = event.type;
 		const { state, actions } = stepInstance(this.#config, this.#state, event);
 		this.#state = state;
 		for (const action of actions) this.#act(action);
@@ -238,7 +238,11 @@ export class VirtualRouter {
 				this.#report(action.transition);
 				return;
 			case "note":
-				this.#note(action.because);
+				if (
+					this.#event !== "addressConflict" ||
+					this.#packets.mayTell("conflict", this.#deps.loop.nowUs(), tellAgainMs)
+				)
+					this.#note(action.because);
 				return;
 			case "lowerPriorityHeard":
 				// Forged adverts must not start a script each.
@@ -275,7 +279,8 @@ export class VirtualRouter {
 			timer,
 			this.#deps.loop.at(dueUs, (nowUs) => {
 				this.#timers.delete(timer);
-				this.deliver({ type: "timerExpired", nowUs, timer, dueUs });
+				const held = timer === "down" ? this.#deps.listener.heldBack(this, nowUs) : undefined;
+				this.deliver({ type: "timerExpired", nowUs, timer, dueUs, ...(held === undefined ? {} : { held }) });
 			}),
 		);
 	}
@@ -325,8 +330,7 @@ export class VirtualRouter {
 		}
 		this.#holder = undefined;
 		if (transition.from === "MASTER" || transition.to === "MASTER") this.#movedUs = this.#deps.loop.nowUs();
-		this.transitions.push({ ...transition, atWallMs: this.#deps.wallMs() });
-		if (this.transitions.length > keptTransitions) this.transitions.shift();
+		remember(this.transitions, transition, this.#deps.wallMs());
 		this.#deps.listener.moved(this, transition);
 	}
 
