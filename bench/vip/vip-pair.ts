@@ -29,7 +29,7 @@ export class VipPair {
 	readonly #echoes: Readonly<Record<"a" | "b", WatchingProcess>>;
 	readonly #prober: WatchingProcess;
 	readonly #watcher: WatchingProcess;
-	readonly #services = new Map<"a" | "b", ChildProcess>();
+	readonly #services = new Map<"a" | "b", WatchingProcess>();
 
 	constructor(rig: Rig) {
 		this.#hubIp = spawn("ip", ["-force", "-n", rig.hub, "-batch", "-"], { stdio: ["pipe", "ignore", "ignore"] });
@@ -69,23 +69,18 @@ export class VipPair {
 	/** A service that dies: its node answers probes no more, and its health check finds nobody. */
 	killService(node: "a" | "b"): void {
 		this.#echoes[node].tell("mute");
-		this.#services.get(node)?.kill("SIGKILL");
+		this.#services.get(node)?.end();
 		this.#services.delete(node);
 	}
 
 	reviveService(node: "a" | "b", withHttp: boolean): void {
 		this.#echoes[node].tell("speak");
 		if (!withHttp || this.#services.has(node)) return;
-		const program = `require("node:http").createServer((_, answer) => answer.end("ok")).listen(${servicePort}, "127.0.0.1")`;
-		const { netns } = this.side(node).host;
-		this.#services.set(
-			node,
-			spawn("nsenter", [`--net=${netns}`, "--", process.execPath, "-e", program], { stdio: "ignore" }),
-		);
+		this.#services.set(node, startWatching("http-service", this.side(node).host.netns, [String(servicePort)]));
 	}
 
 	endServices(): void {
-		for (const service of this.#services.values()) service.kill("SIGKILL");
+		for (const service of this.#services.values()) service.end();
 		this.#services.clear();
 	}
 

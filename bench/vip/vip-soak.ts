@@ -23,8 +23,10 @@ async function soak(pair: VipPair, profile: Profile, minutes: number): Promise<r
 	const lane: Lane = { fault: "none", a: "keepmesh", b: "keepmesh", pace: profile, health: "none" };
 	await startLane(pair, lane);
 	const burners: ChildProcess[] = [];
+	// They end by themselves when nobody is left to end them.
+	const limitSeconds = Math.ceil(minutes * 60) + 30;
 	for (let index = 0; index < cpus().length * burnersForEachCore; index++)
-		burners.push(spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" }));
+		burners.push(spawn("timeout", [`${limitSeconds}`, "sh", "-c", "while :; do :; done"], { stdio: "ignore" }));
 	let moves = 0;
 	const gaps: number[] = [];
 	try {
@@ -36,7 +38,7 @@ async function soak(pair: VipPair, profile: Profile, minutes: number): Promise<r
 			gaps.push(longestGapMs(probes, probes.sentUs[0] ?? 0, (probes.sentUs.at(-1) ?? 0) - 30_000));
 		}
 	} finally {
-		for (const burner of burners) burner.kill("SIGKILL");
+		for (const burner of burners) burner.kill("SIGTERM");
 		await endLane(pair);
 	}
 	const what = `all cores busy for ${minutes} min, ${profile}`;

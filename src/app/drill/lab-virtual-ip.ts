@@ -1,7 +1,6 @@
 // The virtual IP of the drills, made of a lab: two nodes with a server each that tells who answered, a client that probes once a
 // millisecond, a watcher of both kernels, and faults.
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -48,7 +47,7 @@ interface Node {
 	readonly netns: string;
 	readonly network: HostNetwork;
 	readonly echo: WatchingProcess;
-	service: ChildProcess | undefined;
+	service: WatchingProcess | undefined;
 }
 
 class LabDrillAddress implements LabVirtualIp {
@@ -93,7 +92,7 @@ class LabDrillAddress implements LabVirtualIp {
 	close(): void {
 		for (const { echo, service, network } of this.#nodes) {
 			echo.end();
-			service?.kill("SIGKILL");
+			service?.end();
 			network.close();
 		}
 		this.#prober?.end();
@@ -152,7 +151,7 @@ class LabDrillAddress implements LabVirtualIp {
 	async killService(node: string): Promise<void> {
 		const { echo, service } = this.#node(node);
 		echo.tell("mute");
-		service?.kill("SIGKILL");
+		service?.end();
 	}
 
 	async reviveService(name: string): Promise<void> {
@@ -237,9 +236,7 @@ class LabDrillAddress implements LabVirtualIp {
 	}
 
 	#startService(node: Node): void {
-		const program = `require("node:http").createServer((_, answer) => answer.end("ok")).listen(${servicePort}, "127.0.0.1")`;
-		const argv = [`--net=${node.netns}`, "--", process.execPath, "-e", program];
-		node.service = spawn("nsenter", argv, { stdio: "ignore" });
+		node.service = startWatching("http-service", node.netns, [String(servicePort)]);
 	}
 
 	async #until(what: string, holds: () => Promise<boolean>): Promise<void> {

@@ -14,7 +14,7 @@ export interface WatchingProcess {
 
 /** `netns`: `/run/netns/NAME`; undefined: where this process is. */
 export function startWatching(
-	program: "udp-echo" | "udp-prober" | "owner-watcher",
+	program: "udp-echo" | "udp-prober" | "owner-watcher" | "http-service",
 	netns: string | undefined,
 	args: readonly string[],
 ): WatchingProcess {
