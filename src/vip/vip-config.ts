@@ -80,9 +80,20 @@ export interface InstanceConfig {
 	readonly promoteSecondaries?: boolean;
 	readonly health: HealthPolicy;
 	readonly fastHeartbeat?: FastHeartbeatConfig;
-	/** A Kubernetes Lease that advises who should hold the addresses, and never takes them from a healthy owner. */
-	readonly lease?: { readonly name: string; readonly namespace: string };
+	/** A lease that advises who should hold the addresses, and never takes them from a healthy owner. */
+	readonly lease?: LeaseConfig;
 	readonly notify: NotifyConfig;
+}
+
+export interface LeaseConfig {
+	readonly name: string;
+	readonly namespace: string;
+	/** Shared by the nodes; the lease is a file in it. Without: a Lease of Kubernetes. */
+	readonly directory?: string;
+	/** Whole seconds, at least 3. Default 15 s; renewed at a third of it. */
+	readonly durationMs?: number;
+	/** Most by which a claim is put off for the holder's sake. Default 1 s. */
+	readonly maxDelayMs?: number;
 }
 
 export interface VirtualAddress {

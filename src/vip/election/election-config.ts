@@ -1,0 +1,20 @@
+// The times of a lease from what a virtual router is configured with.
+
+import type { InstanceConfig } from "../vip-config.ts";
+import type { ElectionConfig } from "./election-state.ts";
+
+export const defaultLeaseDurationMs = 15_000;
+export const defaultMaxDelayMs = 1000;
+
+export function electionConfig(identity: string, instance: InstanceConfig): ElectionConfig {
+	const durationMs = Math.max(3000, instance.lease?.durationMs ?? defaultLeaseDurationMs);
+	return {
+		identity,
+		durationMs,
+		maxDelayMs: instance.lease?.maxDelayMs ?? defaultMaxDelayMs,
+		retryMs: Math.min(2000, durationMs / 5),
+		operationTimeoutMs: Math.min(2000, durationMs / 6),
+		disagreeAfterMs: 2 * durationMs,
+		advertIntervalMs: instance.advertIntervalMs,
+	};
+}
