@@ -1,6 +1,7 @@
 // What one virtual router makes of what it hears: adverts of others, as a backup and as a master, and what the fast heartbeat
 // tells. RFC 9568 sections 6.4.2 and 6.4.3, with keepalived's preempt_delay and answers to lower priorities.
 
+import type { InstanceConfig } from "../vip-config.ts";
 import {
 	announceNow,
 	armDown,
@@ -11,7 +12,7 @@ import {
 	finishHandOver,
 	sayPriority,
 } from "./instance-moves.ts";
-import type { InstanceEventOf as EventOf } from "./instance-state.ts";
+import type { InstanceEventOf as EventOf, InstanceState } from "./instance-state.ts";
 import { downIntervalUs } from "./instance-timers.ts";
 
 export function hearAsBackup(draft: Draft, event: EventOf<"advertReceived">): Draft {
@@ -45,6 +46,19 @@ function toleratesLower(draft: Draft): boolean {
 	if (state.preemptNotBeforeUs === undefined)
 		draft.state = { ...state, preemptNotBeforeUs: nowUs + config.preemptDelayMs * 1000 };
 	return nowUs < (draft.state.preemptNotBeforeUs ?? 0);
+}
+
+/**
+ * The live master that a backup leaves the addresses to; undefined when it would claim or is about to. A sync group moves only
+ * when no member has one (keepalived: all members must want to be master), or two nodes would take them from each other for ever.
+ */
+export function leavesTo(config: InstanceConfig, state: InstanceState, nowUs: number): string | undefined {
+	const { heard, preemptNotBeforeUs } = state;
+	if (state.role !== "BACKUP" || !heard || state.down?.fast) return undefined;
+	if (nowUs >= heard.atUs + downIntervalUs(config, state.priority, state.masterIntervalUs)) return undefined;
+	const mayPreempt = config.preempt && !state.yielded && heard.priority < state.priority;
+	const isDelayed = config.preemptDelayMs > 0 && !(preemptNotBeforeUs !== undefined && nowUs >= preemptNotBeforeUs);
+	return mayPreempt && !isDelayed ? undefined : heard.source;
 }
 
 export function hearAsMaster(draft: Draft, event: EventOf<"advertReceived">): Draft {

@@ -15,6 +15,7 @@ import {
 	type Draft,
 	failFor,
 	finishHandOver,
+	holdBack,
 	isOwner,
 	probeMaster,
 	resumeMaster,
@@ -140,6 +141,7 @@ function expire(draft: Draft, event: EventOf<"timerExpired">): Draft {
 				reportLate(draft, lateUs);
 				return armDownAgain(draft);
 			}
+			if (event.held !== undefined) return holdBack(draft, event.held);
 			if (state.down.probe === "wanted") return probeMaster(draft);
 			return becomeMaster(draft, silenceOf(state));
 		case "advert":

@@ -184,6 +184,18 @@ export function probeMaster(draft: Draft): Draft {
 	return draft;
 }
 
+/** Another member of the group would not claim: once more when that may have changed. */
+export function holdBack(draft: Draft, because: string): Draft {
+	const { state, nowUs } = draft;
+	if (state.down?.fast) {
+		const dueUs = nowUs + state.down.againUs;
+		draft.state = { ...state, down: { ...state.down, dueUs } };
+		draft.actions.push({ type: "setTimer", timer: "down", dueUs });
+	} else armDown(draft);
+	draft.state = { ...draft.state, because };
+	return draft;
+}
+
 /** Own lateness: the timer may have fired because this process stood still, not because the master is silent. */
 export function armDownAgain(draft: Draft): Draft {
 	const down = draft.state.down;

@@ -93,7 +93,14 @@ export type InstanceEvent =
 			readonly source: string;
 	  }
 	/** `dueUs` is what the timer was set to: the lateness tells whether this process was stalled. */
-	| { readonly type: "timerExpired"; readonly nowUs: number; readonly timer: TimerName; readonly dueUs: number }
+	| {
+			readonly type: "timerExpired";
+			readonly nowUs: number;
+			readonly timer: TimerName;
+			readonly dueUs: number;
+			/** Of "down": why the sync group does not let this one claim now. */
+			readonly held?: string;
+	  }
 	| { readonly type: "priorityChanged"; readonly nowUs: number; readonly priority: number }
 	| { readonly type: "faultChanged"; readonly nowUs: number; readonly reasons: readonly string[] }
 	/** A Keepmesh peer fell silent; its last heartbeat said MASTER for this virtual router. */

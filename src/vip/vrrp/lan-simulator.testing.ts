@@ -69,6 +69,8 @@ export class SimulatedLan {
 	readonly #cuts = new Set<string>();
 	/** Heartbeats are filtered, adverts are not. */
 	noHeartbeats = false;
+	/** Why its sync group does not let a router claim. */
+	heldBack: (router: SimulatedRouter) => string | undefined = () => undefined;
 	/** Sees each step; throws when something is wrong. */
 	onStep: (router: SimulatedRouter, event: InstanceEvent) => void = () => {};
 
@@ -184,9 +186,11 @@ export class SimulatedLan {
 				this.#own(router, false);
 				return;
 			case "setTimer":
-				this.#arm(router, action.timer, action.dueUs, (dueUs) =>
-					this.tell(router, { type: "timerExpired", nowUs: this.nowUs, timer: action.timer, dueUs }),
-				);
+				this.#arm(router, action.timer, action.dueUs, (dueUs) => {
+					const held = action.timer === "down" ? this.heldBack(router) : undefined;
+					const event = { type: "timerExpired", nowUs: this.nowUs, timer: action.timer, dueUs } as const;
+					this.tell(router, held === undefined ? event : { ...event, held });
+				});
 				return;
 			case "cancelTimer":
 				router.timers.delete(action.timer satisfies TimerName);

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { SyncGroupConfig } from "../vip-config.ts";
 import { instanceForTest } from "./instance-config.testing.ts";
+import { leavesTo } from "./instance-hearing.ts";
 import type { InstanceRole } from "./instance-state.ts";
 import { SimulatedLan, type SimulatedRouter, seededRandom } from "./lan-simulator.testing.ts";
 import { initialSyncGroupState, type SyncGroupEvent, type SyncGroupState, stepSyncGroup } from "./sync-group.ts";
@@ -19,12 +20,20 @@ class PairOfLans {
 	readonly groups: SyncGroupState[] = [];
 	readonly #roles = new Map<SimulatedRouter, InstanceRole>();
 
-	constructor(random: () => number, priorities: readonly number[]) {
+	/** A priority for each node; on the second LAN its own, or the same. */
+	constructor(random: () => number, priorities: readonly number[], others = priorities) {
 		this.lans = config.members.map(() => new SimulatedLan({ random, minDelayUs: 10, maxDelayUs: 1_000, loss: 0 }));
-		for (const lan of this.lans) lan.onStep = (router) => this.#follow(lan, router);
-		for (const priority of priorities) {
+		for (const lan of this.lans) {
+			lan.onStep = (router) => this.#follow(lan, router);
+			lan.heldBack = ({ index }) => {
+				const other = this.lans.find((one) => one !== lan)?.routers[index];
+				return other && leavesTo(other.config, other.state, lan.nowUs);
+			};
+		}
+		for (const [node, priority] of priorities.entries()) {
 			this.groups.push(initialSyncGroupState);
-			for (const lan of this.lans) lan.add(instanceForTest({ priority }));
+			for (const [index, lan] of this.lans.entries())
+				lan.add(instanceForTest({ priority: index === 0 ? priority : (others[node] ?? priority) }));
 		}
 	}
 
@@ -109,6 +118,30 @@ describe("sync groups in random trouble", () => {
 			const [first, second] = pair.owners();
 			assert.match(first ?? "", /^r\d$/, `round ${round}: ${pair.owners().join(" | ")}`);
 			assert.equal(first, second, `round ${round}`);
+		}
+	});
+
+	it("stay with one node where priorities on the two LANs disagree", () => {
+		const random = seededRandom(12);
+		for (let round = 0; round < rounds; round++) {
+			// Far enough apart for their skews to differ by more than packets are on their way.
+			const some = () => [60, 110, 160].sort(() => random() - 0.5);
+			const pair = new PairOfLans(random, some(), some());
+			for (const node of [0, 1, 2]) {
+				pair.start(node);
+				pair.advance(Math.floor(random() * 600 * ms));
+			}
+			pair.crash(Math.floor(random() * 3));
+			pair.advance(1_500 * ms);
+			for (const node of [0, 1, 2]) pair.start(node);
+			pair.advance(2_500 * ms);
+			const [first, second] = pair.owners();
+			assert.match(first ?? "", /^r\d$/, `round ${round}: ${pair.owners().join(" | ")}`);
+			assert.equal(first, second, `round ${round}`);
+			const moves = () => pair.lans.flatMap((lan) => lan.routers).reduce((sum, one) => sum + one.transitions.length, 0);
+			const movesBefore = moves();
+			pair.advance(2_000 * ms);
+			assert.equal(moves(), movesBefore, `round ${round}: it goes on moving`);
 		}
 	});
 });
