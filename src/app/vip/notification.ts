@@ -2,7 +2,7 @@
 // line. keepalived.conf(5), "notify" and "notify_fifo".
 
 import type { InstanceConfig, NotifyConfig, NotifyEvent, NotifyUser } from "../../vip/vip-config.ts";
-import type { Move } from "./vip-runtime.ts";
+import type { Move } from "./move.ts";
 
 export interface Notification {
 	/** In this order. */

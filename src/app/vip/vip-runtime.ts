@@ -6,7 +6,7 @@ import type { RealTimeLoop } from "../../kernel/real-time-loop.ts";
 import type { Cancel } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { TrackerResult } from "../../vip/tracking/tracker-state.ts";
-import type { InstanceConfig, SyncGroupConfig, VipConfig } from "../../vip/vip-config.ts";
+import type { InstanceConfig, VipConfig } from "../../vip/vip-config.ts";
 import type { ReceivedAdvert } from "../../vip/vrrp/advert.ts";
 import type { Hashes } from "../../vip/vrrp/advert-codec.ts";
 import { entryKey } from "../../vip/vrrp/heartbeat-machine.ts";
@@ -21,10 +21,12 @@ import { heartbeatLinkKey } from "./heartbeat-link.ts";
 import { HeartbeatLinks } from "./heartbeat-links.ts";
 import { LinkFaults } from "./link-faults.ts";
 import { matchRouters } from "./match-routers.ts";
+import type { Move } from "./move.ts";
 import { type Answer, PlannedMoves } from "./planned-moves.ts";
 import { stopRouters } from "./stop-routers.ts";
 import { SyncGroups } from "./sync-groups.ts";
-import { VirtualRouter, type VirtualRouterListener } from "./virtual-router.ts";
+import { VirtualRouter } from "./virtual-router.ts";
+import type { VirtualRouterListener } from "./virtual-router-listener.ts";
 import { VrrpPorts } from "./vrrp-ports.ts";
 
 export interface VipRuntimeDeps {
@@ -39,17 +41,6 @@ export interface VipRuntimeDeps {
 	readonly onPriority?: (config: InstanceConfig, priority: number, role: Transition["to"]) => void;
 	readonly onLowerPriorityHeard?: (config: InstanceConfig, priority: number) => void;
 }
-
-/** For notifications. */
-export type Move =
-	| {
-			readonly kind: "INSTANCE";
-			readonly config: InstanceConfig;
-			readonly transition: Transition;
-			/** A reload took it away. */
-			readonly deleted: boolean;
-	  }
-	| { readonly kind: "GROUP"; readonly config: SyncGroupConfig; readonly transition: Omit<Transition, "priority"> };
 
 export class VipRuntime implements VirtualRouterListener {
 	readonly ports: VrrpPorts;

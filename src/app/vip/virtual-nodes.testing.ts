@@ -8,8 +8,9 @@ import type { Log } from "../../runtime/log.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import type { InstanceConfig, VipConfig } from "../../vip/vip-config.ts";
 import { instanceForTest, nodeHashes } from "../../vip/vrrp/instance-config.testing.ts";
+import type { Move } from "./move.ts";
 import type { Answer } from "./planned-moves.ts";
-import { type Move, VipRuntime } from "./vip-runtime.ts";
+import { VipRuntime } from "./vip-runtime.ts";
 
 export const vip = "10.77.0.100";
 

@@ -5,7 +5,7 @@ import type { AddressConflict, HostNetwork, Outcome, VrrpPacket } from "../../ke
 import type { RealTimeLoop } from "../../kernel/real-time-loop.ts";
 import type { Cancel } from "../../runtime/clock.ts";
 import type { InstanceConfig } from "../../vip/vip-config.ts";
-import type { Advert, ReceivedAdvert } from "../../vip/vrrp/advert.ts";
+import type { Advert } from "../../vip/vrrp/advert.ts";
 import { AdvertCodec, type Hashes } from "../../vip/vrrp/advert-codec.ts";
 import { initialInstanceState, stepInstance } from "../../vip/vrrp/instance-machine.ts";
 import type {
@@ -21,6 +21,7 @@ import type { ConflictWatches } from "./conflict-watches.ts";
 import { HeardRouters } from "./heard-routers.ts";
 import { NowAndThen } from "./now-and-then.ts";
 import { type PastTransition, remember } from "./past-transitions.ts";
+import type { VirtualRouterListener } from "./virtual-router-listener.ts";
 import { portKey, type VrrpPort, type VrrpPorts, virtualMacInterface } from "./vrrp-ports.ts";
 
 export interface VirtualRouterDeps {
@@ -31,20 +32,6 @@ export interface VirtualRouterDeps {
 	readonly ports: VrrpPorts;
 	readonly conflicts: ConflictWatches;
 	readonly listener: VirtualRouterListener;
-}
-
-/** What the process makes of it: groups, heartbeats, notifications, log. */
-export interface VirtualRouterListener {
-	moved(router: VirtualRouter, transition: Transition): void;
-	/** After each event that changed something. */
-	stepped(router: VirtualRouter): void;
-	/** Before the machine hears it. */
-	heard(router: VirtualRouter, source: string, advert: ReceivedAdvert, nowUs: number): void;
-	lowerPriorityHeard(router: VirtualRouter): void;
-	/** Why its group does not let it claim now. */
-	heldBack(router: VirtualRouter, nowUs: number): string | undefined;
-	/** Worth a line. */
-	noted(router: VirtualRouter, because: string, facts?: object): void;
 }
 
 /** Claims of the one that just let go, or of the successor, are no conflict for so long. */
