@@ -8,11 +8,16 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import type { EncodedResource } from "../xds/resource.ts";
 import { adsSource } from "./ads-source.ts";
+import { packAny } from "./encode-resource.ts";
 import { BootstrapSchema } from "./gen/envoy/config/bootstrap/v3/bootstrap_pb.ts";
 import { type Cluster, ClusterSchema } from "./gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { ApiConfigSource_ApiType, ApiVersion } from "./gen/envoy/config/core/v3/config_source_pb.ts";
 import { type Listener, ListenerSchema } from "./gen/envoy/config/listener/v3/listener_pb.ts";
 import { type RouteConfiguration, RouteConfigurationSchema } from "./gen/envoy/config/route/v3/route_pb.ts";
+import { CorsSchema } from "./gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts";
+import { HTTPFaultSchema } from "./gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts";
+import { RouterSchema } from "./gen/envoy/extensions/filters/http/router/v3/router_pb.ts";
+import { HttpConnectionManagerSchema } from "./gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 
 export const envoyPath = resolve(import.meta.dirname, "../../.keepmesh/envoy");
 
@@ -32,6 +37,8 @@ export function decodeRoutes(resource: EncodedResource): RouteConfiguration {
 export function envoyRefuses(input: {
 	readonly listeners?: readonly EncodedResource[];
 	readonly clusters?: readonly EncodedResource[];
+	/** Each is put behind a listener of its own. */
+	readonly routes?: readonly EncodedResource[];
 }): string {
 	const directory = mkdtempSync(join(tmpdir(), "keepmesh-validate-"));
 	try {
@@ -56,7 +63,7 @@ export function envoyRefuses(input: {
 				],
 			},
 			staticResources: {
-				listeners: (input.listeners ?? []).map(decodeListener),
+				listeners: [...(input.listeners ?? []).map(decodeListener), ...(input.routes ?? []).map(listenerWith)],
 				clusters: [
 					{ name: "xds-grpc", loadAssignment: { clusterName: "xds-grpc" } },
 					...(input.clusters ?? []).map(decodeCluster),
@@ -72,4 +79,36 @@ export function envoyRefuses(input: {
 	} finally {
 		rmSync(directory, { recursive: true, force: true });
 	}
+}
+
+function listenerWith(table: EncodedResource, index: number) {
+	const filter = (name: string, value: ReturnType<typeof packAny>) => ({
+		name: `envoy.filters.http.${name}`,
+		configType: { case: "typedConfig" as const, value },
+	});
+	const manager = packAny(HttpConnectionManagerSchema, {
+		statPrefix: "test",
+		// As when it comes over RDS.
+		routeSpecifier: { case: "routeConfig", value: { ...decodeRoutes(table), validateClusters: false } },
+		httpFilters: [
+			filter("fault", packAny(HTTPFaultSchema, {})),
+			filter("cors", packAny(CorsSchema, {})),
+			filter("router", packAny(RouterSchema, {})),
+		],
+	});
+	const port = { case: "portValue" as const, value: 30_000 + index };
+	return create(ListenerSchema, {
+		name: `with ${table.name}`,
+		address: { address: { case: "socketAddress", value: { address: "127.0.0.1", portSpecifier: port } } },
+		filterChains: [
+			{
+				filters: [
+					{
+						name: "envoy.filters.network.http_connection_manager",
+						configType: { case: "typedConfig", value: manager },
+					},
+				],
+			},
+		],
+	});
 }

@@ -30,7 +30,8 @@ export function endpointsOfServiceEntry(
 		if (member.kind === "WorkloadEntry") return [endpointOfWorkloadEntry(member, port, sources.where)];
 		return endpointsOfSelectedPod(member, port, sources.where);
 	});
-	const found = [...inline, ...selected];
+	// Without an address it is behind a gateway of its network, which is not known here.
+	const found = [...inline, ...selected].filter(({ address }) => address !== "");
 	const isDns = service.discovery === "dns" || service.discovery === "dnsRoundRobin";
 	if (found.length > 0 || !isDns || service.selector !== undefined || isWildcard(service.hostname)) return found;
 	return [endpointOf({ address: service.hostname }, name, namespace, port, sources.where)];
@@ -55,10 +56,13 @@ function endpointOf(
 ): Endpoint {
 	const address = entry.address ?? "";
 	const target = typeof port.targetPort === "number" ? port.targetPort : port.number;
-	const byName = typeof port.targetPort === "string" ? entry.ports?.[port.targetPort] : undefined;
+	// Whose names users choose: also that of what every object has.
+	const portNamed = (known: string): number | undefined =>
+		entry.ports && Object.hasOwn(entry.ports, known) ? entry.ports[known] : undefined;
+	const byName = typeof port.targetPort === "string" ? portNamed(port.targetPort) : undefined;
 	return {
 		address,
-		port: address.startsWith("unix://") ? 0 : (entry.ports?.[port.name] ?? byName ?? target),
+		port: address.startsWith("unix://") ? 0 : (portNamed(port.name) ?? byName ?? target),
 		weight: Math.max(1, entry.weight ?? 1),
 		health: "healthy",
 		...factsOfWorkloadEntry(entry, name, namespace, where),

@@ -69,6 +69,17 @@ describe("DestinationRule tls", () => {
 		assert.deepEqual(automatic(cluster), [true, true]);
 	});
 
+	it("says no name where that of the mesh is longer than Envoy takes", () => {
+		const hostname = `${"a".repeat(60)}.${"b".repeat(60)}.${"c".repeat(60)}.${"d".repeat(60)}`;
+		const view = serviceView("long", { hostname }, { trafficPolicy: { tls: { mode: "ISTIO_MUTUAL" } } });
+		const name = `outbound|9080||${hostname}`;
+		const cluster = decoded(
+			ClusterSchema,
+			named(generateOutboundClusters(outboundView([view]), withCertificate), name),
+		);
+		assert.equal(contextOf(cluster)?.sni, "");
+	});
+
 	it("sni and subjectAltNames take the place of the request's host", () => {
 		const cluster = clusterWith({
 			tls: {

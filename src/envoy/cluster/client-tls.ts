@@ -167,7 +167,11 @@ const commonTls: CommonTls = {
 function tlsSocket(sni: string, commonTlsContext: CommonTls): TransportSocketInit {
 	return {
 		name: "envoy.transport_sockets.tls",
-		configType: { case: "typedConfig", value: packAny(UpstreamTlsContextSchema, { commonTlsContext, sni }) },
+		configType: {
+			case: "typedConfig",
+			// Envoy refuses the cluster for a longer name. In the mesh only gateways of other networks look at it.
+			value: packAny(UpstreamTlsContextSchema, { commonTlsContext, sni: sni.length > 255 ? "" : sni }),
+		},
 	};
 }
 

@@ -3,6 +3,7 @@
 
 import { compareText } from "../../resources/config-object.ts";
 import type { Headers } from "../../resources/kinds/networking.ts";
+import { envoyVariablesIn } from "../../resources/text/envoy-variables.ts";
 import {
 	HeaderValueOption_HeaderAppendAction,
 	type HeaderValueOptionSchema,
@@ -64,7 +65,7 @@ function options(
 	return Object.entries(values ?? {})
 		.filter(([name]) => isOrdinary(name))
 		.sort(([a], [b]) => compareText(a, b))
-		.map(([key, value]) => ({ header: { key, value }, appendAction }));
+		.map(([key, value]) => ({ header: { key, value: envoyVariablesIn(value).text }, appendAction }));
 }
 
 function isOrdinary(name: string): boolean {

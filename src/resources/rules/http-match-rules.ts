@@ -26,8 +26,13 @@ export function checkHttpMatch(match: HttpMatch, path: Path, forGateway: boolean
 			if (field !== "withoutHeaders" || header.regex !== "*")
 				checkStringMatch(header, at, findings, { mayBeEmpty: true });
 		}
-	for (const [name, parameter] of Object.entries(match.queryParams ?? {}))
-		checkStringMatch(parameter, [...path, "queryParams", name], findings, { mayBeEmpty: true });
+	for (const [name, parameter] of Object.entries(match.queryParams ?? {})) {
+		const at = [...path, "queryParams", name];
+		if (name === "") findings.error(at, "the name of the parameter is empty", "name the parameter");
+		else if (name.length > 1024)
+			findings.error(at, "the name of the parameter is longer than the 1024 bytes that Envoy takes", "shorten it");
+		checkStringMatch(parameter, at, findings, { mayBeEmpty: true });
+	}
 	checkLabels(match.sourceLabels, [...path, "sourceLabels"], findings);
 	checkGatewayNames(match.gateways, [...path, "gateways"], findings);
 	if (match.sourceNamespace && !isDnsLabel(match.sourceNamespace))

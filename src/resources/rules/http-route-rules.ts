@@ -4,7 +4,7 @@ import type { Findings, Path } from "../findings.ts";
 import type { CorsPolicy, HttpRetry, HttpRoute } from "../kinds/networking.ts";
 import { parseDurationMs } from "../text/duration.ts";
 import { checkDestination, checkWeights } from "./destination-rules.ts";
-import { checkHeaderName, checkHeaders, isAuthorityHeader } from "./header-rules.ts";
+import { checkHeaderName, checkHeaders, checkHeaderText, isAuthorityHeader } from "./header-rules.ts";
 import { checkFault } from "./http-fault-rules.ts";
 import { checkHttpMatch } from "./http-match-rules.ts";
 import { checkRegex, checkStringMatch } from "./string-match-rules.ts";
@@ -73,6 +73,8 @@ function checkRedirect(route: HttpRoute, path: Path, findings: Findings): void {
 		findings.error(at, "redirects to the same place", "add uri, authority, scheme or port");
 	if (port !== undefined && derivePort !== undefined)
 		findings.error(at, "port and derivePort exclude each other", "keep one of them");
+	checkHeaderText(uri, [...at, "uri"], findings);
+	checkHeaderText(authority, [...at, "authority"], findings);
 	if (scheme && scheme !== "http" && scheme !== "https")
 		findings.error([...at, "scheme"], `must be http or https, found ${JSON.stringify(scheme)}`, "");
 	if (redirectCode && (redirectCode < 300 || redirectCode > 399))
@@ -85,6 +87,8 @@ function checkRewrite(route: HttpRoute, path: Path, findings: Findings): void {
 	const { rewrite } = route;
 	const at = [...path, "rewrite"];
 	if (rewrite) {
+		checkHeaderText(rewrite.uri, [...at, "uri"], findings);
+		checkHeaderText(rewrite.authority, [...at, "authority"], findings);
 		const pattern = rewrite.uriRegexRewrite;
 		if (rewrite.uri && pattern) findings.error(at, "uri and uriRegexRewrite exclude each other", "keep one of them");
 		if (!rewrite.uri && !pattern && !rewrite.authority)

@@ -9,6 +9,7 @@ import type {
 	PortTrafficPolicy,
 	TrafficPolicy,
 } from "../kinds/networking.ts";
+import { checkHeaderText } from "./header-rules.ts";
 import { checkLocality } from "./locality-rules.ts";
 
 const portFields = ["loadBalancer", "connectionPool", "outlierDetection", "tls"] as const;
@@ -102,8 +103,9 @@ function checkConsistentHash(hash: LoadBalancer["consistentHash"], path: Path, f
 			"has nothing to hash by: requests are spread at random",
 			`add one of ${hashKeys.join(", ")}`,
 		);
-	if (hash.httpCookie?.name === "")
-		findings.error([...path, "httpCookie", "name"], "the name of the cookie is empty", "name the cookie");
+	checkHeaderText(hash.httpHeaderName, [...path, "httpHeaderName"], findings);
+	checkHeaderText(hash.httpQueryParameterName, [...path, "httpQueryParameterName"], findings);
+	checkCookie(hash.httpCookie, [...path, "httpCookie"], findings);
 	if (hash.ringHash && hash.maglev) findings.error(path, "ringHash and maglev exclude each other", "keep one of them");
 	if (hash.minimumRingSize && (hash.ringHash || hash.maglev))
 		findings.error(
@@ -126,6 +128,23 @@ function checkConsistentHash(hash: LoadBalancer["consistentHash"], path: Path, f
 		);
 }
 
+function checkCookie(
+	cookie: NonNullable<LoadBalancer["consistentHash"]>["httpCookie"],
+	path: Path,
+	findings: Findings,
+): void {
+	if (!cookie) return;
+	if (cookie.name === "") findings.error([...path, "name"], "the name of the cookie is empty", "name the cookie");
+	checkHeaderText(cookie.name, [...path, "name"], findings);
+	checkHeaderText(cookie.path, [...path, "path"], findings);
+	for (const [index, attribute] of (cookie.attributes ?? []).entries()) {
+		const at = [...path, "attributes", index];
+		if (!attribute.name) findings.error([...at, "name"], "the name of the attribute is empty", "name the attribute");
+		checkHeaderText(attribute.name, [...at, "name"], findings);
+		checkHeaderText(attribute.value, [...at, "value"], findings);
+	}
+}
+
 function isPrime(value: number): boolean {
 	if (value < 4) return value > 1;
 	if (value % 2 === 0) return false;
@@ -136,6 +155,10 @@ function isPrime(value: number): boolean {
 function checkClientTls(tls: ClientTls | undefined, path: Path, findings: Findings): void {
 	if (!tls) return;
 	const { mode } = tls;
+	if (checkHeaderText(tls.sni, [...path, "sni"], findings) && (tls.sni?.length ?? 0) > 255)
+		findings.error([...path, "sni"], "is longer than the 255 bytes that Envoy takes", "name one host");
+	for (const [index, name] of (tls.subjectAltNames ?? []).entries())
+		checkHeaderText(name, [...path, "subjectAltNames", index], findings);
 	const files = (["clientCertificate", "privateKey", "caCertificates", "caCrl"] as const).filter((field) => tls[field]);
 	if (tls.insecureSkipVerify && (mode === "SIMPLE" || mode === "MUTUAL")) {
 		const useless = [
