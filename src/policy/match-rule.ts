@@ -252,6 +252,7 @@ function principalPatterns(value: string, trustDomains: readonly string[]): read
 
 function isInRange(value: string, ip: string | undefined): boolean {
 	const range = parseAddressRange(value);
-	const own = range && ip !== undefined ? parseAddressRange(`${ip}/${range.prefixLen}`) : undefined;
+	const address = ip === undefined ? undefined : parseAddressRange(ip)?.addressPrefix;
+	const own = range && address !== undefined ? parseAddressRange(`${address}/${range.prefixLen}`) : undefined;
 	return own !== undefined && own.addressPrefix === range?.addressPrefix;
 }

@@ -125,4 +125,86 @@ export const policyMatrixCases: readonly PolicyMatrixCase[] = [
 			policy("c", `{ action: DENY, rules: [{ to: [{ operation: { methods: [DELETE] } }] }] }`, "istio-system") +
 			policy("d", `{ action: DENY, rules: [{ from: [{ source: { namespaces: [evil] } }] }] }`),
 	},
+	{
+		title: "ALLOW by ranges that hold everything, less a few, in both families",
+		policies: policy(
+			"a",
+			`{ rules: [{ from: [{ source: { ipBlocks: [0.0.0.0/0, "::/0"], notIpBlocks: ["::ffff:10.77.0.0/120"] } }], to: [{ operation: { paths: [/all] } }] }, { from: [{ source: { ipBlocks: ["0.0.0.0/0"], notIpBlocks: [10.77.0.0/30] } }] }, { from: [{ source: { ipBlocks: [10.77.0.3] } }], to: [{ operation: { paths: [/one] } }] }] }`,
+		),
+	},
+	{
+		title: "DENY by an address of version 4 in the clothes of version 6",
+		policies:
+			policy(
+				"d",
+				`{ action: DENY, rules: [{ from: [{ source: { ipBlocks: ["::ffff:10.77.0.3", "::ffff:0:0/96"] } }], to: [{ operation: { paths: [/six] } }] }] }`,
+			) +
+			policy(
+				"e",
+				`{ action: DENY, rules: [{ when: [{ key: source.ip, values: ["0.0.0.0/0"] }, { key: source.ip, notValues: ["::/0"] }], to: [{ operation: { paths: [/four] } }] }] }`,
+			),
+	},
+	{
+		title: "ALLOW with everything asked for and the same thing excluded",
+		policies: policy(
+			"a",
+			`{ rules: [{ to: [{ operation: { methods: [GET], notMethods: [GET] } }] }, { from: [{ source: { principals: ["*", cluster.local/ns/team/sa/app], notPrincipals: ["*/sa/reviews"], notNamespaces: ["prod*"] } }], to: [{ operation: { paths: ["/*", /x/more], notPaths: ["/", "*/more"], notPorts: ["8081"] } }] }] }`,
+		),
+	},
+	{
+		title: "DENY with everything excluded at once",
+		policies: policy(
+			"d",
+			`{ action: DENY, rules: [{ from: [{ source: { notPrincipals: ["*/sa/reviews"], notNamespaces: [prod], notIpBlocks: [10.99.0.0/16], notRequestPrincipals: ["https://issuer.example/root"] } }], to: [{ operation: { notMethods: [GET], notPaths: ["/free*"], notHosts: ["*.open"], notPorts: ["8081"] } }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW header values with stars inside, in capitals, and any value",
+		policies: policy(
+			"a",
+			`{ rules: [{ when: [{ key: "request.headers[X-ODD]", values: ["a*b", "A.B+(c)", "**"] }] }, { when: [{ key: "request.headers[X-Any]", values: ["*"] }, { key: "request.headers[x-odd]", notValues: ["*"] }] }] }`,
+		),
+	},
+	{
+		title: "DENY header values by start and end in any spelling of the name",
+		policies: policy(
+			"d",
+			`{ action: DENY, rules: [{ when: [{ key: "request.headers[USER-agent]", values: ["*bot", "curl/*"], notValues: ["goodbot"] }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW by claims whose names have dots, slashes and letters of other scripts",
+		policies: policy(
+			"a",
+			`{ rules: [{ when: [{ key: "request.auth.claims[a.b]", values: [x] }] }, { when: [{ key: "request.auth.claims[https://shop.example/role][größe]", values: ["größer*", "日本"] }] }] }`,
+		),
+	},
+	{
+		title: "DENY claims that are anything, but what is excluded",
+		policies: policy(
+			"d",
+			`{ action: DENY, rules: [{ when: [{ key: "request.auth.claims[group]", values: ["*"], notValues: [staff, "core-*"] }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW long lists of principals and paths with the signs of patterns in them",
+		policies: policy(
+			"a",
+			`{ rules: [{ from: [{ source: { principals: [${Array.from({ length: 30 }, (_, index) => `cluster.local/ns/n${index}/sa/s.${index}`).join(", ")}] } }] }, { to: [{ operation: { paths: [${Array.from({ length: 200 }, (_, index) => `"/p${index}.(x)+$y"`).join(", ")}, "/A/b", "*.(e)+"] } }] }] }`,
+		),
+	},
+	{
+		title: "DENY hosts with ports, dots at the end and addresses in brackets",
+		policies: policy(
+			"d",
+			`{ action: DENY, rules: [{ to: [{ operation: { hosts: ["a.example", "b.example:80", "[fd00::1]", "*.c.example", "d.*"] } }] }] }`,
+		),
+	},
+	{
+		title: "ALLOW hosts but those of a list; on one port",
+		policies: policy(
+			"a",
+			`{ rules: [{ to: [{ operation: { hosts: ["*"], notHosts: ["x.example", "x.example:*", "*.y.example"], ports: ["8080"], notMethods: [DELETE] } }] }] }`,
+		),
+	},
 ];

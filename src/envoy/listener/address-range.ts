@@ -1,5 +1,6 @@
 // Texts of IP addresses and ranges -> Envoy's CidrRange, with host bits cleared: Envoy compares masked ranges, and refuses
-// a listener in which two filter chains match the same one.
+// a listener in which two filter chains match the same one. IPv4 in IPv6 (::ffff:10.1.2.3) is IPv4: that is what connections
+// come from.
 
 export interface AddressRange {
 	readonly addressPrefix: string;
@@ -16,6 +17,7 @@ export function parseAddressRange(text: string): AddressRange | undefined {
 	const bits = words.length * bitsPerWord;
 	const prefixLen = length === undefined ? bits : /^\d{1,3}$/.test(length) ? Number(length) : -1;
 	if (prefixLen < 0 || prefixLen > bits) return undefined;
+	if (isMapped(words) && prefixLen >= 96) return parseAddressRange(`${v4Of(words)}/${prefixLen - 96}`);
 	const masked = words.map((word, index) => maskWord(word, bitsPerWord, prefixLen - index * bitsPerWord));
 	return { addressPrefix: words.length === 4 ? masked.join(".") : renderIpv6(masked), prefixLen };
 }
@@ -33,7 +35,25 @@ function parseIpv4(text: string): readonly number[] | undefined {
 	return parts.map(Number);
 }
 
+const isMapped = (words: readonly number[]): boolean =>
+	words.length === 8 && words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff;
+
+function v4Of(words: readonly number[]): string {
+	return words
+		.slice(6)
+		.flatMap((word) => [word >> 8, word & 255])
+		.join(".");
+}
+
 function parseIpv6(text: string): readonly number[] | undefined {
+	const dotted = /^(.*:)([\d.]+)$/.exec(text);
+	if (dotted?.[2]?.includes(".")) {
+		const [a = 0, b = 0, c = 0, d = 0] = parseIpv4(dotted[2]) ?? [Number.NaN];
+		// No number is no word: the whole is refused below.
+		return parseIpv6(
+			`${dotted[1]}${((a << 8) | b).toString(16)}:${Number.isNaN(a) ? "" : ((c << 8) | d).toString(16)}`,
+		);
+	}
 	const halves = text.split("::");
 	if (halves.length > 2) return undefined;
 	const [head, tail] = halves.map((half) => (half === "" ? [] : half.split(":")));

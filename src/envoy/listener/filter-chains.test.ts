@@ -63,6 +63,11 @@ describe("an address range", () => {
 		["2001:db8:ffff::1/40", "2001:db8:ff00::/40"],
 		["::/0", "::/0"],
 		["1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8/128"],
+		["64:ff9b::10.1.2.3", "64:ff9b::a01:203/128"],
+		["::ffff:10.1.2.3", "10.1.2.3/32"],
+		["::ffff:a01:203/104", "10.0.0.0/8"],
+		["::ffff:0:0/96", "0.0.0.0/0"],
+		["::ffff:0:0/95", "::fffe:0:0/95"],
 	] as const) {
 		it(`of ${text} is ${expected}`, () => {
 			const range = parseAddressRange(text);
@@ -79,6 +84,10 @@ describe("an address range", () => {
 		"fd00:::1",
 		"1:2:3",
 		"fd00::1/129",
+		"::ffff:10.1.2",
+		"::ffff:10.1.2.256",
+		"::ffff:10.1.2.3/129",
+		":10.1.2.3",
 		"a/b/c",
 	]) {
 		it(`of ${text || "nothing"} is none`, () => assert.equal(parseAddressRange(text), undefined));
