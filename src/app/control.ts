@@ -184,7 +184,7 @@ export async function startControl(
 		);
 		const { plain, secure } = await startServing();
 		isReady = true;
-		log.info({ id: options.id, api: api.port, version: options.version }, "control plane ready");
+		log.info({ api: api.port, version: options.version }, "control plane ready");
 		return {
 			apiPort: api.port,
 			xdsPort: portOf(plain),

@@ -18,7 +18,7 @@ export interface AccessItem {
 }
 
 /**
- * Query: `from` and `to` as `[NAMESPACE/]NAME` of a pod, a Deployment or a service (`from=outside` for nobody of the mesh),
+ * Query: `from` and `to` as `[NAMESPACE/]NAME` of a pod, a WorkloadEntry, a Deployment or a service (`from=outside` for nobody of the mesh),
  * `namespace` for names without one, `method`, `path`, `host`, `port`, `header=name:value`, `claims` (JSON).
  */
 export function accessItems(
@@ -38,7 +38,7 @@ export function accessItems(
 		throw new ApiError(
 			404,
 			`there is no workload or service ${name} in namespace ${namespace}`,
-			"keepmesh get pods -A",
+			"keepmesh get pods -A, or keepmesh proxy-status for machines",
 		);
 	};
 	const clients = from === "outside" ? [undefined] : firstOfEach(find(from)).map(({ first }) => first);

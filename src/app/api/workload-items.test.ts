@@ -8,6 +8,7 @@ import {
 	applied,
 	aRequestAuthentication,
 	aService,
+	aWorkloadEntry,
 } from "../../model/model.testing.ts";
 import type { Proxy as MeshProxy } from "../../model/proxy.ts";
 import { applyChanges, emptySnapshot } from "../../snapshot/snapshot.ts";
@@ -44,6 +45,23 @@ describe("what is in force for a workload", () => {
 		assert.deepEqual(shown({ name: "web" }), ["web-abc-1: connected", "web-abc-2: not connected"]);
 		assert.deepEqual(shown({ service: "web" }), ["old-1: none", "web-abc-1: connected", "web-abc-2: not connected"]);
 		assert.deepEqual(shown({ name: "web", namespace: "other" }), []);
+	});
+
+	it("is shown by the name of a WorkloadEntry, whose machine's proxy has a name of its own", () => {
+		const entry = aWorkloadEntry("legacy-1", {
+			address: "10.9.0.1",
+			labels: { app: "legacy", "security.istio.io/tlsMode": "istio" },
+			serviceAccount: "legacy",
+		});
+		const { snapshot } = applyChanges(emptySnapshot(), applied(...objects, entry));
+		const shown = (name: string, proxies: readonly MeshProxy[]) =>
+			workloadItems(snapshot, proxies, { namespace: "default", name, maxServices: 50 }).map(
+				(item) => `${item.names.join(" ")}: ${item.proxy}`,
+			);
+		const machine = aProxy("n1", { ipAddresses: ["10.9.0.1"], workloadCertificate: true });
+		assert.deepEqual(shown("legacy-1", [machine]), ["n1: connected"]);
+		assert.deepEqual(shown("legacy-1", []), ["legacy-1: not connected"]);
+		assert.deepEqual(shown("n1", [machine]), ["n1: connected"]);
 	});
 
 	it("is one item for all that are alike", () => {

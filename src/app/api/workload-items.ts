@@ -12,7 +12,7 @@ import type { ServiceView } from "../../model/view.ts";
 import { effectiveMtls } from "../../policy/effective-mtls.ts";
 import { type ConfigObject, compareText } from "../../resources/config-object.ts";
 import { objectsOf } from "../../snapshot/object-store.ts";
-import { podHasProxy, proxyOfPod } from "../../snapshot/proxy-of-pod.ts";
+import { addressesOfEntry, podHasProxy, proxyOfPod, proxyOfWorkloadEntry } from "../../snapshot/proxy-of-pod.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
 import { addressesOfPod, workloadNameOf } from "../../snapshot/workload-facts.ts";
@@ -20,7 +20,7 @@ import type { WorkloadItem } from "./api-types.ts";
 
 export interface WorkloadQuery {
 	readonly namespace: string;
-	/** A pod, a proxy, or what made the pods (a Deployment). Absent: see `service`. */
+	/** A pod, a WorkloadEntry, a proxy, or what made the pods (a Deployment). Absent: see `service`. */
 	readonly name?: string;
 	/** All workloads behind this service of the namespace. */
 	readonly service?: string;
@@ -59,8 +59,24 @@ export function findWorkloads(
 		const state = podHasProxy(pod) ? "not connected" : "none";
 		found.set(nameOf(pod.metadata), { proxy: rememberedProxyOf(pod, snapshot), state });
 	}
-	for (const proxy of connected)
-		if (isWanted(proxy, proxy.ipAddresses)) found.set(nameOf(proxy), { proxy, state: "connected" });
+	const machines = [...objectsOf(snapshot.objects, "WorkloadEntry").values()].filter((entry) =>
+		isWanted({ ...entry.metadata, labels: entry.spec.labels ?? {} }, addressesOfEntry(entry)),
+	);
+	for (const proxy of connected) {
+		// A machine's proxy has the name of the machine, and is found by its entry too.
+		const isMachine = machines.some(
+			(entry) =>
+				entry.metadata.namespace === proxy.namespace &&
+				addressesOfEntry(entry).some((address) => proxy.ipAddresses.includes(address)),
+		);
+		if (isMachine || isWanted(proxy, proxy.ipAddresses)) found.set(nameOf(proxy), { proxy, state: "connected" });
+	}
+	const answered = new Set([...found.values()].flatMap(({ proxy }) => proxy.ipAddresses));
+	for (const entry of machines) {
+		if (addressesOfEntry(entry).some((address) => answered.has(address))) continue;
+		const proxy = proxyOfWorkloadEntry(entry, snapshot.options);
+		found.set(nameOf(proxy), { proxy, state: proxy.workloadCertificate ? "not connected" : "none" });
+	}
 	return [...found.values()].sort((a, b) => compareText(nameOf(a.proxy), nameOf(b.proxy)));
 }
 

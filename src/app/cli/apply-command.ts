@@ -30,7 +30,8 @@ async function apply(options: ApplyOptions): Promise<void> {
 	const loaded = await readInputs(options.filename, { defaultNamespace: options.namespace });
 	const errors = loaded.problems.filter((problem) => problem.severity === "error");
 	if (errors.length > 0) {
-		sayProblems(errors);
+		if (options.output === "json") printJson({ items: [], problems: errors });
+		else sayProblems(errors);
 		throw new CliError(
 			exitCodes.data,
 			`nothing was applied: ${countProblems(errors)}`,

@@ -21,8 +21,8 @@ interface CheckOptions extends ApiOption {
 export function authzCommand(): Command {
 	const check = withApiOption(new Command("check"))
 		.description("Says whether a workload may send a request to another, and which rule of which policy decides.")
-		.argument("<src>", "who sends: [NAMESPACE/]NAME of a pod, Deployment or service; or outside")
-		.argument("<dst>", "who gets it: [NAMESPACE/]NAME of a pod, Deployment or service")
+		.argument("<src>", "who sends: [NAMESPACE/]NAME of a pod, WorkloadEntry, Deployment or service; or outside")
+		.argument("<dst>", "who gets it: [NAMESPACE/]NAME of a pod, WorkloadEntry, Deployment or service")
 		.argument("[method]", "of an HTTP request", "GET")
 		.argument("[path]", "of an HTTP request", "/")
 		.option("-n, --namespace <name>", "of names without one", "default")

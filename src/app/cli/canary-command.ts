@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { stringify } from "yaml";
 import type { Manifest, ResourceItem } from "../api/api-types.ts";
 import { printItems, sendResources } from "./apply-command.ts";
-import { parseWeights, planCanary } from "./canary-plan.ts";
+import { parseWeights, planCanary, versionsNobodyHas } from "./canary-plan.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { askAll } from "./control-plane-client.ts";
 import { type ApiOption, withApiOption } from "./find-control-planes.ts";
@@ -34,7 +34,8 @@ async function canary(service: string, texts: readonly string[], options: Canary
 	const parsed = parseWeights(texts);
 	if (!parsed.ok) throw new CliError(exitCodes.usage, parsed.because, `keepmesh canary ${service} v1=90 v2=10`);
 	const services = await manifestsOf(options, "Service", options.namespace);
-	if (!services.some((candidate) => candidate.metadata.name === service)) {
+	const found = services.find((candidate) => candidate.metadata.name === service);
+	if (!found) {
 		throw new CliError(
 			exitCodes.failure,
 			`there is no service ${service} in namespace ${options.namespace}`,
@@ -47,6 +48,14 @@ async function canary(service: string, texts: readonly string[], options: Canary
 		await manifestsOf(options, "VirtualService"),
 		await manifestsOf(options, "DestinationRule"),
 	);
+	const pods = plan.addedVersions.length === 0 ? [] : await manifestsOf(options, "Pod", options.namespace);
+	const [unknown] = versionsNobodyHas(found, parsed.weights, plan.addedVersions, pods);
+	if (unknown !== undefined)
+		throw new CliError(
+			exitCodes.failure,
+			`no workload of ${service} has version=${unknown}: its share would be lost`,
+			`keepmesh get pods -n ${options.namespace} -l version=${unknown}`,
+		);
 	// Subsets first: a route to a subset that is not there yet would be refused.
 	const changed = [...(plan.destinationRuleChanged ? [plan.destinationRule] : []), plan.virtualService];
 	const text = changed.map((manifest) => stringify(manifest)).join("---\n");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Manifest } from "../api/api-types.ts";
-import { parseWeights, planCanary, type VersionWeight } from "./canary-plan.ts";
+import { parseWeights, planCanary, type VersionWeight, versionsNobodyHas } from "./canary-plan.ts";
 
 const target = { service: "reviews", namespace: "default", domain: "cluster.local" };
 const weights: readonly VersionWeight[] = [
@@ -29,6 +29,31 @@ describe("canary weights", () => {
 	}
 	it("takes a whole 100, with or without percent signs", () => {
 		assert.deepEqual(parseWeights(["v1=90%", "v2=10"]), { ok: true, weights });
+	});
+});
+
+describe("a version that nobody has", () => {
+	const service = manifest("Service", "reviews", { selector: { app: "reviews" } });
+	const pod = (app: string, version: string): Manifest => {
+		const made = manifest("Pod", `${app}-${version}`, {});
+		return { ...made, metadata: { ...made.metadata, labels: { app, version } } };
+	};
+	const missing = (added: readonly string[], pods: readonly Manifest[], wanted = weights) =>
+		versionsNobodyHas(service, wanted, added, pods);
+
+	it("is named before traffic goes there, when its subset is new", () => {
+		assert.deepEqual(missing(["v1", "v2"], [pod("reviews", "v1"), pod("details", "v2")]), ["v2"]);
+		assert.deepEqual(missing(["v1", "v2"], [pod("reviews", "v1"), pod("reviews", "v2")]), []);
+	});
+
+	it("is taken when a subset that is there says what it is, when it gets nothing, or before anything runs", () => {
+		assert.deepEqual(missing([], [pod("reviews", "v1")]), []);
+		const none = [
+			{ version: "v1", weight: 100 },
+			{ version: "v2", weight: 0 },
+		];
+		assert.deepEqual(missing(["v2"], [pod("reviews", "v1")], none), []);
+		assert.deepEqual(missing(["v1", "v2"], []), []);
 	});
 });
 

@@ -34,10 +34,34 @@ export function parseWeights(texts: readonly string[]): ParsedWeights {
 	return { ok: true, weights };
 }
 
+/**
+ * Versions that are to get traffic and that no workload of the service has: their share would be lost. Nothing when the
+ * service has no workloads at all, as before its first start.
+ */
+export function versionsNobodyHas(
+	service: Manifest,
+	weights: readonly VersionWeight[],
+	added: readonly string[],
+	workloads: readonly Manifest[],
+): readonly string[] {
+	const selector = Object.entries((specOf(service).selector ?? {}) as Readonly<Record<string, string>>);
+	if (selector.length === 0) return [];
+	const labels = workloads.map((one) => one.metadata.labels ?? {});
+	const own = labels.filter((one) => selector.every(([key, value]) => one[key] === value));
+	if (own.length === 0) return [];
+	return weights
+		.filter(
+			({ version, weight }) => weight > 0 && added.includes(version) && !own.some((one) => one.version === version),
+		)
+		.map(({ version }) => version);
+}
+
 export interface CanaryPlan {
 	readonly virtualService: Manifest;
 	readonly destinationRule: Manifest;
 	readonly destinationRuleChanged: boolean;
+	/** Subsets that there were not, by the label `version`. */
+	readonly addedVersions: readonly string[];
 }
 
 interface Route {
@@ -67,6 +91,7 @@ export function planCanary(
 			? withSpec(rule, { ...specOf(rule), subsets: [...subsets, ...added] })
 			: newManifest("DestinationRule", target, { host, subsets: added }),
 		destinationRuleChanged: added.length > 0 || !rule,
+		addedVersions: added.map(({ name }) => name),
 	};
 }
 

@@ -24,7 +24,11 @@ async function wordsOfCommands(): Promise<ReadonlyMap<string, readonly string[]>
 	for (const entry of commandList) {
 		const command = await entry.load().catch(() => undefined);
 		const options = command?.options.flatMap((option) => (option.long ? [option.long] : [])) ?? [];
-		const subcommands = command?.commands.map((child) => child.name()) ?? [];
+		const subcommands =
+			command
+				?.createHelp()
+				.visibleCommands(command)
+				.map((child) => child.name()) ?? [];
 		const kinds = ["get", "describe", "delete"].includes(entry.name) ? getWords : [];
 		const choices = command?.registeredArguments.flatMap((argument) => argument.argChoices ?? []) ?? [];
 		words.set(entry.name, [...subcommands, ...kinds, ...choices, ...options, "--help"]);

@@ -136,6 +136,8 @@ async function sayWhatNext(lab: Lab): Promise<void> {
 		pods.find((pod) => pod.owner.endsWith(`/${deployment}`) && pod.readySinceMs !== undefined);
 	const [ingress, reviews] = [podOf("istio-ingressgateway"), podOf("reviews-v1")];
 	const isDefault = lab.name === "lab";
+	// What was typed can be typed again, also where keepmesh is not on the PATH.
+	const calledAs = process.env.KEEPMESH_CALLED_AS ?? "keepmesh";
 	const flag = isDefault ? "" : ` --lab ${lab.name}`;
 	const labFlag = isDefault ? "" : ` --name ${lab.name}`;
 	const tries: readonly (readonly [string, string])[] = [
@@ -159,7 +161,7 @@ async function sayWhatNext(lab: Lab): Promise<void> {
 			"",
 			...(gateway ? [`The mesh runs on: http://127.0.0.1:${gateway}/productpage`] : []),
 			"Try:",
-			...tries.map(([command, why]) => `  keepmesh ${command.padEnd(why === "" ? 0 : width)}  ${why}`.trimEnd()),
+			...tries.map(([command, why]) => `  ${calledAs} ${command.padEnd(why === "" ? 0 : width)}  ${why}`.trimEnd()),
 		].join("\n"),
 	);
 }

@@ -53,7 +53,7 @@ export async function findControlPlanes(options: ApiOption): Promise<ControlPlan
 }
 
 /** The lab that was named, or the only one that runs; several without a name are a usage error. */
-export function chosenLab(options: ApiOption): LabRecord | undefined {
+export function chosenLab(options: ApiOption, flag: "--lab" | "--name" = "--lab"): LabRecord | undefined {
 	const named = options.lab ?? options.name;
 	if (named !== undefined) {
 		const record = readLabRecord(named);
@@ -61,14 +61,18 @@ export function chosenLab(options: ApiOption): LabRecord | undefined {
 		const message = record ? `lab ${named} does not answer: its daemon was killed` : `there is no lab ${named}`;
 		throw new CliError(exitCodes.unavailable, message, `keepmesh lab ${record ? "down" : "up"} --name ${named}`);
 	}
-	const running = labNames().flatMap((name) => {
-		const record = readLabRecord(name);
-		return record && daemonRuns(record) ? [record] : [];
-	});
+	const running = runningLabs();
 	const [only, ...others] = running;
 	if (others.length === 0) return only;
 	const names = running.map((record) => record.name);
-	throw new CliError(exitCodes.usage, `several labs run: ${names.join(", ")}; say which`, `add --lab ${names[0]}`);
+	throw new CliError(exitCodes.usage, `several labs run: ${names.join(", ")}; say which`, `add ${flag} ${names[0]}`);
+}
+
+export function runningLabs(): readonly LabRecord[] {
+	return labNames().flatMap((name) => {
+		const record = readLabRecord(name);
+		return record && daemonRuns(record) ? [record] : [];
+	});
 }
 
 function labNames(): readonly string[] {

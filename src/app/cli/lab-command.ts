@@ -8,7 +8,7 @@ import { LabError } from "../../lab/lab-up.ts";
 import { podStatusWord } from "../../lab/plan/lab-pod.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { countProblems } from "./count-problems.ts";
-import { chosenLab } from "./find-control-planes.ts";
+import { chosenLab, runningLabs } from "./find-control-planes.ts";
 import { needRoot } from "./need-root.ts";
 import { readInputs } from "./read-inputs.ts";
 import { print, printJson, renderAge, renderTable, say, sayProblems } from "./terminal.ts";
@@ -84,7 +84,10 @@ async function up(flags: UpFlags): Promise<void> {
 async function down({ name }: NameFlag): Promise<void> {
 	const { labDown } = await import("../../lab/lab-down.ts");
 	needRoot(`lab down${nameFlag(name)}`);
-	say((await labDown(name)) ? `✔ lab ${name} is gone` : `there is no lab ${name}`);
+	if (await labDown(name)) return say(`✔ lab ${name} is gone`);
+	const others = runningLabs().map((lab) => lab.name);
+	const next = others.length === 0 ? "" : `; running: ${others.join(", ")} (keepmesh lab down --name ${others[0]})`;
+	say(`there is no lab named ${name}${next}`);
 }
 
 async function status(flags: NameFlag & OutputFlag): Promise<void> {
@@ -247,7 +250,7 @@ function outputOption(): Option {
 
 async function labNamed(name: string): Promise<Lab> {
 	const { Lab } = await import("../../lab/lab.ts");
-	const record = readLabRecord(name) ?? (name === defaultName ? chosenLab({}) : undefined);
+	const record = readLabRecord(name) ?? (name === defaultName ? chosenLab({}, "--name") : undefined);
 	const lab = new Lab(record?.name ?? name);
 	if (!record) throw new CliError(exitCodes.unavailable, `there is no lab ${name}`, `keepmesh lab up${nameFlag(name)}`);
 	try {
