@@ -1,8 +1,7 @@
 // Takes key material out of configuration that is going to be shown.
 
 import type { JsonValue } from "@bufbuild/protobuf";
-
-export const redactedText = "[redacted]";
+import { redactedText, redactKeySet } from "./redact-key-set.ts";
 
 /** Fields of Envoy's messages, in either spelling, whose data sources hold something secret. */
 const secretFields = new Set([
@@ -18,7 +17,7 @@ const secretFields = new Set([
 
 const dataFields = new Set(["inlineBytes", "inline_bytes", "inlineString", "inline_string"]);
 
-/** Key sets of token issuers are public but for symmetric keys (`oct`, RFC 7518 section 6.4). */
+/** Key sets of token issuers. */
 const keySetFields = new Set(["localJwks", "local_jwks"]);
 
 export function redactSecrets(value: JsonValue, isSecret = false): JsonValue {
@@ -26,19 +25,20 @@ export function redactSecrets(value: JsonValue, isSecret = false): JsonValue {
 	if (typeof value !== "object" || value === null) return value;
 	return Object.fromEntries(
 		Object.entries(value).map(([field, inner]): [string, JsonValue] => {
-			if (keySetFields.has(field)) return [field, withoutSymmetricKeys(inner)];
+			if (keySetFields.has(field)) return [field, withoutSecretKeys(inner)];
 			if (isSecret && dataFields.has(field)) return [field, redactedText];
 			return [field, redactSecrets(inner, isSecret || secretFields.has(field))];
 		}),
 	);
 }
 
-function withoutSymmetricKeys(source: JsonValue): JsonValue {
+function withoutSecretKeys(source: JsonValue): JsonValue {
 	if (typeof source !== "object" || source === null || Array.isArray(source)) return source;
 	return Object.fromEntries(
 		Object.entries(source).map(([field, text]): [string, JsonValue] => {
-			if (typeof text !== "string" || !/"oct"/.test(text)) return [field, text];
-			return [field, text.replace(/("k"\s*:\s*)"[^"]*"/g, `$1"${redactedText}"`)];
+			if (!dataFields.has(field) || typeof text !== "string") return [field, text];
+			// Bytes are written in base64, and are not ours.
+			return [field, field.endsWith("ytes") ? redactedText : redactKeySet(text)];
 		}),
 	);
 }
