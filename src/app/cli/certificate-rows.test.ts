@@ -23,6 +23,13 @@ describe("the state of a certificate", () => {
 	];
 	for (const [nowMs, state] of moments)
 		it(`is ${state} at ${(nowMs - 1_000) / 1_000} % of its life`, () => assert.equal(stateOf(life, nowMs), state));
+
+	it("is OLD ISSUER when the authority has forgotten its issuer, unless it matters more that it expires", () => {
+		const row = { ...life, issuerKeyId: "one" };
+		assert.equal(stateOf(row, 1_000, new Set(["one"])), "OK");
+		assert.equal(stateOf(row, 1_000, new Set(["two"])), "OLD ISSUER");
+		assert.equal(stateOf(row, 100_999, new Set(["two"])), "EXPIRING");
+	});
 });
 
 describe("the certificate that an Envoy shows", () => {
@@ -50,11 +57,12 @@ describe("the certificate that an Envoy shows", () => {
 			assert.equal(row.serial, signed.serial);
 			assert.equal(row.issuerKeyId, authority.bundle().issuerKeyId);
 			assert.deepEqual(row.trusts, [root]);
-			const cells = cellsOf(row, Date.now(), true);
+			const issuers = new Set([row.issuerKeyId]);
+			const cells = cellsOf(row, Date.now(), true, issuers);
 			assert.equal(cells.length, wideHeader.length);
 			assert.deepEqual(cells.slice(0, 3), ["cluster.local/ns/shop/sa/web", "web-1.shop", "node-1"]);
 			assert.deepEqual(cells.slice(5, 7), ["OK", "envoy"]);
-			assert.equal(cellsOf(row, Date.now(), false).length, rowHeader.length);
+			assert.equal(cellsOf(row, Date.now(), false, issuers).length, rowHeader.length);
 		});
 
 	it("is none when it has no secrets, or they are no certificates", () => {

@@ -8,7 +8,7 @@ import { parseSpiffeId } from "../../identity/spiffe-id.ts";
 import type { CertificatesAnswer } from "../api/certificate-routes.ts";
 import { renderAge } from "./terminal.ts";
 
-export type CertificateState = "OK" | "RENEWING" | "EXPIRING" | "EXPIRED" | "NOT YET VALID";
+export type CertificateState = "OK" | "RENEWING" | "EXPIRING" | "EXPIRED" | "NOT YET VALID" | "OLD ISSUER";
 
 export interface CertificateRow {
 	/** SPIFFE id. */
@@ -27,14 +27,19 @@ export interface CertificateRow {
 	readonly source: "envoy" | "ledger";
 }
 
-/** It should be renewed at half its life, and is an alarm in its last fifth. */
-export function stateOf(row: Pick<CertificateRow, "notBeforeMs" | "notAfterMs">, nowMs: number): CertificateState {
+/** It should be renewed at half its life, and is an alarm in its last fifth. `issuers`: key ids of those that there are. */
+export function stateOf(
+	row: Pick<CertificateRow, "notBeforeMs" | "notAfterMs"> & Partial<Pick<CertificateRow, "issuerKeyId">>,
+	nowMs: number,
+	issuers?: ReadonlySet<string>,
+): CertificateState {
 	const { notBeforeMs, notAfterMs } = row;
 	if (nowMs < notBeforeMs) return "NOT YET VALID";
 	if (nowMs >= notAfterMs) return "EXPIRED";
 	// The latest moment that the jitter allows.
 	const { renewAtMs, alarmAtMs } = planRotation(notBeforeMs, notAfterMs, 1);
 	if (nowMs >= alarmAtMs) return "EXPIRING";
+	if (issuers && row.issuerKeyId !== undefined && !issuers.has(row.issuerKeyId)) return "OLD ISSUER";
 	return nowMs >= renewAtMs ? "RENEWING" : "OK";
 }
 
@@ -88,7 +93,12 @@ export function namespaceOf({ identity }: CertificateRow): string | undefined {
 export const rowHeader = ["IDENTITY", "HOLDER", "NODE", "ISSUER", "LEFT", "STATE", "SOURCE"];
 export const wideHeader = [...rowHeader, "SERIAL", "NOT BEFORE", "NOT AFTER", "TRUSTS"];
 
-export function cellsOf(row: CertificateRow, nowMs: number, wide: boolean): readonly string[] {
+export function cellsOf(
+	row: CertificateRow,
+	nowMs: number,
+	wide: boolean,
+	issuers: ReadonlySet<string>,
+): readonly string[] {
 	const { identity, holder, node, issuerKeyId, notBeforeMs, notAfterMs, serial, source, trusts } = row;
 	const cells = [
 		identity.replace(/^spiffe:\/\//, ""),
@@ -96,11 +106,17 @@ export function cellsOf(row: CertificateRow, nowMs: number, wide: boolean): read
 		node,
 		shortId(issuerKeyId),
 		leftOf(notAfterMs, nowMs),
-		stateOf(row, nowMs),
+		stateOf(row, nowMs, issuers),
 		source,
 	];
 	if (!wide) return cells;
 	return [...cells, serial, isoOf(notBeforeMs), isoOf(notAfterMs), trusts?.map(shortId).join(",") ?? "?"];
+}
+
+export function issuersOf(answers: readonly CertificatesAnswer[]): ReadonlySet<string> {
+	return new Set(
+		answers.flatMap(({ authority }) => authority.filter(({ kind }) => kind === "issuer").map(({ id }) => id)),
+	);
 }
 
 export function authorityTable(answer: CertificatesAnswer): readonly (readonly string[])[] {

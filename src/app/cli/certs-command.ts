@@ -7,6 +7,7 @@ import {
 	authorityTable,
 	type CertificateRow,
 	cellsOf,
+	issuersOf,
 	namespaceOf,
 	rowHeader,
 	rowOfSecrets,
@@ -56,12 +57,13 @@ async function showCertificates(name: string | undefined, options: CertsOptions)
 	const [first] = answers;
 	if (!first) return;
 	const nowMs = first.nowMs;
+	const issuers = issuersOf(answers);
 	const rows = (await rowsOf(answers, options)).filter((row) => isWanted(row, name, options)).sort(byIdentity);
 	if (name !== undefined && rows.length === 0)
 		throw new CliError(exitCodes.failure, `no certificate of "${name}" is known`, "keepmesh certs -A");
 	if (options.output === "json" || options.output === "yaml") {
 		const { authority, trustDomain, source, rotation } = first;
-		const items = rows.map((row) => ({ ...row, state: stateOf(row, nowMs) }));
+		const items = rows.map((row) => ({ ...row, state: stateOf(row, nowMs, issuers) }));
 		const value = { trustDomain, source, nowMs, authority, rotation: rotation.state, items };
 		if (options.output === "json") printJson(value);
 		else print((await import("yaml")).stringify(value, { aliasDuplicateObjects: false }));
@@ -75,7 +77,8 @@ async function showCertificates(name: string | undefined, options: CertsOptions)
 			painted(
 				renderTable(
 					wide ? wideHeader : rowHeader,
-					rows.map((row) => cellsOf(row, nowMs, wide)),
+					rows.map((row) => cellsOf(row, nowMs, wide, issuers)),
+					...(wide ? [Number.POSITIVE_INFINITY] : []),
 				),
 			),
 		);
@@ -120,5 +123,5 @@ function painted(table: string): string {
 	if (!isColourful(process.stdout)) return table;
 	return table
 		.replaceAll(/\b(?:EXPIRED|NOT YET VALID)\b/g, (word) => paint("red", word))
-		.replaceAll(/\b(?:EXPIRING|RENEWING)\b/g, (word) => paint("yellow", word));
+		.replaceAll(/\b(?:EXPIRING|RENEWING|OLD ISSUER)\b/g, (word) => paint("yellow", word));
 }

@@ -106,7 +106,7 @@ function tableOf(items: readonly ResourceItem[], options: GetOptions): string {
 			...(wide ? [`${item.origin.file}:${item.origin.line}`, messageOf(status)] : []),
 		];
 	});
-	return renderTable(header, rows);
+	return wide ? renderTable(header, rows, Number.POSITIVE_INFINITY) : renderTable(header, rows);
 }
 
 /** `3 of 4` proxies. */

@@ -34,18 +34,50 @@ export function printJson(value: unknown): void {
 	print(JSON.stringify(value, null, 2));
 }
 
-/** Columns padded to their widest cell, three spaces apart, as kubectl prints them. */
-export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-	const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-	return [header, ...rows]
-		.map((row) =>
-			row
-				.map((cell, column) => cell.padEnd(widths[column] ?? 0))
-				.join("   ")
+/**
+ * Columns padded to their widest cell, three spaces apart, as kubectl prints them. Where they are wider than `width`, two
+ * spaces apart, and the widest cells behind the first column end in an ellipsis. Default: the terminal; without one nothing is cut.
+ */
+export function renderTable(
+	header: readonly string[],
+	rows: readonly (readonly string[])[],
+	width: number = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+): string {
+	const lines = [header, ...rows];
+	const needed = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+	const total = (widths: readonly number[], gap: number): number =>
+		widths.reduce((sum, one) => sum + one, 0) + gap * (widths.length - 1);
+	const gap = total(needed, 3) > width ? 2 : 3;
+	const widths = fitted(needed, header, width - gap * (needed.length - 1));
+	return lines
+		.map((line) =>
+			line
+				.map((cell, column) => cutTo(cell, widths[column] ?? cell.length).padEnd(widths[column] ?? 0))
+				.join(" ".repeat(gap))
 				.trimEnd(),
 		)
 		.join("\n");
 }
+
+/** What a cut cell keeps at least: enough to tell one from another. */
+const leastCell = 12;
+
+/** The first column says what a line is about and is copied from: it stays whole. */
+function fitted(needed: readonly number[], header: readonly string[], room: number): readonly number[] {
+	const widths = [...needed];
+	for (let over = widths.reduce((sum, one) => sum + one, 0) - room; over > 0; over--) {
+		const cuttable = widths
+			.map((width, column) => ({ width, column }))
+			.filter(({ width, column }) => column > 0 && width > Math.max(leastCell, header[column]?.length ?? 0));
+		const [first, ...others] = cuttable;
+		if (!first) break;
+		const widest = others.reduce((most, one) => (one.width > most.width ? one : most), first);
+		widths[widest.column] = widest.width - 1;
+	}
+	return widths;
+}
+
+const cutTo = (cell: string, width: number): string => (cell.length > width ? `${cell.slice(0, width - 1)}…` : cell);
 
 /** `5s`, `3m12s`, `4h`, `12d`: ages as kubectl prints them. */
 export function renderAge(ms: number): string {
