@@ -1,6 +1,7 @@
 // Frames on one cable of a LAN, by tcpdump: what was really sent, byte for byte.
 
-import type { VipLan, VipNode } from "./vip-lan.ts";
+import type { VipLan } from "./vip-lan.ts";
+import type { VipNode } from "./vip-node.ts";
 
 export interface Frame {
 	/** With its Ethernet header. */

@@ -12,7 +12,8 @@ import { dropReasons } from "../../src/vip/vrrp/drop-reason.ts";
 import { checksumOfSum, pseudoHeaderSum, sumOfWords } from "../../src/vip/vrrp/internet-checksum.ts";
 import { seededRandom } from "../../src/vip/vrrp/lan-simulator.testing.ts";
 import { type ConfOptions, conf, vip4 } from "./vip-conf.ts";
-import { slackMs, startMs, VipLan, type VipNode, warmUp } from "./vip-lan.ts";
+import { startMs, VipLan, warmUp } from "./vip-lan.ts";
+import { slackMs, type VipNode } from "./vip-node.ts";
 
 const group = Buffer.from([224, 0, 0, 18]);
 const ipv4Bytes = 20;

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { before, describe, it, type TestContext } from "node:test";
 import { cannotRun } from "../../src/node/namespace-rig.testing.ts";
 import { type ConfOptions, conf, vip4, vip6 } from "./vip-conf.ts";
-import { slackMs, startMs, VipLan, type VipNode, warmUp } from "./vip-lan.ts";
+import { startMs, VipLan, warmUp } from "./vip-lan.ts";
+import { slackMs, type VipNode } from "./vip-node.ts";
 
 const daemons = "/usr/lib/frr";
 const missingFrr = existsSync(join(daemons, "vrrpd")) ? undefined : "FRR's vrrpd is not installed";

@@ -8,7 +8,8 @@ import { before, describe, it } from "node:test";
 import { cannotRun } from "../../src/node/namespace-rig.testing.ts";
 import { captureCable, type Frame, withoutCounters } from "./vip-capture.ts";
 import { type ConfOptions, conf, vip4, vip6 } from "./vip-conf.ts";
-import { missing, type Program, root, slackMs, startMs, VipLan, warmUp } from "./vip-lan.ts";
+import { missing, root, startMs, VipLan, warmUp } from "./vip-lan.ts";
+import { type Program, slackMs } from "./vip-node.ts";
 
 interface Trial {
 	readonly conf: ConfOptions;
