@@ -10,7 +10,7 @@ import type {
 	AuthorizationSource,
 } from "../resources/kinds/security.ts";
 import type { AccessRequest } from "./access-request.ts";
-import { matchesPath, matchesPattern } from "./text-pattern.ts";
+import { matchesPath, matchesPathWidely, matchesPattern } from "./text-pattern.ts";
 
 export interface RuleContext {
 	/** The policy's own: service accounts without a namespace are in it. */
@@ -33,6 +33,8 @@ interface Check {
 	readonly notValues: readonly string[] | undefined;
 	readonly ofHttp: boolean;
 	readonly has: (value: string) => boolean;
+	/** The same where it closes; default `has`. */
+	readonly hasWidely?: (value: string) => boolean;
 	/** What the request has there, for people. */
 	readonly found: string;
 }
@@ -46,9 +48,9 @@ export function matchRule(rule: AuthorizationRule, request: AccessRequest, conte
 	if (!request.http && ofHttp && context.withoutHttp === "neverMatches")
 		return { met: false, because: `${ofHttp.field} is of HTTP, and the port proxies bytes` };
 	return (
-		anyOf("from", sources, request) ??
-		anyOf("to", operations, request) ??
-		failureOf(conditions, request) ?? { met: true }
+		anyOf("from", sources, request, context) ??
+		anyOf("to", operations, request, context) ??
+		failureOf(conditions, request, context) ?? { met: true }
 	);
 }
 
@@ -59,20 +61,26 @@ function anyOf(
 	part: string,
 	alternatives: readonly (readonly Check[])[],
 	request: AccessRequest,
+	context: RuleContext,
 ): RuleOutcome | undefined {
-	const failures = alternatives.map((checks) => failureOf(checks, request));
+	const failures = alternatives.map((checks) => failureOf(checks, request, context));
 	if (failures.length === 0 || failures.includes(undefined)) return undefined;
 	const reasons = failures.flatMap((failure) => (failure && !failure.met ? [failure.because] : []));
 	return { met: false, because: `${part}: ${reasons.join("; ")}` };
 }
 
-function failureOf(checks: readonly Check[], request: AccessRequest): RuleOutcome | undefined {
+function failureOf(
+	checks: readonly Check[],
+	request: AccessRequest,
+	{ withoutHttp }: RuleContext,
+): RuleOutcome | undefined {
+	const closes = withoutHttp === "isLeftOut";
 	for (const check of checks) {
 		if (!saysSomething(check) || (check.ofHttp && !request.http)) continue;
-		const { field, values = [], notValues = [], found } = check;
-		if (values.length > 0 && !values.some(check.has))
+		const { field, values = [], notValues = [], found, has, hasWidely = has } = check;
+		if (values.length > 0 && !values.some(closes ? hasWidely : has))
 			return { met: false, because: `${field} is ${found}, not ${values.join(" or ")}` };
-		const excluded = notValues.find(check.has);
+		const excluded = notValues.find(closes ? has : hasWidely);
 		if (excluded !== undefined) return { met: false, because: `${field} is ${found}, which ${excluded} excludes` };
 	}
 	return undefined;
@@ -130,6 +138,7 @@ function operationChecks(operation: AuthorizationOperation, request: AccessReque
 			notValues: operation.notPaths,
 			ofHttp: true,
 			has: (value) => http !== undefined && matchesPath(value, http.path),
+			hasWidely: (value) => http !== undefined && matchesPathWidely(value, http.path),
 			found: text(http?.path),
 		},
 	];

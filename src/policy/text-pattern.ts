@@ -23,3 +23,19 @@ function matchesParts([part, ...others]: readonly string[], rest: string): boole
 		if (matchesParts(others, rest.slice(taken))) return true;
 	return false;
 }
+
+/** The same for rules that close: `:` and `%3A` are one there. An escaped slash is not the bare one. */
+export function matchesPathWidely(pattern: string, path: string): boolean {
+	return matchesPath(spelledPlainly(pattern), spelledPlainly(path));
+}
+
+function spelledPlainly(path: string): string {
+	return path
+		.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
+			// One byte for each character: texts that are no UTF-8 are compared as well.
+			return run
+				.toUpperCase()
+				.replace(/%(?!2F)[0-7][0-9A-F]/g, (part) => String.fromCharCode(Number.parseInt(part.slice(1), 16)));
+		})
+		.replace(/[^\0-\x7f]+/gu, (text) => encodeURIComponent(text.toWellFormed()));
+}

@@ -159,4 +159,39 @@ describe("access control of paths", { skip: cannotRun }, () => {
 		const answer = await askHttp2("/admin/\xff/x");
 		assert.deepEqual([answer.status, answer.body], [400, "RBAC: access denied"]);
 	});
+
+	it("closes a path in each way that a request may spell it", async () => {
+		const paths = ["/v1/thing:delete", "/users('1')*", "*.(x)", "/caf%C3%A9", "/bar|pipe", "/%61b+c", "/t:t/{*}/x@y"];
+		const spec = `{ action: DENY, rules: [{ to: [{ operation: { paths: ${JSON.stringify(paths)} } }] }] }`;
+		await mesh.use(guardedWorkload(policy("t", spec)));
+		const closed = [
+			..."/v1/thing:delete /v1/thing%3Adelete /v1/thing%3adelete /v1/th%69ng%3adelete /users('1')/x /users%28'1')".split(
+				" ",
+			),
+			..."/users%28%271%27%29?x /a.(x) /a.%28x) /a.%28x%29 /caf%C3%A9 /caf%c3%a9 /caf%c3%A9 /bar|pipe /bar%7Cpipe".split(
+				" ",
+			),
+			..."/bar%7cpipe /ab+c /%61b+c /ab%2Bc /ab%2bc /t:t/a/x@y /t%3At/a/x%40y".split(" "),
+		];
+		const statusOf = await statuses(closed);
+		assert.deepEqual(
+			closed.filter((_, index) => statusOf[index] !== 403),
+			[],
+		);
+		const open = [
+			"/v1/thing",
+			"/v1/thing;delete",
+			"/users",
+			"/a.(y)",
+			"/caf%C3%AA",
+			"/bar",
+			"/abc",
+			"/t:/x@y",
+			"/t:a/xy",
+		];
+		assert.deepEqual(
+			await statuses(open),
+			open.map(() => 200),
+		);
+	});
 });

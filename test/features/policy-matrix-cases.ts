@@ -207,4 +207,16 @@ export const policyMatrixCases: readonly PolicyMatrixCase[] = [
 			`{ rules: [{ to: [{ operation: { hosts: ["*"], notHosts: ["x.example", "x.example:*", "*.y.example"], ports: ["8080"], notMethods: [DELETE] } }] }] }`,
 		),
 	},
+	{
+		title: "DENY paths with colons, brackets and escapes, ALLOW all but such",
+		policies:
+			policy(
+				"d",
+				`{ action: DENY, rules: [{ to: [{ operation: { paths: ["/v1/t:delete", "/v1/t%3Adelete", "/u('1')*", "*.(x)", "/caf%C3%A9"] } }] }] }`,
+			) +
+			policy(
+				"a",
+				`{ rules: [{ to: [{ operation: { paths: ["/v1*", "/a$b"], notPaths: ["/v1/t%3Aget", "/v1/a+b"] } }] }] }`,
+			),
+	},
 ];

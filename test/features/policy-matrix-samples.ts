@@ -84,7 +84,11 @@ function pathsNear(pattern: string): readonly string[] {
 	const like = likeIt(pattern);
 	const taken = like.startsWith("/") ? like : `/${like}`;
 	const odd = pattern.includes("{*") ? [...'"*|[]^`'].map((one) => taken.replace(/one|deep/, one)) : [];
-	return [taken, `${taken}x`, taken.slice(0, -1) || "/", `${taken}/more`, `${taken}?query=1`, ...odd];
+	const spelled = [
+		taken.replace(/[^\w\-.~/%]/g, (char) => `%${char.charCodeAt(0).toString(16)}`),
+		taken.replace(/%3A/g, ":").replace(/%../g, (text) => text.toLowerCase()),
+	].filter((one) => one !== taken && !odd.length);
+	return [taken, `${taken}x`, taken.slice(0, -1) || "/", `${taken}/more`, `${taken}?query=1`, ...odd, ...spelled];
 }
 
 function headersOf(rules: readonly AuthorizationRule[]): readonly Readonly<Record<string, string>>[] {

@@ -1,7 +1,7 @@
 // Path templates of a policy (`/orders/{*}/items`, `/static/{**}`) -> Envoy's URI template, or an expression that also
 // matches what that matcher takes for no path at all. `{*}` is one segment, `{**}` any number of them.
 
-import { quoteExpression } from "./text-pattern.ts";
+import { spelledExpression } from "./text-pattern.ts";
 
 export function isPathTemplate(path: string): boolean {
 	return path.includes("{*}") || path.includes("{**}");
@@ -25,7 +25,7 @@ export function uriTemplate(path: string): string | undefined {
 export function pathTemplateExpression(path: string): string {
 	const [text = "", ...rest] = path.split(/(?=\{\*\*?\})/);
 	const parts = rest.map((part) =>
-		part.startsWith("{**}") ? `\\C*${quoteExpression(part.slice(4))}` : `[^/]+${quoteExpression(part.slice(3))}`,
+		part.startsWith("{**}") ? `\\C*${spelledExpression(part.slice(4))}` : `[^/]+${spelledExpression(part.slice(3))}`,
 	);
-	return quoteExpression(text) + parts.join("");
+	return spelledExpression(text) + parts.join("");
 }

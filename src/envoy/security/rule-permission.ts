@@ -12,7 +12,7 @@ import { addressCondition, headerCondition } from "./connection-condition.ts";
 import { listWith, metadataCondition, textValue } from "./metadata-condition.ts";
 import { isPathTemplate, pathTemplateExpression, uriTemplate } from "./path-template.ts";
 import type { Attribute, Clause, Logic, Reach } from "./rule-logic.ts";
-import { expressionMatcher, quoteExpression, textPattern } from "./text-pattern.ts";
+import { closingPathPattern, expressionMatcher, quoteExpression, textPattern } from "./text-pattern.ts";
 
 type PermissionAttribute = Attribute<Permission>;
 
@@ -66,7 +66,10 @@ function hostPattern(value: string, reach: Reach): StringMatcher {
 
 const requestPath: PermissionAttribute = {
 	httpOnly: true,
-	match: (value, reach) => (isPathTemplate(value) ? templatePath(value, reach) : path(textPattern(value))),
+	match: (value, reach) => {
+		if (isPathTemplate(value)) return templatePath(value, reach);
+		return path(reach === "narrow" ? textPattern(value) : closingPathPattern(value));
+	},
 };
 
 /** Envoy's template knows only the characters of a URI: a byte outside of them would get round a rule that closes. */

@@ -32,3 +32,33 @@ export function expressionMatcher(regex: string): StringMatcher {
 export function quoteExpression(text: string): string {
 	return text.replace(/[^A-Za-z0-9_\u0080-\uffff]/g, "\\$&");
 }
+
+/** Whether a path has but one spelling that Envoy leaves as it is. */
+const oneSpelling = /^[A-Za-z0-9\-._~/]*$/;
+
+/**
+ * A path's pattern for rules that close: `:` and `%3A`, `%c3` and `%C3` are one to an application and two to Envoy, which
+ * makes plain only how letters, digits and `-._~` are written.
+ */
+export function closingPathPattern(pattern: string): StringMatcher {
+	const start = pattern.startsWith("*") ? "\\C*" : "";
+	const end = start === "" && pattern.endsWith("*") ? "\\C*" : "";
+	const text = pattern.slice(start === "" ? 0 : 1, end === "" ? undefined : -1);
+	if (oneSpelling.test(text)) return textPattern(pattern);
+	return expressionMatcher(`${start}${spelledExpression(text)}${end}`);
+}
+
+/** Each spelling of the text, in RE2. An escaped slash is part of a name; a bare one is not that. */
+export function spelledExpression(text: string): string {
+	return text.replace(/%[0-9A-Fa-f]{2}|./gsu, (part) => {
+		if (oneSpelling.test(part)) return quoteExpression(part);
+		const isEscaped = part.length === 3 && part.startsWith("%");
+		const escaped = isEscaped ? part : [...new TextEncoder().encode(part)].map(escapedByte).join("");
+		const byte = isEscaped ? Number.parseInt(part.slice(1), 16) : 0;
+		const bare = isEscaped ? (byte < 128 ? String.fromCharCode(byte) : "") : part;
+		if (bare === "" || bare === "/") return `(?i:${escaped})`;
+		return `(?:${quoteExpression(bare)}|(?i:${escaped}))`;
+	});
+}
+
+const escapedByte = (byte: number): string => `%${byte.toString(16).padStart(2, "0")}`;
