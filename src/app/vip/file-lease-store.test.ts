@@ -89,6 +89,7 @@ describe("leases in a shared directory", () => {
 		writeFileSync(join(directory, "default.web.1"), "{");
 		const damaged = await storeOf(all, 0).read(name);
 		assert.ok(!damaged.ok && damaged.because === "unreachable");
+		assert.match(damaged.message, /default\.web\.1 is damaged: remove it/);
 		assert.equal(readFileSync(join(directory, "default.web.1"), "utf8"), "{");
 	});
 

@@ -2,7 +2,6 @@
 // NAMESPACE.NAME.VERSION, complete before it is hard-linked to that name: of two writers of the same version one link fails.
 // The highest version is the lease; older ones are removed afterwards. A directory that hangs is asked once, not again and again.
 
-import { randomBytes } from "node:crypto";
 import { link, mkdir, open, readdir, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { acquiredRecord, releasedRecord, renewedRecord } from "../../vip/election/lease-record.ts";
@@ -74,7 +73,7 @@ export class FileLeaseStore implements LeaseStore {
 
 	/** False: somebody has made that version already. */
 	async #link(prefix: string, version: number, record: LeaseRecord): Promise<boolean> {
-		const draft = join(this.#directory, `.${prefix}.${randomBytes(8).toString("hex")}`);
+		const draft = join(this.#directory, `.${prefix}.${process.pid}.${Math.random().toString(36).slice(2)}`);
 		const file = await open(draft, "wx", 0o644);
 		try {
 			try {
@@ -98,10 +97,9 @@ export class FileLeaseStore implements LeaseStore {
 			const version = (await this.#versions(prefix)).at(-1);
 			if (version === undefined) return undefined;
 			try {
-				return {
-					record: JSON.parse(await readFile(this.#path(prefix, version), "utf8")) as LeaseRecord,
-					resourceVersion: String(version),
-				};
+				const record = recordIn(await readFile(this.#path(prefix, version), "utf8"));
+				if (!record) throw new Error(`${this.#path(prefix, version)} is damaged: remove it`);
+				return { record, resourceVersion: String(version) };
 			} catch (error) {
 				// A newer one came, and this one was removed.
 				if (codeOf(error) !== "ENOENT" || attempt === 5) throw error;
@@ -151,6 +149,26 @@ export class FileLeaseStore implements LeaseStore {
 /** Neither names nor namespaces have a dot at an end; `/` and `..` are no part of a file's name. */
 function prefixOf({ namespace, name }: LeaseName): string {
 	return [namespace, name].map((part) => encodeURIComponent(part).replaceAll(".", "%2E")).join(".");
+}
+
+function recordIn(text: string): LeaseRecord | undefined {
+	let read: unknown;
+	try {
+		read = JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+	const record = (typeof read === "object" && read !== null ? read : {}) as Partial<LeaseRecord>;
+	if (typeof record.holderIdentity !== "string" || !Number.isFinite(record.leaseDurationSeconds)) return undefined;
+	return {
+		holderIdentity: record.holderIdentity,
+		leaseDurationSeconds: Number(record.leaseDurationSeconds),
+		acquireTime: String(record.acquireTime ?? ""),
+		renewTime: String(record.renewTime ?? ""),
+		leaseTransitions: Number(record.leaseTransitions) || 0,
+		reason: String(record.reason ?? ""),
+		address: String(record.address ?? ""),
+	};
 }
 
 function codeOf(error: unknown): unknown {

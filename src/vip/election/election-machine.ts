@@ -141,7 +141,8 @@ function adviseTie(draft: Draft, source: string): Draft {
 	draft.state = { ...state, tie };
 	const forUs = nowUs - tie.sinceUs;
 	if (tie.ours && forUs <= tieIntervals * intervalUs) actions.push({ type: "tie", stays: "self" });
-	if (tie.ours || forUs < 0.9 * intervalUs) return draft;
+	// Not when the holder's time to stay may be over as well.
+	if (tie.ours || forUs < 0.9 * intervalUs || forUs > (tieIntervals - 1) * intervalUs) return draft;
 	if (othersLease(config, state, nowUs)?.record.address === source) actions.push({ type: "tie", stays: "other" });
 	return draft;
 }
@@ -160,7 +161,7 @@ function hearStore(draft: Draft, operation: LeaseOperation, outcome: LeaseOutcom
 	const { nowUs } = draft;
 	const { again } = draft.state;
 	draft.state = { ...draft.state, operation: undefined, again: false, stale: !outcome.ok };
-	if (outcome.ok) observe(draft, outcome.lease, operation.type === "read" ? nowUs : operation.startedUs);
+	if (outcome.ok) observe(draft, outcome.lease, operation.type === "read" ? undefined : operation.startedUs);
 	if (outcome.ok || outcome.because === "conflict") reach(draft);
 	else lose(draft, outcome.message);
 	followDisagreement(draft);
@@ -170,10 +171,19 @@ function hearStore(draft: Draft, operation: LeaseOperation, outcome: LeaseOutcom
 	return again || gives ? act(draft) : arm(draft, nowUs + pauseUs(draft));
 }
 
-function observe(draft: Draft, lease: StoredLease | undefined, atUs: number): Draft {
-	const before = draft.state.observed;
+/** `writtenUs`: this node wrote it, and began then. */
+function observe(draft: Draft, lease: StoredLease | undefined, writtenUs: number | undefined): Draft {
+	const { state, nowUs } = draft;
+	const before = state.observed;
 	const same = before !== undefined && sameRecord(before.lease?.record, lease?.record);
-	draft.state = { ...draft.state, observed: { lease, changedUs: same ? before.changedUs : atUs } };
+	draft.state = {
+		...state,
+		observed: {
+			lease,
+			changedUs: same ? before.changedUs : nowUs,
+			writtenUs: writtenUs ?? (same ? before.writtenUs : undefined),
+		},
+	};
 	return draft;
 }
 
@@ -225,6 +235,9 @@ function actOn(draft: Draft): Draft {
 function ask(draft: Draft, type: "renew" | "release", seen: StoredLease): Draft {
 	const id = begin(draft, type);
 	draft.actions.push({ type, id, claim: claimOf(draft), seen });
+	// Whether the answer comes or not, from now on others may take it.
+	const { observed } = draft.state;
+	if (observed && type === "release") draft.state = { ...draft.state, observed: { ...observed, writtenUs: undefined } };
 	return draft;
 }
 

@@ -14,8 +14,8 @@ export function othersLease(config: ElectionConfig, state: ElectionState, nowUs:
 /** This node is the holder, with a margin before anybody else may be. */
 export function holdsLease(config: ElectionConfig, state: ElectionState, nowUs: number): boolean {
 	const { observed } = state;
-	if (observed?.lease?.record.holderIdentity !== config.identity) return false;
-	return nowUs < observed.changedUs + (observed.lease.record.leaseDurationSeconds * 1e6 * 2) / 3;
+	if (observed?.lease?.record.holderIdentity !== config.identity || observed.writtenUs === undefined) return false;
+	return nowUs < observed.writtenUs + (observed.lease.record.leaseDurationSeconds * 1e6 * 2) / 3;
 }
 
 /** Nobody's, its own from an earlier run, or not renewed for its duration. */

@@ -50,6 +50,8 @@ export interface ObservedLease {
 	readonly lease: StoredLease | undefined;
 	/** When this node first saw it as it is. */
 	readonly changedUs: number;
+	/** This node wrote it so, and began then. What is only read of an own lease may be of long ago. */
+	readonly writtenUs: number | undefined;
 }
 
 /** Another master with the same priority. */
