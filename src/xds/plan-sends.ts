@@ -1,11 +1,13 @@
 // Which response goes next on a stream. Make before break: clusters, then their endpoints, then listeners and routes that
-// use them, and what is gone only after listeners and routes let go of it, clusters last.
+// use them, and what is gone only after listeners and routes let go of it, clusters last. Endpoints never overtake their
+// clusters: Envoy takes messages of a stream in order, and a cluster says which service accounts may answer for it.
 
 import type { Response } from "./encode-response.ts";
-import { adoptParts, type DeltaPlan, heldAfterRemovals, type Piece, planDelta } from "./plan-delta.ts";
+import { forget } from "./held.ts";
+import { adoptParts, type DeltaPlan, heldAfterRemovals, type Piece, planDelta, resourcesOf } from "./plan-delta.ts";
 import { type EncodedResource, type ProxyConfig, type ResourceSet, type TypeUrl, typeUrls } from "./resource.ts";
 import { sotwPieces, sotwVersion } from "./sotw.ts";
-import { ownsFullSet, type TypeSession } from "./type-session.ts";
+import { type InFlight, ownsFullSet, type TypeSession } from "./type-session.ts";
 
 export interface SendLimits {
 	readonly ackWaitMs: number;
@@ -88,9 +90,13 @@ export function planSends(
 		}
 	};
 
+	// Holding endpoints back until clusters are confirmed would be a deadlock: Envoy confirms them when all are warm, which
+	// takes endpoints. So clusters go ahead of new endpoints even while a response with clusters is not answered.
+	const goesAhead = (typeUrl: TypeUrl): boolean =>
+		typeUrl === typeUrls.cluster && hasAdditions(typeUrls.endpoints) && !waits(typeUrls.endpoints);
 	for (const typeUrl of inOrder(additionOrder, due)) {
 		const found = due.get(typeUrl);
-		if (!found?.hasAdditions || waits(typeUrl) || !mayAdd(typeUrl)) continue;
+		if (!found?.hasAdditions || !mayAdd(typeUrl) || (waits(typeUrl) && !goesAhead(typeUrl))) continue;
 		// A listener's successor may want its address: it is removed in the same message.
 		return send(found, typeUrl === typeUrls.listener || !ordersRemovals(typeUrl));
 	}
@@ -107,8 +113,11 @@ export function planSends(
 		const removals = withRemovals ? plan.removals : [];
 		const held = heldAfterRemovals(plan.held, removals, type.subscription);
 		const lingering = withRemovals ? new Map<string, EncodedResource>() : lingeringAfter(type, plan);
+		// The answer to a response that was overtaken is not waited for: what it brought is sent again, and answered now.
+		const fresh =
+			type.inFlight && type.typeUrl === typeUrls.cluster ? piecesAgain(type, type.inFlight, set) : plan.pieces;
 		const pieces: readonly Piece[] =
-			protocol === "sotw" ? sotwPieces(type, set, plan.pieces, lingering.values()) : plan.pieces;
+			protocol === "sotw" ? sotwPieces(type, set, plan.pieces, lingering.values()) : fresh;
 		const response: Response = {
 			protocol,
 			typeUrl: type.typeUrl,
@@ -128,6 +137,11 @@ export function planSends(
 		});
 		return { types, response };
 	}
+}
+
+function piecesAgain(type: TypeSession, inFlight: InFlight, set: ResourceSet | undefined): readonly Piece[] {
+	const names = inFlight.pieces.flatMap((piece) => [...resourcesOf(piece)].map(({ name }) => name));
+	return planDelta(type.subscription, forget(type.held, names), set).pieces;
 }
 
 function dueOf(protocol: "delta" | "sotw", before: TypeSession, set: ResourceSet | undefined): Due | TypeSession {

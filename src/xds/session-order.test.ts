@@ -72,6 +72,38 @@ describe("make before break", () => {
 		assert.deepEqual(stream.sent(), ["Cluster +old #5", "ClusterLoadAssignment +old #6"]);
 	});
 
+	it("sends a cluster ahead of its endpoints also while an older response with clusters is not answered", () => {
+		const stream = opened();
+		const rest = [...before.values()].slice(2);
+		const first = resourceSet(cluster, { old: "2", other: "1" });
+		stream.config(proxyConfig(first, resourceSet(endpoints, { old: "1" }), ...rest));
+		assert.deepEqual(stream.sent(), ["Cluster +old +other #5", "ClusterLoadAssignment +old #6"]);
+		stream.request(deltaRequest(endpoints, { nonce: "6" }));
+		stream.config(
+			proxyConfig(resourceSet(cluster, { old: "3", other: "1" }), resourceSet(endpoints, { old: "2" }), ...rest),
+		);
+		assert.deepEqual(stream.sent(), ["Cluster +old +other #7", "ClusterLoadAssignment +old #8"]);
+		stream.request(deltaRequest(cluster, { nonce: "5" }));
+		assert.deepEqual(stream.sent(), []);
+		stream.request(deltaRequest(cluster, { nonce: "7" }));
+		stream.request(deltaRequest(endpoints, { nonce: "8" }));
+		assert.deepEqual(stream.sent(), []);
+	});
+
+	it("removes a cluster that came and went while an older response was not answered", () => {
+		const stream = opened();
+		const rest = [...before.values()].slice(2);
+		stream.config(
+			proxyConfig(resourceSet(cluster, { old: "1", brief: "1" }), resourceSet(endpoints, { old: "1" }), ...rest),
+		);
+		assert.deepEqual(stream.sent(), ["Cluster +brief #5"]);
+		stream.config(proxyConfig(resourceSet(cluster, { old: "2" }), resourceSet(endpoints, { old: "2" }), ...rest));
+		assert.deepEqual(stream.sent(), ["Cluster +old #6", "ClusterLoadAssignment +old #7"]);
+		stream.request(deltaRequest(cluster, { nonce: "6" }));
+		stream.request(deltaRequest(endpoints, { nonce: "7" }));
+		assert.deepEqual(stream.sent(), ["Cluster -brief #8"]);
+	});
+
 	it("takes a removed listener's address over in the same message", () => {
 		const stream = opened();
 		stream.config(proxyConfig(...[...before.values()].slice(0, 2), resourceSet(listener, { l2: "new" })));
