@@ -35,6 +35,8 @@ interface Forged {
 	readonly extra?: number;
 	/** Version 2: type of authentication and 8 bytes. */
 	readonly authentication?: readonly [number, string];
+	/** The other form of the checksum of version 3 over IPv4. */
+	readonly messageOnly?: boolean;
 	/** Four IP options that do nothing. */
 	readonly options?: boolean;
 }
@@ -54,7 +56,7 @@ function forge(forged: Forged = {}): Buffer {
 	else message.writeUInt16BE(forged.intervalCs ?? 10, 4);
 	for (const [index, address] of addresses.entries()) message.set(bytesOf(address), vrrpBytes + 4 * index);
 	if (version === 2) message.write(authentication?.[1] ?? "", length - 8, 8, "latin1");
-	const pseudo = version === 2 ? 0 : pseudoHeaderSum(bytesOf(source), group, length, 112);
+	const pseudo = version === 2 || forged.messageOnly ? 0 : pseudoHeaderSum(bytesOf(source), group, length, 112);
 	const checksum = checksumOfSum(pseudo + sumOfWords(message, 0, length));
 	message.writeUInt16BE((checksum + (forged.checksumError ?? 0)) & 0xffff, 6);
 	const extra = forged.extra ?? 0;
@@ -82,7 +84,13 @@ const wrong: Readonly<Record<string, (random: Random) => Buffer>> = {
 	packet_len_err: (random) =>
 		forge({ source: stranger(random), extra: random() < 0.5 ? 20 + upTo(random, 1400) : -1 - upTo(random, 4) }),
 	advert_interval_zero: (random) => forge({ source: stranger(random), priority: 255, intervalCs: 0 }),
-	accepted: (random) => forge({ source: stranger(random), priority: 1 + upTo(random, 149), options: random() < 0.2 }),
+	accepted: (random) =>
+		forge({
+			source: stranger(random),
+			priority: 1 + upTo(random, 149),
+			options: random() < 0.2,
+			messageOnly: random() < 0.5,
+		}),
 	/** Other VRIDs are counted by interface. */
 	strangers: (random) => forge({ source: stranger(random), virtualRouterId: 52 + upTo(random, 200) }),
 };

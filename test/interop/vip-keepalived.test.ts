@@ -72,7 +72,7 @@ const lives: Readonly<Record<string, Setting>> = {
 	},
 };
 
-describe("beside keepalived", { skip: noKeepalived ?? false, concurrency: 6 }, () => {
+describe("beside keepalived", { skip: noKeepalived ?? false, concurrency: 8 }, () => {
 	before(warmUp);
 
 	for (const [name, setting] of Object.entries(lives))
