@@ -21,9 +21,9 @@ wanted="$mode-$packages_stamp"
 
 install_system_packages() {
   missing=
-  pairs="nft:nftables ip:iproute2 nsenter:util-linux setpriv:util-linux conntrack:conntrack ss:iproute2"
+  pairs="nft:nftables ip:iproute2 nsenter:util-linux setpriv:util-linux conntrack:conntrack ss:iproute2 curl:curl"
   # What tests compare with.
-  [ "$mode" = dev ] && pairs="$pairs keepalived:keepalived tcpdump:tcpdump vtysh:frr"
+  [ "$mode" = dev ] && pairs="$pairs openssl:openssl keepalived:keepalived tcpdump:tcpdump vtysh:frr"
   for pair in $pairs; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
   done
