@@ -71,7 +71,8 @@ function forge(forged: Forged = {}): Buffer {
 
 type Random = () => number;
 const upTo = (random: Random, count: number): number => Math.floor(random() * count);
-const stranger = (random: Random): string => `10.77.${upTo(random, 200)}.${66 + upTo(random, 180)}`;
+/** Never an address of the node itself: its kernel would drop that as a martian. */
+const stranger = (random: Random): string => `10.77.${1 + upTo(random, 200)}.${66 + upTo(random, 180)}`;
 
 /** What is wrong, by the name under which it is to be counted. */
 const wrong: Readonly<Record<string, (random: Random) => Buffer>> = {
