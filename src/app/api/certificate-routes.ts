@@ -58,10 +58,11 @@ export function certificateRoutes(find: () => CertificateRoutesParts | undefined
 		if (parts) return parts;
 		throw new ApiError(503, "this control plane has no certificate authority", "keepmesh control --ca DIR");
 	};
-	const answerOf = (state: RotationState): RotationAnswer => ({
-		state,
-		lines: renderRotation(state, need().wallMs()),
-	});
+	const answerOf = (state: RotationState): RotationAnswer => {
+		const problem = need().rotation.problem();
+		const wrong = problem === undefined ? [] : [`nothing moves, what was known stays: ${problem}`];
+		return { state, lines: [...wrong, ...renderRotation(state, need().wallMs())] };
+	};
 	const outcomeOf = (outcome: RequestOutcome): ApiAnswer => {
 		if (!outcome.ok) throw new ApiError(409, outcome.because, "keepmesh certs rotate-root --status");
 		return { json: answerOf(outcome.state) };

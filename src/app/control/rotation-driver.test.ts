@@ -1,7 +1,7 @@
 // Two control planes over one authority's directory, with the real files and a clock that is moved by hand.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -159,6 +159,65 @@ describe("the replicas of a control plane", () => {
 		const before = rootsOf(one);
 		clock.advance(60_000);
 		assert.deepEqual(rootsOf(one), before);
+		assert.match(one.driver.problem() ?? "", /rotation\.json is no state of a rotation/);
+		const asked = await one.driver.request("issuer");
+		assert.match(asked.ok ? "" : asked.because, /rotation\.json is no state of a rotation/);
+		const late = start("c2", []);
+		assert.match(late.driver.problem() ?? "", /rotation\.json/);
+		rmSync(join(directory, "rotation.json"));
+		clock.advance(5_000);
+		assert.deepEqual([one.driver.problem(), late.driver.problem()], [undefined, undefined]);
+	});
+
+	it("name a replica whose heartbeat is damaged, and go on without it when told", async () => {
+		const one = start("c1", ["a.default"]);
+		for (const [name, text] of Object.entries({ gone: '{"replica":"go', none: "null", list: "[]" }))
+			writeFileSync(join(directory, "acknowledged", `${name}.json`), text);
+		await one.driver.request("issuer");
+		clock.advance(30_000);
+		const state = one.driver.state();
+		assert.deepEqual(
+			state.phase === "running" && state.blockers,
+			["gone", "list", "none"].map((replica) => ({ type: "replicaSilent", replica })),
+		);
+		for (const replica of ["gone", "list", "none"]) assert.ok(one.driver.forgetReplica(replica));
+		clock.advance(60_000);
+		assert.equal(stageOf(one), "done");
+	});
+
+	it("leave the new root alone, also where the state of an earlier rotation was lost half way", async () => {
+		const one = start("c1", ["a.default"]);
+		one.driver.request("root");
+		clock.advance(1_000);
+		assert.equal(stageOf(one), "trust-both");
+		rmSync(join(directory, "rotation.json"));
+		clock.advance(5_000);
+		const left = rootsOf(one);
+		assert.equal(left.length, 2);
+		await one.driver.request("root");
+		clock.advance(60_000);
+		assert.equal(stageOf(one), "done");
+		assert.equal(rootsOf(one).length, 1);
+		assert.ok(!left.includes(rootsOf(one)[0] ?? ""));
+		assert.equal(one.authority.issuers().length, 1);
+	});
+
+	it("say which file of the authority is damaged, and go on when it is back", async () => {
+		const one = start("c1", ["a.default"]);
+		await one.driver.request("root");
+		clock.advance(1_000);
+		const path = join(directory, "versions", "000002.json");
+		const good = readFileSync(path);
+		for (const damage of ["", "null", "{}", good.subarray(0, 700)]) {
+			writeFileSync(path, damage);
+			assert.throws(() => one.authority.addIssuer(), /000002\.json is damaged/);
+		}
+		clock.advance(30_000);
+		const state = one.driver.state();
+		assert.match((state.phase === "running" && state.failure) || "", /000002\.json is damaged/);
+		writeFileSync(path, good);
+		clock.advance(60_000);
+		assert.equal(stageOf(one), "done");
 	});
 
 	it("refuse a second rotation and say why", async () => {

@@ -7,7 +7,13 @@ import type { Authority } from "../../identity/authority/authority.ts";
 import type { RotationStore } from "../../identity/authority/rotation-store.ts";
 import { findBlockers, type ReplicaReport } from "../../identity/rotation/find-blockers.ts";
 import { renderBlockers } from "../../identity/rotation/render-rotation.ts";
-import type { AuthorityFacts, Blocker, RotationKind, RotationState } from "../../identity/rotation/rotation-state.ts";
+import {
+	type AuthorityFacts,
+	type Blocker,
+	noRotation,
+	type RotationKind,
+	type RotationState,
+} from "../../identity/rotation/rotation-state.ts";
 import {
 	defaultRotationConfig,
 	type RotationAction,
@@ -62,11 +68,11 @@ export class RotationDriver {
 	#cancelTick: Cancel = () => {};
 	#unsubscribe: Cancel = () => {};
 
-	/** Throws when the directory's `rotation.json` cannot be read. */
+	/** With a `rotation.json` that cannot be read it serves, and rotates nothing until it can. */
 	constructor(options: RotationDriverOptions, parts: RotationDriverParts) {
 		this.#options = options;
 		this.#parts = parts;
-		this.#state = parts.store.readState();
+		this.#state = stateNow(parts.store);
 		this.#bundle = trustBundleResource(parts.authority.bundle(), this.#state.epoch);
 	}
 
@@ -84,6 +90,11 @@ export class RotationDriver {
 
 	state(): RotationState {
 		return this.#state;
+	}
+
+	/** Why rotations, or the authority's files, cannot be looked at now. */
+	problem(): string | undefined {
+		return this.#lastProblem || this.#parts.authority.problem;
 	}
 
 	/** Who would block a stage that began now. */
@@ -120,6 +131,8 @@ export class RotationDriver {
 		for (let attempt = 0; attempt < 50; attempt++) {
 			const locked = store.withLock((): RequestOutcome => {
 				authority.refresh();
+				const problem = problemOf(() => store.readState()) ?? authority.problem;
+				if (problem !== undefined) return { ok: false, because: problem };
 				const before = store.readState();
 				const step = stepRotation(this.#config, before, event(this.#facts(before.epoch), clock.wallMs()));
 				const refusal = step.actions.find((action) => action.type === "refuse");
@@ -253,6 +266,23 @@ export class RotationDriver {
 
 	get #config(): RotationConfig {
 		return this.#options.rotation ?? defaultRotationConfig;
+	}
+}
+
+function stateNow(store: RotationStore): RotationState {
+	try {
+		return store.readState();
+	} catch {
+		return noRotation;
+	}
+}
+
+function problemOf(read: () => unknown): string | undefined {
+	try {
+		read();
+		return undefined;
+	} catch (error) {
+		return error instanceof Error ? error.message : String(error);
 	}
 }
 

@@ -53,7 +53,7 @@ export class AuthorityStore {
 
 	readManifest(version: number): AuthorityManifest {
 		const path = join(this.directory, "versions", fileOf(version));
-		const manifest = JSON.parse(readFileSync(path, "utf8")) as AuthorityManifest;
+		const manifest = manifestIn(readFileSync(path, "utf8"), path);
 		if (manifest.format !== 1) throw new Error(`${path} is of a format that this version of keepmesh does not know`);
 		return manifest;
 	}
@@ -150,6 +150,17 @@ export class AuthorityStore {
 			throw error;
 		}
 	}
+}
+
+function manifestIn(text: string, path: string): AuthorityManifest {
+	let content: Partial<AuthorityManifest> | null;
+	try {
+		content = JSON.parse(text) as Partial<AuthorityManifest> | null;
+	} catch {
+		content = null;
+	}
+	if (Array.isArray(content?.roots) && Array.isArray(content.issuers)) return content as AuthorityManifest;
+	throw new Error(`${path} is damaged: put it back; the version before it is what the authority was until then`);
 }
 
 const fileOf = (version: number): string => `${String(version).padStart(6, "0")}.json`;

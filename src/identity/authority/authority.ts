@@ -116,6 +116,11 @@ export class Authority {
 		return this.#state.source;
 	}
 
+	/** Why the files as they are now could not be taken over; the state before stays. */
+	get problem(): string | undefined {
+		return this.#problem;
+	}
+
 	/** The root over the issuer that signs now, PEM. */
 	get rootPem(): string {
 		return rootOver(this.#state.signing, this.#state).pem;

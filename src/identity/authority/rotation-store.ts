@@ -30,11 +30,12 @@ export class RotationStore {
 
 	/** Throws for a file that is none of ours: to go on without it would forget a rotation that is half done. */
 	readState(): RotationState {
-		const text = readIfThere(join(this.directory, "rotation.json"));
+		const path = join(this.directory, "rotation.json");
+		const text = readIfThere(path);
 		if (text === undefined) return noRotation;
-		const state = JSON.parse(text) as RotationState;
-		if (typeof state.epoch !== "number" || (state.phase !== "idle" && state.phase !== "running"))
-			throw new Error(`${join(this.directory, "rotation.json")} is no state of a rotation`);
+		const state = parsed(text) as RotationState | null | undefined;
+		if (typeof state?.epoch !== "number" || (state.phase !== "idle" && state.phase !== "running"))
+			throw new Error(`${path} is no state of a rotation: put it back, or remove it and rotate again`);
 		return state;
 	}
 
@@ -86,7 +87,7 @@ export class RotationStore {
 			.sort()
 			.flatMap((name) => {
 				const text = readIfThere(join(this.#heartbeats, name));
-				return text === undefined ? [] : [JSON.parse(text) as Heartbeat];
+				return text === undefined ? [] : [heartbeatIn(text, name.slice(0, -".json".length))];
 			});
 	}
 
@@ -119,6 +120,23 @@ export class RotationStore {
 			rmSync(mine, { force: true });
 			rmSync(`${mine}.old`, { force: true });
 		}
+	}
+}
+
+/** One that is damaged is of a replica that is not heard of: it never becomes fresh, and an operator can forget it. */
+function heartbeatIn(text: string, replica: string): Heartbeat {
+	const { beat, bundleVersion, connected, expected } = (parsed(text) ?? {}) as Partial<Heartbeat>;
+	const isWhole = typeof beat === "string" && Array.isArray(connected) && Array.isArray(expected);
+	if (isWhole && typeof bundleVersion === "string") return { replica, beat, bundleVersion, connected, expected };
+	return { replica, beat: "", bundleVersion: "", connected: [], expected: [] };
+}
+
+/** Undefined for what is no JSON. */
+function parsed(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
 	}
 }
 

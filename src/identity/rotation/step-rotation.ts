@@ -191,7 +191,7 @@ function corrections(state: RunningRotation, to: IssuerFacts, authority: Authori
 		case "sign-with-new":
 			return signWith(to);
 		case "drop-old":
-			return authority.signing === to.keyId ? drop(state.from) : signWith(to);
+			return authority.signing === to.keyId ? dropOld(state, to, authority) : signWith(to);
 		case "drop-new":
 			return authority.signing === to.keyId ? signWith(state.from) : drop(to);
 		case "add":
@@ -199,6 +199,18 @@ function corrections(state: RunningRotation, to: IssuerFacts, authority: Authori
 		default:
 			return state.stage satisfies never;
 	}
+}
+
+/** The old one, and what rotations left behind whose state was lost: nobody's certificate comes from these. */
+function dropOld({ kind, before, from }: RunningRotation, to: IssuerFacts, authority: AuthorityFacts) {
+	if (kind === "root")
+		return authority.roots
+			.filter((root) => before.roots.includes(root) && root !== to.rootFingerprint)
+			.map((fingerprint) => ({ type: "dropRoot", fingerprint }) as const);
+	return authority.issuers
+		.filter(({ keyId, rootFingerprint }) => before.issuers.includes(keyId) && rootFingerprint === from.rootFingerprint)
+		.filter(({ keyId }) => keyId !== to.keyId)
+		.map(({ keyId }) => ({ type: "dropIssuer", issuerKeyId: keyId }) as const);
 }
 
 /** Everybody has confirmed the stage. */
