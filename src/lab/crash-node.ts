@@ -10,8 +10,9 @@ export async function crashVirtualIpNode(lab: Lab, node: string): Promise<void> 
 	const { processes } = await lab.status();
 	const pid = processes.find(({ name }) => name === `vip-${node}`)?.pid;
 	if (pid === undefined) throw new Error(`vip-${node} does not run`);
-	for (const one of [...childrenOf(pid), pid]) process.kill(one, "SIGKILL");
+	// The cable first: what is killed would go on answering until a busy machine has pulled it.
 	await setPort(lab, node, "down");
+	for (const one of [...childrenOf(pid), pid]) process.kill(one, "SIGKILL");
 }
 
 /** `ip link set` words for the node's end in the lab's switch: `up`, `type bridge_slave isolated on`. */
