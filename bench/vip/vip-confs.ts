@@ -47,12 +47,10 @@ ${tracked}}
 `;
 }
 
-/** Every default of the resource. */
+/** Every default of the resource but `holdDown`: by default a node that came back waits 10 s, and so would each next run. */
 export function virtualIpYaml(options: { readonly profile: "default" | "fast"; readonly healthUrl?: string }): string {
 	const { profile, healthUrl } = options;
-	// Moves of free will are held down for 10 s by default; runs follow each other faster.
-	const checks =
-		healthUrl === undefined ? "" : `  holdDown: 0s\n  checks: [{ name: service, http: { url: "${healthUrl}" } }]\n`;
+	const checks = healthUrl === undefined ? "" : `  checks: [{ name: service, http: { url: "${healthUrl}" } }]\n`;
 	return `apiVersion: keepmesh.io/v1alpha1
 kind: VirtualIP
 metadata: { name: vip }
@@ -61,6 +59,7 @@ spec:
   interface: eth0
   virtualRouterId: 51
   fastHeartbeat: ${profile}
+  holdDown: 0s
   nodes: [{ node: a, priority: ${priorityOf("a")} }, { node: b, priority: ${priorityOf("b")} }]
 ${checks}`;
 }
