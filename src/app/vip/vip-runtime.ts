@@ -19,6 +19,7 @@ import { NetworkFollower } from "./follow-network.ts";
 import { HealthBoard } from "./health-board.ts";
 import { heartbeatLinkKey } from "./heartbeat-link.ts";
 import { HeartbeatLinks } from "./heartbeat-links.ts";
+import type { LeaseAdvisers } from "./lease-advisers.ts";
 import { LinkFaults } from "./link-faults.ts";
 import { matchRouters } from "./match-routers.ts";
 import type { Move } from "./move.ts";
@@ -37,6 +38,7 @@ export interface VipRuntimeDeps {
 	readonly log: Log;
 	/** This machine's name, the same as other nodes know it by. */
 	readonly node: string;
+	readonly leases?: LeaseAdvisers;
 	readonly onMove: (move: Move) => void;
 	readonly onPriority?: (config: InstanceConfig, priority: number, role: Transition["to"]) => void;
 	readonly onLowerPriorityHeard?: (config: InstanceConfig, priority: number) => void;
@@ -255,7 +257,7 @@ export class VipRuntime implements VirtualRouterListener {
 	}
 
 	#add(config: InstanceConfig): VirtualRouter {
-		const { network, loop, wallMs, hashes } = this.#deps;
+		const { network, loop, wallMs, hashes, leases } = this.#deps;
 		const router = new VirtualRouter(config, {
 			network,
 			loop,
@@ -263,6 +265,7 @@ export class VipRuntime implements VirtualRouterListener {
 			hashes,
 			ports: this.ports,
 			conflicts: this.#conflicts,
+			leases,
 			listener: this,
 		});
 		this.#routers.set(config.name, router);

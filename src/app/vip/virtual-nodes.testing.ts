@@ -6,8 +6,10 @@ import { FakeLan } from "../../kernel/fake/fake-lan.ts";
 import { VirtualLoop } from "../../kernel/fake/virtual-loop.ts";
 import type { Log } from "../../runtime/log.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
+import type { LeaseStore } from "../../vip/election/lease-store.ts";
 import type { InstanceConfig, VipConfig } from "../../vip/vip-config.ts";
 import { instanceForTest, nodeHashes } from "../../vip/vrrp/instance-config.testing.ts";
+import { LeaseAdvisers } from "./lease-advisers.ts";
 import type { Move } from "./move.ts";
 import type { Answer } from "./planned-moves.ts";
 import { VipRuntime } from "./vip-runtime.ts";
@@ -21,6 +23,8 @@ export class VirtualNode {
 	readonly logged: { readonly facts: object; readonly message: string }[] = [];
 	config: VipConfig;
 	runtime: VipRuntime | undefined;
+	/** For instances with a lease. */
+	leaseStore: LeaseStore | undefined;
 	#alive = { yes: false };
 	readonly #clock: VirtualClock;
 
@@ -38,17 +42,29 @@ export class VirtualNode {
 		const log = (facts: object, message: string): void => {
 			this.logged.push({ facts, message });
 		};
+		// Timers of a crashed process do not fire.
+		const aliveLoop: Pick<VirtualLoop, "nowUs" | "at"> = {
+			nowUs: () => loop.nowUs(),
+			at: (dueUs, run) => loop.at(dueUs, (now, due) => alive.yes && run(now, due)),
+		};
+		const { leaseStore } = this;
 		this.runtime = new VipRuntime(this.config, {
 			network: this.host.open(),
-			// Timers of a crashed process do not fire.
-			loop: {
-				nowUs: () => loop.nowUs(),
-				at: (dueUs, run) => loop.at(dueUs, (now, due) => alive.yes && run(now, due)),
-			},
+			loop: aliveLoop,
 			wallMs: () => this.#clock.wallMs(),
 			hashes: nodeHashes,
 			log: { debug: log, info: log, warn: log, error: log } satisfies Log,
 			node: this.name,
+			...(leaseStore
+				? {
+						leases: new LeaseAdvisers({
+							loop: aliveLoop,
+							node: this.name,
+							storeFor: () => leaseStore,
+							noted: (instance, because) => log({ instance }, because),
+						}),
+					}
+				: {}),
 			onMove: (move) => this.moves.push(move),
 		});
 		this.runtime.start();

@@ -3,7 +3,6 @@
 
 import type { AddressConflict, HostNetwork, Outcome, VrrpPacket } from "../../kernel/host-network.ts";
 import type { RealTimeLoop } from "../../kernel/real-time-loop.ts";
-import type { Cancel } from "../../runtime/clock.ts";
 import type { InstanceConfig } from "../../vip/vip-config.ts";
 import type { Advert } from "../../vip/vrrp/advert.ts";
 import { AdvertCodec, type Hashes } from "../../vip/vrrp/advert-codec.ts";
@@ -19,6 +18,9 @@ import { AddressKeeper, addressesOf, type KeptAddress } from "./address-keeper.t
 import { Announcer } from "./announcer.ts";
 import type { ConflictWatches } from "./conflict-watches.ts";
 import { HeardRouters } from "./heard-routers.ts";
+import { InstanceTimers } from "./instance-timers.ts";
+import type { LeaseAdvisers } from "./lease-advisers.ts";
+import type { LeaseStatus } from "./lease-status.ts";
 import { NowAndThen } from "./now-and-then.ts";
 import { type PastTransition, remember } from "./past-transitions.ts";
 import type { VirtualRouterListener } from "./virtual-router-listener.ts";
@@ -32,6 +34,7 @@ export interface VirtualRouterDeps {
 	readonly ports: VrrpPorts;
 	readonly conflicts: ConflictWatches;
 	readonly listener: VirtualRouterListener;
+	readonly leases?: LeaseAdvisers | undefined;
 }
 
 /** Claims of the one that just let go, or of the successor, are no conflict for so long. */
@@ -56,13 +59,14 @@ export class VirtualRouter {
 	readonly #deps: VirtualRouterDeps;
 	readonly #addresses: AddressKeeper;
 	readonly #announcer: Announcer;
-	readonly #timers = new Map<TimerName, Cancel>();
+	readonly #timers: InstanceTimers;
 	readonly #queue: InstanceEvent[] = [];
 	#draining = false;
 
 	constructor(config: InstanceConfig, deps: VirtualRouterDeps) {
 		this.#config = config;
 		this.#deps = deps;
+		this.#timers = new InstanceTimers(deps.loop, (timer, nowUs, dueUs) => this.#expire(timer, nowUs, dueUs));
 		this.#state = initialInstanceState(config);
 		this.#addresses = new AddressKeeper(deps.network, config);
 		this.#announcer = new Announcer({
@@ -163,6 +167,7 @@ export class VirtualRouter {
 		if (added.length > 0 && this.#state.role === "MASTER")
 			this.#announcer.announce(addressesOf(config), config.announce.repeat, config.announce);
 		this.deliver({ type: "configChanged", nowUs });
+		this.#deps.leases?.changed(this);
 	}
 
 	/** Somebody else took an address away that is to be here. */
@@ -173,6 +178,15 @@ export class VirtualRouter {
 		else this.#announcer.announce(addressesOf(this.#config), this.#config.announce.repeat, this.#config.announce);
 	}
 
+	/** A claim that the lease put off is not put off any longer. */
+	claimNow(): void {
+		this.#timers.hasten("down", this.#deps.loop.nowUs());
+	}
+
+	get lease(): LeaseStatus | undefined {
+		return this.#deps.leases?.statusOf(this);
+	}
+
 	/** Asks the LAN whether somebody has the addresses; answers are counted as conflicts while no master is heard. */
 	probeAddresses(): void {
 		for (const { address } of addressesOf(this.#config)) this.#deps.conflicts.probe(this.#config.interface, address);
@@ -180,8 +194,7 @@ export class VirtualRouter {
 
 	/** After STOP: timers, sockets, the interface with the virtual MAC. */
 	close(): void {
-		for (const cancel of this.#timers.values()) cancel();
-		this.#timers.clear();
+		this.#timers.cancelAll();
 		this.#announcer.stop();
 		if (this.#addresses.held) this.#addresses.remove((failure) => this.#note(failure.message));
 		this.closeSocket(undefined);
@@ -215,11 +228,10 @@ export class VirtualRouter {
 				this.#announcer.announce(addressesOf(this.#config), action.copies, this.#config.announce);
 				return;
 			case "setTimer":
-				this.#setTimer(action.timer, action.dueUs);
+				this.#timers.set(action.timer, action.dueUs);
 				return;
 			case "cancelTimer":
-				this.#timers.get(action.timer)?.();
-				this.#timers.delete(action.timer);
+				this.#timers.cancel(action.timer);
 				return;
 			case "report":
 				this.#report(action.transition);
@@ -260,16 +272,11 @@ export class VirtualRouter {
 		if (!outcome.ok) this.#fail({ type: "sendAdvert", advert }, outcome);
 	}
 
-	#setTimer(timer: TimerName, dueUs: number): void {
-		this.#timers.get(timer)?.();
-		this.#timers.set(
-			timer,
-			this.#deps.loop.at(dueUs, (nowUs) => {
-				this.#timers.delete(timer);
-				const held = timer === "down" ? this.#deps.listener.heldBack(this, nowUs) : undefined;
-				this.deliver({ type: "timerExpired", nowUs, timer, dueUs, ...(held === undefined ? {} : { held }) });
-			}),
-		);
+	#expire(timer: TimerName, nowUs: number, dueUs: number): void {
+		const held = timer === "down" ? this.#deps.listener.heldBack(this, nowUs) : undefined;
+		const untilUs = timer === "down" && held === undefined ? this.#deps.leases?.claimDue(this, nowUs) : undefined;
+		if (untilUs !== undefined) this.#timers.set(timer, untilUs, true);
+		else this.deliver({ type: "timerExpired", nowUs, timer, dueUs, ...(held === undefined ? {} : { held }) });
 	}
 
 	#hear(packet: VrrpPacket): void {
@@ -288,7 +295,8 @@ export class VirtualRouter {
 			this.#note("another router has this VRID with other addresses", { source });
 		const nowUs = this.#deps.loop.nowUs();
 		this.#deps.listener.heard(this, source, advert, nowUs);
-		this.deliver({ type: "advertReceived", nowUs, advert, source });
+		const told = this.#deps.leases?.heard(this, source, advert, nowUs) ?? advert;
+		this.deliver({ type: "advertReceived", nowUs, advert: told, source });
 	}
 
 	#watchConflicts(): void {
@@ -318,6 +326,7 @@ export class VirtualRouter {
 		this.#holder = undefined;
 		if (transition.from === "MASTER" || transition.to === "MASTER") this.#movedUs = this.#deps.loop.nowUs();
 		remember(this.transitions, transition, this.#deps.wallMs());
+		this.#deps.leases?.changed(this);
 		this.#deps.listener.moved(this, transition);
 	}
 

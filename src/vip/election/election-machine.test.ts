@@ -9,7 +9,6 @@ const holderOf = (lease: MemoryLease): string | undefined => lease.stored?.recor
 /** A backup that hears nobody, and knows who holds the lease. */
 function candidate(lease: MemoryLease, identity = "a", changed = {}): DrivenElection {
 	const node = new DrivenElection({ identity, ...changed });
-	node.tell({ type: "started" });
 	node.role("BACKUP");
 	node.answer(lease);
 	node.runUntil(second / 5, lease);

@@ -58,15 +58,13 @@ export function stepElection(config: ElectionConfig, state: ElectionState, event
 function step(draft: Draft, event: ElectionEvent): Draft {
 	const { state, nowUs } = draft;
 	switch (event.type) {
-		case "started":
-			return lookNow(draft);
 		case "roleChanged":
 			return changeRole(draft, event);
 		case "advertHeard":
-			if (state.role !== "BACKUP") return draft;
+			if (state.role !== "BACKUP" && state.role !== "MASTER") return draft;
 			draft.state = { ...state, heardMaster: { source: event.source, atUs: nowUs } };
 			// A candidate that took the lease gives it to the owner it hears.
-			return !state.heardMaster && isOwn(draft) ? lookNow(draft) : draft;
+			return state.role === "BACKUP" && !state.heardMaster && isOwn(draft) ? lookNow(draft) : draft;
 		case "claimDue":
 			return adviseClaim(draft);
 		case "equalHeard":

@@ -70,7 +70,6 @@ export interface LeaseOperation {
 }
 
 export type ElectionEvent =
-	| { readonly type: "started"; readonly nowUs: number }
 	| {
 			readonly type: "roleChanged";
 			readonly nowUs: number;

@@ -1,0 +1,58 @@
+// What `vip status` and `vip explain` say of a lease.
+
+import { holdsLease, othersLease, waitsFor } from "../../vip/election/election-rules.ts";
+import type { ElectionConfig, ElectionState } from "../../vip/election/election-state.ts";
+import type { LeaseConfig } from "../../vip/vip-config.ts";
+
+export interface LeaseStatus {
+	/** `NAMESPACE/NAME`. */
+	readonly lease: string;
+	/** Null: nobody, or not known. */
+	readonly holder: string | null;
+	/** This node counts on it. */
+	readonly held: boolean;
+	/** The holder's. */
+	readonly reason: string;
+	/** Since it was seen to be renewed, by this node's clock. */
+	readonly ageMs?: number;
+	readonly transitions: number;
+	/** Why the store cannot be reached; VRRP decides alone then. */
+	readonly unreachable?: string;
+	/** A claim waits for the holder. */
+	readonly waitsFor?: string;
+	readonly disagreement?: string;
+}
+
+export function leaseStatus(
+	{ namespace, name }: LeaseConfig,
+	config: ElectionConfig,
+	state: ElectionState,
+	nowUs: number,
+): LeaseStatus {
+	const { observed, unreachable, wait, disagreement } = state;
+	const record = observed?.lease?.record;
+	const held = holdsLease(config, state, nowUs);
+	const live = held ? record : othersLease(config, state, nowUs)?.record;
+	const waiting = wait && !wait.over ? waitsFor(config, state, nowUs) : undefined;
+	return {
+		lease: `${namespace}/${name}`,
+		holder: live?.holderIdentity ?? null,
+		held,
+		reason: live?.reason ?? "",
+		...(observed && record ? { ageMs: Math.max(0, Math.round((nowUs - observed.changedUs) / 1000)) } : {}),
+		transitions: record?.leaseTransitions ?? 0,
+		...(unreachable ? { unreachable: unreachable.because } : {}),
+		...(waiting === undefined ? {} : { waitsFor: waiting }),
+		...(disagreement ? { disagreement: disagreement.because } : {}),
+	};
+}
+
+export function leaseLines(status: LeaseStatus): readonly string[] {
+	const { lease, holder, reason, unreachable, waitsFor: whom, disagreement } = status;
+	if (unreachable !== undefined) return [`lease ${lease} cannot be reached, VRRP decides alone: ${unreachable}`];
+	return [
+		holder === null ? `lease ${lease} is held by nobody` : `lease ${lease} is held by ${holder} (${reason})`,
+		...(whom === undefined ? [] : [`waits a moment before it claims: ${whom} goes first`]),
+		...(disagreement === undefined ? [] : [`lease and VRRP disagree: ${disagreement}`]),
+	];
+}
