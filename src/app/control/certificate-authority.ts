@@ -182,7 +182,10 @@ export function plaintextCertificates(
 			}
 			const claimed = call.headers[workloadIdentityHeader];
 			const isWorkload = typeof claimed === "string" && parseSpiffeId(claimed) !== undefined;
-			return service.createCertificate({ ...call, peer: isWorkload ? { address, uri: claimed } : { address } });
+			return service.createCertificate({
+				...call,
+				peer: isWorkload ? { address, uri: claimed, isBelieved: true } : { address },
+			});
 		},
 	};
 }

@@ -170,6 +170,16 @@ describe("a workload", () => {
 		refused({ uri: "spiffe://other.example/ns/default/sa/reviews" }, 7, "foreign_identity");
 	});
 
+	it("does not renew itself where all workloads come through nodes: a stolen key would be good for ever", () => {
+		const nodesOnly = new CertificateService({ authority, isOnNode: () => true, clock, log: silentLog, metrics });
+		const message = encodeCreateCertificateRequest({ csr: requestFor(), validitySeconds: 0 });
+		const call = (uri: string) =>
+			nodesOnly.createCertificate({ message, peer: { address: "10.0.0.1", uri }, headers: {} });
+		const outcome = call(reviews);
+		assert.ok(!outcome.ok);
+		assert.deepEqual([outcome.grpcStatus, /is renewed by its node/.test(outcome.because)], [7, true]);
+	});
+
 	it("is known by its service account's token", () => {
 		const claims = {
 			iss: "https://k8s",

@@ -30,7 +30,13 @@ export type CertificateOutcome =
 
 export interface CertificateCall {
 	readonly message: Uint8Array;
-	readonly peer: { readonly address: string; readonly uri?: string; readonly refusedCertificate?: string };
+	readonly peer: {
+		readonly address: string;
+		readonly uri?: string;
+		readonly refusedCertificate?: string;
+		/** No certificate proves the URI, and none is asked for: an experiment in plaintext. */
+		readonly isBelieved?: boolean;
+	};
 	/** Lower case. */
 	readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
@@ -146,6 +152,7 @@ export class CertificateService {
 			trustDomain: authority.trustDomain,
 			checkJoinToken: (text) => this.tokens.check(text, clock.wallMs()),
 			checkBearer: serviceAccountTokens && ((token) => serviceAccountTokens.verify(token, clock.wallMs())),
+			mayRenewThemselves: serviceAccountTokens !== undefined || peer.isBelieved === true,
 			isRegistered: (node) => this.registrations.of(node) !== undefined,
 			mayCertify: (node, workload) => this.mayCertify(node, workload),
 		};

@@ -21,6 +21,11 @@ export interface CallerDeps {
 	readonly checkJoinToken: (text: string) => JoinOutcome;
 	/** Absent: no issuer of bearer tokens is configured. */
 	readonly checkBearer: ((token: string) => TokenOutcome) | undefined;
+	/**
+	 * Workloads may renew with what they have: those that came with a bearer token, as Istio's agents do. Where all come through
+	 * nodes it would only make a stolen key good for ever.
+	 */
+	readonly mayRenewThemselves: boolean;
 	readonly isRegistered: (node: string) => boolean;
 	/** A resource places the workload on the node, or the node's registration allows it. */
 	readonly mayCertify: (node: string, workload: SpiffeId) => boolean;
@@ -90,8 +95,16 @@ function certificateHolder(uri: string, workload: string | undefined, deps: Call
 	if (holder?.trustDomain !== trustDomain)
 		return refused(grpcStatus.permissionDenied, "foreign_identity", `${uri} is no identity of ${trustDomain}`);
 	if (!("part" in holder)) {
-		if (workload === undefined || workload === uri) return { ok: true, identity: holder, asker: "itself" };
-		return refused(grpcStatus.permissionDenied, "not_a_node", `${uri} may renew itself only, not ask for ${workload}`);
+		if (workload === undefined || workload === uri) {
+			if (deps.mayRenewThemselves) return { ok: true, identity: holder, asker: "itself" };
+			const because = `${uri} is renewed by its node: without --token-issuer workloads do not renew themselves`;
+			return refused(grpcStatus.permissionDenied, "renewed_by_node", because);
+		}
+		return refused(
+			grpcStatus.permissionDenied,
+			"not_a_node",
+			`${uri} may renew itself only, not ask for ${workload.slice(0, 300)}`,
+		);
 	}
 	if (holder.part !== "node")
 		return refused(grpcStatus.permissionDenied, "not_a_node", `${uri} is given no certificates here`);
