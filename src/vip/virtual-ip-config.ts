@@ -127,8 +127,8 @@ function instanceOf(
 		problem(
 			"error",
 			"spec.authentication",
-			"the key cannot be read",
-			"put it where keyFile or secretName says, on every node",
+			`the key cannot be read: ${spec.authentication?.keyFile ?? `Secret ${spec.authentication?.secretName}`}`,
+			"put it there, on every node; the virtual IP does not run without it",
 		);
 	const excludedAddresses = read("excludedAddresses", addressLine);
 	const routes = read("routes", routeLine);

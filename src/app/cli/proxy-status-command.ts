@@ -50,17 +50,29 @@ async function showProxies(name: string | undefined, options: ProxyStatusOptions
 		say("no proxy is connected");
 		return;
 	}
-	const header = ["NAME", "CLUSTER", ...types, "CONTROL", "VERSION", "AGE", "LAST REJECT"];
-	const rows = shown.map((proxy) => [
-		proxy.name,
-		proxy.cluster,
-		...types.map((type) => typeText(proxy.types[type])),
-		proxy.control,
-		proxy.version,
-		renderAge(Date.now() - proxy.connectedMs),
-		rejectText(proxy),
-	]);
-	print(renderTable(header, rows));
+	const columns: readonly (readonly [string, (proxy: ProxyItem) => string])[] = [
+		["NAME", (proxy) => proxy.name],
+		["CLUSTER", (proxy) => proxy.cluster],
+		...types.map((type) => [type, (proxy: ProxyItem) => typeText(proxy.types[type])] as const),
+		["CONTROL", (proxy) => proxy.control],
+		["VERSION", (proxy) => proxy.version],
+		["AGE", (proxy) => renderAge(Date.now() - proxy.connectedMs)],
+		["LAST REJECT", rejectText],
+	];
+	// A terminal is narrow: what says the same of every proxy is left out there.
+	const spoken = columns.filter(
+		([title, cell]) =>
+			process.stdout.isTTY !== true ||
+			!["CLUSTER", "VERSION", "LAST REJECT"].includes(title) ||
+			new Set(shown.map(cell)).size > 1 ||
+			(title === "LAST REJECT" && shown.some((proxy) => cell(proxy) !== "")),
+	);
+	print(
+		renderTable(
+			spoken.map(([title]) => title),
+			shown.map((proxy) => spoken.map(([, cell]) => cell(proxy))),
+		),
+	);
 	for (const proxy of shown) {
 		if (proxy.withheld) say(`${proxy.name}: ${paint("yellow", proxy.withheld.because)}: ${proxy.withheld.message}`);
 		if (proxy.closed) say(`${proxy.name}: ${paint("yellow", "closed")}: ${proxy.closed}`);
