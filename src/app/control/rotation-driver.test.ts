@@ -1,7 +1,7 @@
 // Two control planes over one authority's directory, with the real files and a clock that is moved by hand.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -167,6 +167,29 @@ describe("the replicas of a control plane", () => {
 		rmSync(join(directory, "rotation.json"));
 		clock.advance(5_000);
 		assert.deepEqual([one.driver.problem(), late.driver.problem()], [undefined, undefined]);
+	});
+
+	it("say at every look that the directory cannot be written, and go on when it can", async () => {
+		const one = start("c1", ["a.default"]);
+		const folder = join(directory, "acknowledged");
+		rmSync(folder, { recursive: true });
+		writeFileSync(folder, "");
+		clock.advance(7_000);
+		for (let look = 0; look < 4; look++) {
+			clock.advance(1_000);
+			assert.match(one.driver.problem() ?? "", /acknowledged/);
+		}
+		rmSync(folder);
+		mkdirSync(folder);
+		clock.advance(6_000);
+		assert.equal(one.driver.problem(), undefined);
+		// No file at all can be made where there is no directory.
+		renameSync(directory, `${directory}-away`);
+		const asked = await one.driver.request("issuer");
+		rmSync(directory, { recursive: true, force: true });
+		renameSync(`${directory}-away`, directory);
+		assert.match(asked.ok ? "" : asked.because, /E[A-Z]+|damaged|no such/);
+		assert.ok((await one.driver.request("issuer")).ok);
 	});
 
 	it("name a replica whose heartbeat is damaged, and go on without it when told", async () => {

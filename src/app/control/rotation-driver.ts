@@ -127,6 +127,16 @@ export class RotationDriver {
 	}
 
 	async #ask(event: (authority: AuthorityFacts, nowMs: number) => RotationEvent): Promise<RequestOutcome> {
+		try {
+			return await this.#askLocked(event);
+		} catch (error) {
+			const because = error instanceof Error ? error.message : String(error);
+			this.#parts.log.error({ problem: because }, "rotation cannot be looked at");
+			return { ok: false, because };
+		}
+	}
+
+	async #askLocked(event: (authority: AuthorityFacts, nowMs: number) => RotationEvent): Promise<RequestOutcome> {
 		const { authority, clock, store } = this.#parts;
 		for (let attempt = 0; attempt < 50; attempt++) {
 			const locked = store.withLock((): RequestOutcome => {
@@ -180,7 +190,6 @@ export class RotationDriver {
 
 	#beat(): void {
 		const { clock, connected, expected, store } = this.#parts;
-		this.#lastHeartbeatMs = clock.monotonicMs();
 		const { version } = this.#bundle;
 		store.writeHeartbeat({
 			replica: this.#options.replica,
@@ -189,6 +198,8 @@ export class RotationDriver {
 			connected: connected(version),
 			expected: expected(),
 		});
+		// Not before: one that could not be written is tried again at the next look.
+		this.#lastHeartbeatMs = clock.monotonicMs();
 	}
 
 	/** With the lock: notes down, acts, and looks again until there is nothing more to do now. */
