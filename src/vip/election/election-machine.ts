@@ -106,12 +106,12 @@ function adviseClaim(draft: Draft): Draft {
 	if (!over) actions.push({ type: "wait", untilUs });
 	if (over)
 		actions.push({ type: "note", because: `${holder} holds the lease, and no advert of it came: claims all the same` });
-	else if (!state.wait)
-		actions.push({
-			type: "note",
-			because: `${holder} holds the lease, and nobody is heard: lets it go first for ${config.maxDelayMs} ms`,
-		});
-	return draft;
+	if (over || state.wait) return draft;
+	actions.push({
+		type: "note",
+		because: `${holder} holds the lease, and nobody is heard: lets it go first for ${config.maxDelayMs} ms`,
+	});
+	return lookNow(draft);
 }
 
 /** Also when the holder went away, the store cannot be reached, or an advert came. */
@@ -260,7 +260,9 @@ function pauseUs(draft: Draft): number {
 	const { config, state, nowUs } = draft;
 	const seed = (Math.imul(state.seed, 1664525) + 1013904223) >>> 0;
 	draft.state = { ...state, seed };
-	const pauseMs = holdsLease(config, state, nowUs) && !state.unreachable ? config.durationMs / 3 : config.retryMs;
+	const holds = holdsLease(config, state, nowUs) && !state.unreachable;
+	const retryMs = state.wait && !state.wait.over ? Math.min(config.retryMs, config.maxDelayMs / 5) : config.retryMs;
+	const pauseMs = holds ? config.durationMs / 3 : retryMs;
 	return pauseMs * 1000 * (1 - seed / 2 ** 32 / 5);
 }
 
