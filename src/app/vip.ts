@@ -15,6 +15,9 @@ import type { Log } from "../runtime/log.ts";
 import type { Hashes } from "../vip/vrrp/advert-codec.ts";
 import { ConfigReloader } from "./vip/config-reloader.ts";
 import { followConfig } from "./vip/follow-config.ts";
+import { LeaseAdvisers } from "./vip/lease-advisers.ts";
+import { withLease } from "./vip/lease-status.ts";
+import { LeaseStores } from "./vip/lease-stores.ts";
 import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
 import {
 	type Notification,
@@ -56,6 +59,7 @@ export interface RunningVip {
 export const vipSocketName = "vip.sock";
 
 const trimAfterMs = 1000;
+const leaseReturnMs = 300;
 const load = createRequire(import.meta.url);
 /** Loaded by the first use: without authentication the process is 3 MB smaller. */
 const crypto = (): typeof import("node:crypto") => load("node:crypto");
@@ -78,6 +82,13 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		if (notification) notifier.tell(notification);
 	};
 	let watchdog: Watchdog | undefined;
+	const stores = new LeaseStores(Date.now);
+	const leases = new LeaseAdvisers({
+		loop,
+		node,
+		storeFor: (lease) => stores.storeFor(lease),
+		noted: (instance, because) => log.warn({ instance }, because),
+	});
 	const runtime = new VipRuntime(options.loaded.config, {
 		network,
 		loop,
@@ -85,6 +96,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		hashes,
 		log,
 		node,
+		leases,
 		onMove: (move) => {
 			watchdog?.holdSoon();
 			notify(notificationOfMove(move));
@@ -122,10 +134,12 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 	trimSoon();
 	const reload = (): Promise<Answer> => reloader.reload().finally(trimSoon);
 	const api = {
-		status: () => vipStatus(runtime, node, loop.nowUs(), reloader.problem),
-		metrics: () => renderVipMetrics(vipStatus(runtime, node, loop.nowUs(), reloader.problem)),
+		status: () => vipStatus(runtime, node, loop.nowUs(), reloader),
+		metrics: () => renderVipMetrics(vipStatus(runtime, node, loop.nowUs(), reloader)),
 		explain: (name: string | undefined) => {
-			const all = runtime.health.explain({ self: node });
+			const all = runtime.health
+				.explain({ self: node })
+				.map((one) => withLease(one, runtime.routers.get(one.instance)?.lease));
 			const chosen = all.filter(({ instance }) => name === undefined || instance === name);
 			return name !== undefined && chosen.length === 0 ? undefined : chosen;
 		},
@@ -151,6 +165,14 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 			trackers.close();
 			for (const server of servers) server.close();
 			await new Promise<void>((resolve) => runtime.stop(resolve));
+			// The addresses are gone by now; a lease that cannot be given back runs out.
+			await new Promise<void>((resolve) => {
+				const cancel = realClock.after(leaseReturnMs, resolve);
+				leases.whenIdle(() => {
+					cancel();
+					resolve();
+				});
+			});
 			network.close();
 			loop.close();
 			await notifier.close();

@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { defaultVipState } from "../vip/default-state.ts";
+import { leaseLines } from "../vip/lease-status.ts";
 import type { InstanceStatus, VipStatus } from "../vip/vip-status.ts";
 import { type Colour, paint, print, printJson, renderAge, renderTable } from "./terminal.ts";
 import { askVip } from "./vip-client.ts";
@@ -55,6 +56,9 @@ function remarksOf(status: VipStatus): readonly string[] {
 	const remarks: string[] = [];
 	if (status.configProblem !== undefined)
 		remarks.push(`the changed configuration is refused, the one before runs: ${status.configProblem}`);
+	for (const reason of status.leftOut ?? []) remarks.push(`left out: ${reason}`);
+	for (const { name, lease } of status.instances)
+		if (lease) remarks.push(...leaseLines(lease).map((line) => `${name}: ${line}`));
 	for (const { name, virtualRouterId, peers, dropped, counters } of status.instances) {
 		for (const { address, otherAddresses } of peers)
 			if (otherAddresses)

@@ -57,6 +57,7 @@ describe("a configuration that is read again", () => {
 	it("accepts what was wrong before as well, also on another line", async () => {
 		const { applied, files, reloader } = reloading(good(100, problem("old")));
 		files.next = good(90, problem("old", 7));
+		assert.deepEqual(reloader.leftOut, ["f: old"]);
 		assert.equal((await reloader.reload()).ok, true);
 		assert.equal(applied.length, 1);
 	});

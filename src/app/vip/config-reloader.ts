@@ -26,6 +26,11 @@ export class ConfigReloader {
 		this.#config = JSON.stringify(loaded.config);
 	}
 
+	/** Errors of the files in force: what they say there is not done. */
+	get leftOut(): readonly string[] {
+		return this.#errors;
+	}
+
 	reload(): Promise<Answer> {
 		const next = this.#running.then(() => this.#reload());
 		this.#running = next.catch(() => undefined);

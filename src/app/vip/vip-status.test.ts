@@ -44,6 +44,16 @@ describe("the status of virtual IPs", () => {
 		assert.equal(of(b).instances[0]?.state, "FAULT");
 	});
 
+	it("says what of the files is left out, from the start on", () => {
+		const { a, nodes } = statusesAfter(200);
+		assert.ok(a.runtime);
+		const leftOut = ["vip.yaml: VirtualIP web: spec.authentication: the key cannot be read: /key"];
+		const status = vipStatus(a.runtime, a.name, nodes.clock.monotonicMs() * 1000, { leftOut });
+		assert.deepEqual(status.leftOut, leftOut);
+		assert.equal(status.configProblem, undefined);
+		assert.match(renderVipStatus(status, nodes.clock.wallMs()), /\nleft out: vip\.yaml: .*cannot be read: \/key/);
+	});
+
 	it("has the metrics of keepalived's exporter, and its own", () => {
 		const { a, b, of } = statusesAfter(2000);
 		const [ofA, ofB] = [renderVipMetrics(of(a)), renderVipMetrics(of(b))];

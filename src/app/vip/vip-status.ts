@@ -4,6 +4,7 @@ import { untilChange } from "../../health/rise-fall.ts";
 import type { InstanceConfig, TrackerConfig, VirtualAddress } from "../../vip/vip-config.ts";
 import { entryKey } from "../../vip/vrrp/heartbeat-machine.ts";
 import { downIntervalUs } from "../../vip/vrrp/instance-timers.ts";
+import type { LeaseStatus } from "./lease-status.ts";
 import type { PastTransition } from "./past-transitions.ts";
 import type { VipRuntime } from "./vip-runtime.ts";
 import type { VirtualRouter } from "./virtual-router.ts";
@@ -13,6 +14,8 @@ export interface VipStatus {
 	readonly startedAt: string;
 	/** Of the last reload that was refused, since the last one that was taken. */
 	readonly configProblem?: string;
+	/** What the files in force say and is not done, with the reason. */
+	readonly leftOut?: readonly string[];
 	readonly instances: readonly InstanceStatus[];
 	readonly groups: readonly { readonly name: string; readonly state: string; readonly members: readonly string[] }[];
 	readonly trackers: readonly TrackerStatus[];
@@ -38,6 +41,8 @@ export interface InstanceStatus {
 	readonly because: string;
 	readonly faults: readonly string[];
 	readonly handingOver: boolean;
+	/** Where one is configured. */
+	readonly lease?: LeaseStatus;
 	/** Those that send adverts. */
 	readonly peers: readonly PeerStatus[];
 	/** Keepmesh nodes that are alive, with what they say of this instance. */
@@ -106,11 +111,22 @@ export interface HeartbeatStatus {
 	readonly counters: Readonly<Record<string, number>>;
 }
 
-export function vipStatus(runtime: VipRuntime, node: string, nowUs: number, configProblem?: string): VipStatus {
+export interface ConfigState {
+	readonly problem?: string | undefined;
+	readonly leftOut: readonly string[];
+}
+
+export function vipStatus(
+	runtime: VipRuntime,
+	node: string,
+	nowUs: number,
+	{ problem, leftOut }: ConfigState = { leftOut: [] },
+): VipStatus {
 	return {
 		node,
 		startedAt: new Date(runtime.startedWallMs).toISOString(),
-		...(configProblem === undefined ? {} : { configProblem }),
+		...(problem === undefined ? {} : { configProblem: problem }),
+		...(leftOut.length === 0 ? {} : { leftOut }),
 		instances: [...runtime.routers.values()].map((router) => instanceStatus(runtime, router, node, nowUs)),
 		groups: runtime.config.groups.map(({ name, members }) => ({ name, state: runtime.groups.roleOf(name), members })),
 		trackers: runtime.config.trackers.map((tracker) => trackerStatus(runtime, tracker, nowUs)),
@@ -147,6 +163,7 @@ function instanceStatus(runtime: VipRuntime, router: VirtualRouter, node: string
 		because: state.because,
 		faults: state.faults,
 		handingOver: state.handOver !== undefined,
+		...(router.lease ? { lease: router.lease } : {}),
 		peers: others.heard.map(({ source, priority, intervalMs, atUs, adverts, otherAddresses }) => ({
 			address: source,
 			priority,
