@@ -186,8 +186,22 @@ function instanceOf(
 			maxHoldDownMs: msOf(spec.maxHoldDown, 300_000),
 		},
 		...(heartbeat === "off" ? {} : { fastHeartbeat: fastHeartbeats[heartbeat] }),
-		...(spec.lease ? { lease: { name: spec.lease.name, namespace: spec.lease.namespace ?? metadata.namespace } } : {}),
+		...leaseOf(spec, metadata.namespace),
 		notify: spec.notify ?? {},
+	};
+}
+
+function leaseOf({ lease }: VirtualIPSpec, ownNamespace: string): Pick<InstanceConfig, "lease"> {
+	if (!lease) return {};
+	const { name, namespace = ownNamespace, directory, duration, maxDelay } = lease;
+	return {
+		lease: {
+			name,
+			namespace,
+			...(directory === undefined ? {} : { directory }),
+			...(duration === undefined ? {} : { durationMs: msOf(duration, 0) }),
+			...(maxDelay === undefined ? {} : { maxDelayMs: msOf(maxDelay, 0) }),
+		},
 	};
 }
 

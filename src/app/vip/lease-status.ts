@@ -2,6 +2,7 @@
 
 import { holdsLease, othersLease, waitsFor } from "../../vip/election/election-rules.ts";
 import type { ElectionConfig, ElectionState } from "../../vip/election/election-state.ts";
+import type { InstanceExplanation } from "../../vip/tracking/explain.ts";
 import type { LeaseConfig } from "../../vip/vip-config.ts";
 
 export interface LeaseStatus {
@@ -45,6 +46,12 @@ export function leaseStatus(
 		...(waiting === undefined ? {} : { waitsFor: waiting }),
 		...(disagreement ? { disagreement: disagreement.because } : {}),
 	};
+}
+
+/** `vip explain` says it below the rest. */
+export function withLease(explanation: InstanceExplanation, lease: LeaseStatus | undefined): InstanceExplanation {
+	if (!lease) return explanation;
+	return { ...explanation, lines: [...explanation.lines, ...leaseLines(lease).map((line) => `  ${line}`)] };
 }
 
 export function leaseLines(status: LeaseStatus): readonly string[] {

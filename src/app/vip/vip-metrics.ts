@@ -90,6 +90,25 @@ export function renderVipMetrics(status: VipStatus): string {
 		"Somebody owns the addresses: 1; nobody is heard: 0",
 		instances.map((one): Row => [labelsOf(one), one.owner === null ? 0 : 1]),
 	);
+	const leases = instances.flatMap((one) => (one.lease ? [{ one, lease: one.lease }] : []));
+	add(
+		"keepmesh_vip_lease_held",
+		"gauge",
+		"This node holds the lease: 1",
+		leases.map(({ one, lease }): Row => [labelsOf(one), lease.held ? 1 : 0]),
+	);
+	add(
+		"keepmesh_vip_lease_reachable",
+		"gauge",
+		"The store of the lease answers: 1",
+		leases.map(({ one, lease }): Row => [labelsOf(one), lease.unreachable === undefined ? 1 : 0]),
+	);
+	add(
+		"keepmesh_vip_lease_agrees",
+		"gauge",
+		"Lease and VRRP name the same node: 1",
+		leases.map(({ one, lease }): Row => [labelsOf(one), lease.disagreement === undefined ? 1 : 0]),
+	);
 	add(
 		"keepmesh_vip_events_total",
 		"counter",

@@ -38,8 +38,8 @@ export interface VirtualIPSpec {
 	readonly virtualMac?: { readonly interface?: string; readonly mac?: string; readonly sendFromBase?: boolean };
 	/** Gratuitous ARP and unsolicited neighbour advertisements. */
 	readonly garp?: VirtualIPGarp;
-	/** The Kubernetes Lease of that name advises who should hold the addresses; it never takes them from a healthy owner. */
-	readonly lease?: { readonly name: string; readonly namespace?: string };
+	/** The lease of that name advises who claims the addresses first; it never takes them from a healthy owner. */
+	readonly lease?: VirtualIPLease;
 	/** VirtualIPs of the same group are held by the same node. */
 	readonly syncGroup?: string;
 	/** `ip route` words, added with the addresses: `default via 10.0.0.1 dev eth0 table 100`. */
@@ -66,6 +66,18 @@ export interface VirtualIPSpec {
 	readonly advertOnHigherPriority?: boolean;
 	/** What notifications and metrics call it. Default: the resource's name. */
 	readonly instanceName?: string;
+}
+
+export interface VirtualIPLease {
+	readonly name: string;
+	/** Default: the resource's. */
+	readonly namespace?: string;
+	/** A directory that the nodes share; the lease is a file in it. */
+	readonly directory?: string;
+	/** Whole seconds. Default `15s`; the owner renews it at a third of that. */
+	readonly duration?: string;
+	/** Most by which a claim waits for the holder. Default `1s`; `0s`: the lease is only kept and shown. */
+	readonly maxDelay?: string;
 }
 
 export interface VirtualIPNode {

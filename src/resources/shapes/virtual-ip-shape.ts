@@ -113,7 +113,7 @@ export const virtualIpShape = struct(
 		fastHeartbeat: choice("default", "fast", "off"),
 		virtualMac: struct({ interface: text, mac: text, sendFromBase: flag }),
 		garp,
-		lease: struct({ name: text, namespace: text }, "name"),
+		lease: struct({ name: text, namespace: text, directory: text, duration, maxDelay: durationOrZero }, "name"),
 		syncGroup: text,
 		routes: texts,
 		rules: texts,
