@@ -1,12 +1,12 @@
 // Two control planes over one authority's directory, with the real files and a clock that is moved by hand.
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type Authority, openAuthority } from "../../identity/authority/authority.ts";
-import { RotationStore } from "../../identity/authority/rotation-store.ts";
+import { type Heartbeat, RotationStore } from "../../identity/authority/rotation-store.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import { RotationDriver } from "./rotation-driver.ts";
@@ -34,13 +34,13 @@ describe("the replicas of a control plane", () => {
 		rmSync(directory, { recursive: true });
 	});
 
-	function start(name: string, proxies: string[]): Replica {
+	function start(name: string, proxies: string[], store = new RotationStore(directory)): Replica {
 		const authority = openAuthority({ directory, trustDomain: "cluster.local", wallMs: () => clock.wallMs() });
 		const driver = new RotationDriver(
 			{ replica: name, rotation: { settleMs: 2_000 } },
 			{
 				authority,
-				store: new RotationStore(directory),
+				store,
 				clock,
 				log: silentLog,
 				connected: (version) => [
@@ -170,18 +170,20 @@ describe("the replicas of a control plane", () => {
 	});
 
 	it("say at every look that the directory cannot be written, and go on when it can", async () => {
-		const one = start("c1", ["a.default"]);
-		const folder = join(directory, "acknowledged");
-		rmSync(folder, { recursive: true });
-		writeFileSync(folder, "");
-		clock.advance(7_000);
-		for (let look = 0; look < 4; look++) {
-			clock.advance(1_000);
-			assert.match(one.driver.problem() ?? "", /acknowledged/);
+		let isFull = true;
+		class FullStore extends RotationStore {
+			override writeHeartbeat(heartbeat: Heartbeat): void {
+				if (isFull) throw new Error("ENOSPC: no space left on device");
+				super.writeHeartbeat(heartbeat);
+			}
 		}
-		rmSync(folder);
-		mkdirSync(folder);
-		clock.advance(6_000);
+		const one = start("c1", ["a.default"], new FullStore(directory));
+		for (let look = 0; look < 12; look++) {
+			clock.advance(1_000);
+			assert.match(one.driver.problem() ?? "", /no space left/);
+		}
+		isFull = false;
+		clock.advance(1_000);
 		assert.equal(one.driver.problem(), undefined);
 		// No file at all can be made where there is no directory.
 		renameSync(directory, `${directory}-away`);
