@@ -123,7 +123,8 @@ describe("moves beside keepalived", { skip: noKeepalived ?? false, concurrency: 
 			lan.clientSends(address);
 			lan.partition("off");
 			await lan.untilOwner(address, "b", 120 + slackMs);
-			await lan.untilClientSees(address, "b");
+			// keepalived yields without a word: then the one that stays cannot know that switches must be set right.
+			if (pair[0] === "keepmesh") await lan.untilClientSees(address, "b");
 			await lan.staysOwner(address, "b", downMs + 200);
 		});
 
@@ -135,7 +136,7 @@ describe("moves beside keepalived", { skip: noKeepalived ?? false, concurrency: 
 			lan.partition("off");
 			const tookMs = await lan.untilOwner(address, "a", 120 + slackMs);
 			assert.ok(tookMs < 120 + 150, `it took ${tookMs} ms`);
-			await lan.untilClientSees(address, "a");
+			if (pair[1] === "keepmesh") await lan.untilClientSees(address, "a");
 			await lan.staysOwner(address, "a", downMs + 200);
 		});
 
@@ -157,7 +158,7 @@ describe("moves beside keepalived", { skip: noKeepalived ?? false, concurrency: 
 			await owner.node.stop();
 			await lan.untilOwner(address, "b", skewMs + slackMs);
 			owner.start();
-			const tookMs = await lan.untilOwner(address, "a", 1000 + downMs + slackMs);
+			const tookMs = await lan.untilOwner(address, "a", 1000 + downMs + startMs);
 			assert.ok(tookMs > 1000, `it took only ${tookMs} ms`);
 			onlyOne(built);
 		});

@@ -87,7 +87,7 @@ describe("beside keepalived", { skip: noKeepalived ?? false, concurrency: 8 }, (
 				await lan.untilOwner(address, "b", skewMs + slackMs);
 				await lan.untilClientSees(address, "b");
 				owner.start();
-				await lan.untilOwner(address, "a", downMs + slackMs);
+				await lan.untilOwner(address, "a", downMs + startMs);
 				await lan.untilClientSees(address, "a");
 				await lan.staysOwner(address, "a", 200);
 				owner.node.crash();
@@ -112,7 +112,7 @@ describe("beside keepalived", { skip: noKeepalived ?? false, concurrency: 8 }, (
 		b.crash();
 		await lan.untilOwner(vip4, "c", downMs + slackMs);
 		a.start("keepmesh", conf({ priority: 150 }));
-		await lan.untilOwner(vip4, "a", downMs + slackMs);
+		await lan.untilOwner(vip4, "a", downMs + startMs);
 		const overlapMs = lan.longestOverlapMs(vip4);
 		assert.ok(overlapMs < toleratedOverlapMs, `${overlapMs} ms\n${lan.history(vip4)}`);
 	});
@@ -125,7 +125,7 @@ describe("beside keepalived", { skip: noKeepalived ?? false, concurrency: 8 }, (
 		lan.clientSends(address);
 		await lan.untilClientSees(address, "b");
 		owner.start();
-		await lan.untilOwner(address, "a", downMs + slackMs);
+		await lan.untilOwner(address, "a", downMs + startMs);
 		await lan.untilClientSees(address, "a");
 	});
 
