@@ -28,7 +28,8 @@ export class VipProcess {
 		this.conf = join(directory, `${host.name}.conf`);
 		mkdirSync(this.state, { recursive: true });
 		this.write(conf);
-		const command = [program, "vip", "run", "--keepalived-conf", this.conf, "--node", host.name, "--state", this.state];
+		const source = args.includes("--resources") ? [] : ["--keepalived-conf", this.conf];
+		const command = [program, "vip", "run", ...source, "--node", host.name, "--state", this.state];
 		this.child = spawn(
 			"nsenter",
 			[`--net=${host.netns}`, "--", process.execPath, "--no-warnings", ...command, ...args],
