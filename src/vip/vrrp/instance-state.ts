@@ -11,15 +11,6 @@ export type InstanceRole = "INIT" | "BACKUP" | "MASTER" | "FAULT" | "STOP";
  */
 export type TimerName = "down" | "advert" | "announceAgain" | "announceRefresh" | "handOver" | "retry";
 
-export const timerNames: readonly TimerName[] = [
-	"down",
-	"advert",
-	"announceAgain",
-	"announceRefresh",
-	"handOver",
-	"retry",
-];
-
 export interface InstanceState {
 	readonly role: InstanceRole;
 	/** Effective priority: 1 to 254, or 255 for an owner of the addresses. */
