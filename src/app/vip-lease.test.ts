@@ -16,7 +16,7 @@ spec:
   interface: eth0
   virtualRouterId: 51
   advertInterval: 200ms
-  lease: { name: web, directory: ${leases}, maxDelay: 3s, duration: 6s }
+  lease: { name: web, directory: ${leases}, maxDelay: 30s, duration: 6s }
 `;
 
 describe("keepmesh vip run, two machines whose networks do not meet, and a lease in a directory of both", {
@@ -62,13 +62,13 @@ describe("keepmesh vip run, two machines whose networks do not meet, and a lease
 		assert.match(a.ask("status"), /^web: lease default\/web is held by \S+ \(MASTER, priority 100: /m);
 
 		const b = start(1, "b", "10.77.0.3");
-		await b.untilLogged(`${a.host.name} holds the lease, and nobody is heard: lets it go first for 3000 ms`);
+		await b.untilLogged(`${a.host.name} holds the lease, and nobody is heard: lets it go first for 30000 ms`);
 		assert.match(b.ask("explain"), new RegExp(`waits a moment before it claims: ${a.host.name} goes first`));
 		assert.equal(b.has(vip), false);
 		await a.stop();
 		const sinceMs = performance.now();
 		await b.untilRole("MASTER");
-		assert.ok(performance.now() - sinceMs < 1500, `${performance.now() - sinceMs} ms`);
+		assert.ok(performance.now() - sinceMs < 5000, `${performance.now() - sinceMs} ms`);
 		await b.until("the lease is the other's", () => stored().holderIdentity === b.host.name);
 	});
 });

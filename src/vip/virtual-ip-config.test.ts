@@ -29,6 +29,18 @@ function configOf(specs: Readonly<Record<string, string>>, node = "a"): VirtualI
 const base = "addresses: [10.0.0.100/24]\nvirtualRouterId: 51\n";
 
 describe("a VirtualIP", () => {
+	it("has a lease of its own namespace, with the times that are given", () => {
+		const leaseOf = (lease: string) => configOf({ api: `${base}lease: ${lease}` }).config.instances[0]?.lease;
+		assert.deepEqual(leaseOf("{name: api}"), { name: "api", namespace: "default" });
+		assert.deepEqual(leaseOf("{name: api, namespace: x, directory: /leases, duration: 6s, maxDelay: 0s}"), {
+			name: "api",
+			namespace: "x",
+			directory: "/leases",
+			durationMs: 6000,
+			maxDelayMs: 0,
+		});
+	});
+
 	it("is plain VRRP version 3 at one second beside a fast heartbeat, by default", () => {
 		const [instance] = configOf({ api: base }).config.instances;
 		assert.ok(instance);
