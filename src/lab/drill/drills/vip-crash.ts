@@ -7,7 +7,7 @@ export const vipCrashDrill: Drill = {
 	name: "vip-crash",
 	summary: "the owner of a virtual IP is killed and its cable pulled, under a probe a millisecond",
 	load: "virtualIp",
-	bars: { gapMaxMs: 250, convergeMs: 250, wrong: 0 },
+	bars: { gapMaxMs: 250, wrong: 0 },
 	inject: async (mesh) => {
 		const { virtualIp, owner } = await virtualIpOf(mesh);
 		const faultMs = mesh.nowMs();
