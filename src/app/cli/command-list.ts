@@ -66,7 +66,7 @@ export const commandList: readonly CommandEntry[] = [
 	},
 	{
 		name: "vip",
-		summary: "virtual IPs: what a keepalived.conf does and its traps; turn it into resources",
+		summary: "virtual IPs over VRRP: run a keepalived.conf or resources; who owns what and why; move, check, import",
 		load: async () => (await import("./vip-command.ts")).vipCommand(),
 	},
 	{

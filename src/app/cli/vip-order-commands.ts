@@ -15,6 +15,7 @@ export function vipExplainCommand(): Command {
 		.action(async (name: string | undefined, flags: VipPlace & { readonly output: string }) => {
 			const query = name === undefined ? "" : `?name=${encodeURIComponent(name)}`;
 			const all = await askVip<readonly InstanceExplanation[]>(flags, "GET", `/explain${query}`);
+			if (all.length === 0) say("no virtual IP runs here; next: keepmesh vip status");
 			if (flags.output === "json") printJson(all);
 			else print(all.flatMap(({ lines }) => lines).join("\n"));
 		});
