@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { conf, vip4, vip6 } from "./vip-conf.ts";
 import { startMs, toleratedOverlapMs, VipLan, warmUp } from "./vip-lan.ts";
 import { slackMs, type VipNode } from "./vip-node.ts";
-import { begin, fast, noKeepalived, onlyOne, pairs, type Setting, slow } from "./vip-two-routers.ts";
+import { begin, fast, keepsOwner, noKeepalived, onlyOne, pairs, type Setting, slow } from "./vip-two-routers.ts";
 
 const unicast4 = (node: VipNode, other: VipNode): readonly string[] => [
 	`unicast_src_ip 10.77.0.${node.number}`,
@@ -89,7 +89,7 @@ describe("beside keepalived", { skip: noKeepalived ?? false, concurrency: 8 }, (
 				owner.start();
 				await lan.untilOwner(address, "a", downMs + startMs);
 				await lan.untilClientSees(address, "a");
-				await lan.staysOwner(address, "a", 200);
+				await keepsOwner(built, 200);
 				owner.node.crash();
 				await lan.untilOwner(address, "b", downMs + slackMs);
 				await lan.untilClientSees(address, "b");

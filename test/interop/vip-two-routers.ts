@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { cannotRun } from "../../src/node/namespace-rig.testing.ts";
 import { type ConfOptions, conf, vip4 } from "./vip-conf.ts";
 import { missing, startMs, toleratedOverlapMs, VipLan } from "./vip-lan.ts";
-import type { Program, VipNode } from "./vip-node.ts";
+import { type Program, slackMs, type VipNode } from "./vip-node.ts";
 
 /** Undefined when the tests can run. */
 export const noKeepalived = cannotRun ?? missing("keepalived");
@@ -68,8 +68,14 @@ export async function begin(
 	owner.start();
 	await lan.untilOwner(address, "a", downMs + startMs);
 	backup.start();
-	await lan.staysOwner(address, "a", downMs + 300);
+	await keepsOwner(built, downMs + 300);
 	return built;
+}
+
+/** At the shortest intervals a machine that stands still for 40 ms loses its address, whoever's daemon it runs. */
+export async function keepsOwner({ lan, address, downMs }: Lan, forMs: number): Promise<void> {
+	if (downMs >= 100) await lan.staysOwner(address, "a", forMs);
+	else await lan.untilOwner(address, "a", slackMs);
 }
 
 export function onlyOne({ lan, address }: Lan): void {
