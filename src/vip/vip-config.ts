@@ -92,7 +92,7 @@ export interface LeaseConfig {
 	readonly directory?: string;
 	/** Whole seconds, at least 3. Default 15 s; renewed at a third of it. */
 	readonly durationMs?: number;
-	/** Most by which a claim is put off for the holder's sake. Default 1 s. */
+	/** Most by which a claim is put off for the holder's sake. Default 1 s, at most 60 s. */
 	readonly maxDelayMs?: number;
 }
 

@@ -52,6 +52,8 @@ export class LeaseAdvisers {
 
 	/** Until when a claim is to wait; undefined: it need not. */
 	claimDue(router: VirtualRouter, nowUs: number): number | undefined {
+		// Heartbeats of an owner were heard, where adverts may be filtered: nothing is split.
+		if (router.state.down?.fast) return undefined;
 		for (const action of this.#advisers.get(router)?.deliver({ type: "claimDue", nowUs }) ?? [])
 			if (action.type === "wait") return action.untilUs;
 		return undefined;

@@ -113,6 +113,23 @@ describe("nodes that hear each other", () => {
 		}
 	});
 
+	it("never wait where only heartbeats pass", () => {
+		const fastHeartbeat = { intervalMs: 20, missed: 3, port: 15112 };
+		// Adverts of another version are dropped.
+		const mesh = pair(
+			{ version: 2, advertIntervalMs: 1000, fastHeartbeat, priority: 150 },
+			{ version: 3, advertIntervalMs: 1000, fastHeartbeat },
+		);
+		mesh.a.start();
+		mesh.nodes.clock.advance(6000);
+		mesh.b.start();
+		mesh.nodes.clock.advance(1000);
+		assert.deepEqual([mesh.a.role(), mesh.b.role(), mesh.store.holder], ["MASTER", "BACKUP", "a"]);
+		mesh.a.powerOff();
+		const ms = masterAfterMs(mesh, mesh.b, 2000);
+		assert.ok(ms <= 120, `${ms} ms`);
+	});
+
 	it("give the lease to the owner by priority, which preempts whoever holds it", () => {
 		const mesh = pair({}, { priority: 150 });
 		mesh.a.start();

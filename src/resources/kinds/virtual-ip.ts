@@ -76,7 +76,7 @@ export interface VirtualIPLease {
 	readonly directory?: string;
 	/** Whole seconds. Default `15s`; the owner renews it at a third of that. */
 	readonly duration?: string;
-	/** Most by which a claim waits for the holder. Default `1s`; `0s`: the lease is only kept and shown. */
+	/** Most by which a claim waits for the holder. Default `1s`, at most `1m`; `0s`: the lease is only kept and shown. */
 	readonly maxDelay?: string;
 }
 

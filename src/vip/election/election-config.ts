@@ -5,13 +5,15 @@ import type { ElectionConfig } from "./election-state.ts";
 
 export const defaultLeaseDurationMs = 15_000;
 export const defaultMaxDelayMs = 1000;
+/** Whatever is configured: advice that lasts longer would be a refusal. */
+export const longestDelayMs = 60_000;
 
 export function electionConfig(identity: string, instance: InstanceConfig): ElectionConfig {
 	const durationMs = Math.max(3000, instance.lease?.durationMs ?? defaultLeaseDurationMs);
 	return {
 		identity,
 		durationMs,
-		maxDelayMs: instance.lease?.maxDelayMs ?? defaultMaxDelayMs,
+		maxDelayMs: Math.min(longestDelayMs, instance.lease?.maxDelayMs ?? defaultMaxDelayMs),
 		retryMs: Math.min(2000, durationMs / 5),
 		operationTimeoutMs: Math.min(2000, durationMs / 6),
 		disagreeAfterMs: 2 * durationMs,
