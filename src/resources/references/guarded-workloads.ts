@@ -59,8 +59,10 @@ export function guardedWorkloads(index: MeshIndex): Guarded {
 	const levelsOf = perWorkload((workload) => levelsFor(workload, peers(), rootNamespace));
 	const mtlsOf = (workload: KnownWorkload, targetPort?: number): WorkloadMode => {
 		const levels = levelsOf(workload);
-		const ofPort = targetPort === undefined ? undefined : levels[0]?.spec.portLevelMtls?.[targetPort]?.mode;
-		if (ofPort !== undefined && ofPort !== "UNSET") return { mode: ofPort, source: levels[0] };
+		// Ports count only in a policy that selects the workload by labels.
+		const own = levels.find(hasLabels);
+		const ofPort = targetPort === undefined ? undefined : own?.spec.portLevelMtls?.[targetPort]?.mode;
+		if (ofPort !== undefined && ofPort !== "UNSET") return { mode: ofPort, source: own };
 		for (const source of levels) {
 			const { mode } = source.spec.mtls ?? {};
 			if (mode !== undefined && mode !== "UNSET") return { mode, source };
