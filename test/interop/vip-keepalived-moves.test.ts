@@ -187,7 +187,7 @@ describe("moves beside keepalived", { skip: noKeepalived ?? false, concurrency: 
 			backup.start();
 			await lan.untilOwner(address, "b", downMs + startMs);
 			owner.start();
-			await lan.untilOwner(address, "a", slackMs);
+			await lan.untilOwner(address, "a", 3000);
 			onlyOne(built);
 		});
 

@@ -21,7 +21,7 @@ export function missing(program: string): string | undefined {
 }
 
 /** A first start is among others that start. */
-export const startMs = 8000;
+export const startMs = 20_000;
 /** Until an ordinary process of a busy machine has done what an advert told it. Real double owners stay for many intervals. */
 export const toleratedOverlapMs = 150;
 
