@@ -135,7 +135,8 @@ describe("moves beside keepalived", { skip: noKeepalived ?? false, concurrency: 
 			lan.clientSends(address);
 			lan.partition("off");
 			const tookMs = await lan.untilOwner(address, "a", 120 + slackMs);
-			assert.ok(tookMs < 120 + 150, `it took ${tookMs} ms`);
+			// keepalived is an ordinary process: on a busy machine it yields when its turn comes.
+			assert.ok(tookMs < (pair[1] === "keepmesh" ? 120 + 150 : 1000), `it took ${tookMs} ms`);
 			if (pair[1] === "keepmesh") await lan.untilClientSees(address, "a");
 			await lan.staysOwner(address, "a", downMs + 200);
 		});
