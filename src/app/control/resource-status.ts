@@ -3,6 +3,7 @@
 // were made of in Istio's metadata; what is refused is traced back through it.
 
 import { configPath } from "../../envoy/istio-metadata.ts";
+import { trustBundleTypeUrl } from "../../identity/trust-bundle.ts";
 import type { ProxyView, ServiceView } from "../../model/view.ts";
 import type { AnyObject, ObjectKey } from "../../resources/config-object.ts";
 import { keyOf } from "../../resources/config-object.ts";
@@ -78,7 +79,8 @@ export class ResourceStatuses {
 	/** A type with a refused resource counts as in sync here: whose fault the refusal is was asked before. */
 	#isInSync(entry: ProxyEntry): boolean {
 		const sessions = this.#sessions.get(entry.proxy.id) ?? [];
-		const types = sessions.flatMap((session) => session.types);
+		// The trust bundle is confirmed when Envoy has fetched its certificate again, which no resource waits for.
+		const types = sessions.flatMap((session) => session.types).filter(({ typeUrl }) => typeUrl !== trustBundleTypeUrl);
 		return types.length > 0 && types.every((type) => type.sync === "SYNCED" || type.sync === "ERROR");
 	}
 
