@@ -124,7 +124,9 @@ describe("DestinationRule through Envoy", () => {
 
 	it("outlierDetection takes a failing server out; without it the failures go on", async () => {
 		const statuses = (await askMany("outlier", 20)).map(({ status }) => status);
-		assert.equal(statuses.filter((status) => status === 503).length, 2);
+		// Two in a row eject it; Envoy's workers hear of that a moment later.
+		const failed = statuses.filter((status) => status === 503).length;
+		assert.ok(failed >= 2 && failed <= 4, `${failed}`);
 		assert.ok(statuses.slice(-10).every((status) => status === 200));
 		const without = await askMany("no-outlier", 20);
 		assert.equal(without.filter(({ status }) => status === 503).length, 10);

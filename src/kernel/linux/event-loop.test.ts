@@ -146,7 +146,8 @@ describe("the loop that blocks", () => {
 		};
 		loop.at(start + 1000, again);
 		loop.run(start + 10_500);
-		assert.equal(ran, 10);
+		// More when the machine stood still meanwhile: then what is due late is run as well.
+		assert.ok(ran >= 10, `${ran}`);
 		assert.ok(loop.nowUs() >= start + 10_500);
 	});
 });
