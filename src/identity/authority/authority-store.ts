@@ -7,13 +7,13 @@
 import type { KeyObject } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createFile, makePrivateDirectory, replaceFile } from "../../runtime/durable-file.ts";
 import {
 	type AuthorityCertificate,
 	type AuthorityState,
 	authorityCertificate,
 	type Issuer,
 } from "./authority-state.ts";
-import { createFile, makePrivateDirectory, replaceFile } from "./durable-file.ts";
 import { privateKeyPem, readPrivateKey } from "./signing-key.ts";
 
 /** Certificates as PEM. The key of each lies in keys/, named after its key id. */

@@ -9,6 +9,7 @@
 // The five throw an AuthorityError with a sentence for the operator when the step makes no sense or the authority is plugged in.
 
 import type { Cancel, Clock } from "../../runtime/clock.ts";
+import { makePrivateDirectory } from "../../runtime/durable-file.ts";
 import type { CertificateFacts } from "../certificate-reader.ts";
 import type { Identity } from "../spiffe-id.ts";
 import type { TrustBundle } from "../trust-bundle.ts";
@@ -16,7 +17,6 @@ import type { AuthorityState } from "./authority-state.ts";
 import { rootHashOf } from "./authority-state.ts";
 import { AuthorityStore } from "./authority-store.ts";
 import { checkRequest } from "./check-request.ts";
-import { makePrivateDirectory } from "./durable-file.ts";
 import { followFiles } from "./follow-files.ts";
 import { dayMs } from "./new-certificates.ts";
 import { hashOfFiles, loadPlugIn, plugInFiles } from "./plug-in-files.ts";

@@ -7,8 +7,8 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createFile } from "../../runtime/durable-file.ts";
 import { parsePartId } from "../spiffe-id.ts";
-import { createFile } from "./durable-file.ts";
 
 export interface WorkloadGrant {
 	readonly namespace: string;

@@ -3,8 +3,8 @@
 
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { replaceFile } from "../../runtime/durable-file.ts";
 import { parsePartId, type SpiffeId } from "../spiffe-id.ts";
-import { replaceFile } from "./durable-file.ts";
 import type { JoinTokenFacts, WorkloadGrant } from "./join-tokens.ts";
 
 export interface NodeRegistration {

@@ -6,9 +6,9 @@
 import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createFile, replaceFile } from "../../runtime/durable-file.ts";
 import type { ReplicaReport } from "../rotation/find-blockers.ts";
 import { noRotation, type RotationState } from "../rotation/rotation-state.ts";
-import { createFile, replaceFile } from "./durable-file.ts";
 
 export type Heartbeat = Omit<ReplicaReport, "fresh"> & {
 	/** Another one with each heartbeat. */

@@ -2,18 +2,9 @@
 // certificates of its workloads. One file each, replaced whole, for root only. A file that is not whole is set aside.
 
 import { createHash } from "node:crypto";
-import {
-	closeSync,
-	fsyncSync,
-	mkdirSync,
-	openSync,
-	readdirSync,
-	readFileSync,
-	renameSync,
-	rmSync,
-	writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { replaceFile } from "../../runtime/durable-file.ts";
 import type { Log } from "../../runtime/log.ts";
 import { proxyFileName } from "../proxy-file-name.ts";
 import { type CertifiedKey, certificatesIn, parseCertifiedKey, renderCertifiedKey } from "./certified-key.ts";
@@ -39,7 +30,7 @@ export class IdentityStore {
 	}
 
 	saveNode(key: CertifiedKey): void {
-		this.#write(this.nodePath, renderCertifiedKey(key), true);
+		replaceFile(this.nodePath, renderCertifiedKey(key));
 	}
 
 	/** PEM, one certificate each. */
@@ -54,7 +45,7 @@ export class IdentityStore {
 	}
 
 	saveRoots(roots: readonly string[]): void {
-		this.#write(this.#rootsPath, roots.join(""), true);
+		replaceFile(this.#rootsPath, roots.join(""));
 	}
 
 	/** PEM, one list each. */
@@ -69,7 +60,7 @@ export class IdentityStore {
 	}
 
 	saveRevocationLists(lists: readonly string[]): void {
-		this.#write(this.#revocationListsPath, lists.join(""), true);
+		replaceFile(this.#revocationListsPath, lists.join(""));
 	}
 
 	/** The key of a request to join that may have been answered already: the same token certifies no other. */
@@ -81,13 +72,13 @@ export class IdentityStore {
 		});
 		if (known !== undefined) return known;
 		const made = make();
-		this.#write(path, made, true);
+		replaceFile(path, made);
 		return made;
 	}
 
 	/** The token has certified the joining key. Only a digest of it is kept. */
 	markUsed(token: string): void {
-		this.#write(join(this.#directory, "used-token"), digestOf(token), true);
+		replaceFile(join(this.#directory, "used-token"), digestOf(token));
 		rmSync(join(this.#directory, "joining.key"), { force: true });
 	}
 
@@ -104,7 +95,7 @@ export class IdentityStore {
 	}
 
 	saveWorkload(proxyId: string, key: CertifiedKey): void {
-		this.#write(this.#workloadPath(proxyId), renderCertifiedKey(key), false);
+		replaceFile(this.#workloadPath(proxyId), renderCertifiedKey(key), false);
 	}
 
 	removeWorkload(proxyId: string): void {
@@ -146,20 +137,6 @@ export class IdentityStore {
 			this.#log.error({ file: path, aside, because }, "a stored certificate is not usable and was set aside");
 			return undefined;
 		}
-	}
-
-	/** `lasting`: it must survive a loss of power as well, whatever that costs. */
-	#write(path: string, text: string, lasting: boolean): void {
-		const temporary = `${path}.${process.pid}.tmp`;
-		const file = openSync(temporary, "w", 0o600);
-		try {
-			// All of it or an error: a single write may take a part when the disk is nearly full.
-			writeFileSync(file, text);
-			if (lasting) fsyncSync(file);
-		} finally {
-			closeSync(file);
-		}
-		renameSync(temporary, path);
 	}
 }
 

@@ -2,9 +2,10 @@
 // still has its keys.
 
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readKeySet } from "../../model/key-set.ts";
+import { replaceFile } from "../../runtime/durable-file.ts";
 import type { GoodKeySet } from "./key-set-machine.ts";
 
 export interface KeySetStore {
@@ -34,11 +35,7 @@ export function keySetDirectory(directory: string): KeySetStore {
 			return loaded;
 		},
 		save(uri, { keys, fetchedWallMs }) {
-			mkdirSync(directory, { recursive: true, mode: 0o700 });
-			const temporary = `${pathOf(uri)}.${process.pid}.tmp`;
-			writeFileSync(temporary, JSON.stringify({ uri, fetchedWallMs, keys: JSON.parse(keys) }), { mode: 0o600 });
-			chmodSync(temporary, 0o600);
-			renameSync(temporary, pathOf(uri));
+			replaceFile(pathOf(uri), JSON.stringify({ uri, fetchedWallMs, keys: JSON.parse(keys) }), false);
 		},
 		forget(uri) {
 			rmSync(pathOf(uri), { force: true });

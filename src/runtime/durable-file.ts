@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 
 /** Makes the file, unless there is one already: then false. Of several that try at once exactly one gets true. */
 export function createFile(path: string, content: string): boolean {
-	const temporary = writeAside(path, content);
+	const temporary = writeAside(path, content, true);
 	try {
 		linkSync(temporary, path);
 	} catch (error) {
@@ -19,16 +19,19 @@ export function createFile(path: string, content: string): boolean {
 	return true;
 }
 
-/** Makes the file or takes the place of the one that is there. */
-export function replaceFile(path: string, content: string): void {
-	const temporary = writeAside(path, content);
+/**
+ * Makes the file or takes the place of the one that is there. `lasting`: it survives a loss of power as well, whatever that
+ * costs. Default true.
+ */
+export function replaceFile(path: string, content: string, lasting = true): void {
+	const temporary = writeAside(path, content, lasting);
 	try {
 		renameSync(temporary, path);
 	} catch (error) {
 		rmSync(temporary, { force: true });
 		throw error;
 	}
-	syncDirectory(dirname(path));
+	if (lasting) syncDirectory(dirname(path));
 }
 
 /** Readable by the owner alone. */
@@ -37,14 +40,14 @@ export function makePrivateDirectory(path: string): void {
 }
 
 /** Names that begin with a dot are nobody's content: a writer may have died. One that fails leaves nothing. */
-function writeAside(path: string, content: string): string {
+function writeAside(path: string, content: string, lasting: boolean): string {
 	makePrivateDirectory(dirname(path));
 	const temporary = `${dirname(path)}/.${randomBytes(8).toString("hex")}.tmp`;
 	const file = openSync(temporary, "wx", 0o600);
 	try {
 		// All of it or an error: a single write may take a part when the disk is nearly full.
 		writeFileSync(file, content);
-		fsyncSync(file);
+		if (lasting) fsyncSync(file);
 	} catch (error) {
 		rmSync(temporary, { force: true });
 		throw error;
