@@ -15,7 +15,6 @@ const pureFolders = [
 	"src/policy",
 	"src/vip",
 	"src/l4",
-	"src/l4",
 	"src/hotswitch",
 	"src/inject",
 	"src/multicluster",
