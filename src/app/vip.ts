@@ -27,6 +27,7 @@ import {
 } from "./vip/notification.ts";
 import { Notifier } from "./vip/notifier.ts";
 import type { Answer } from "./vip/planned-moves.ts";
+import { RefusedPackets } from "./vip/refused-packets.ts";
 import { RunningTrackers } from "./vip/running-trackers.ts";
 import { createVipApiServer } from "./vip/vip-api.ts";
 import { renderVipMetrics } from "./vip/vip-metrics.ts";
@@ -112,6 +113,8 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 	});
 	// Before an address can be there.
 	watchdog = options.watchdog === false ? undefined : await startWatchdog(state, () => runtime.addedAddresses);
+	const refused = new RefusedPackets(network, log, network.ownedAddresses().length > 0);
+	await refused.set(options.loaded.config.instances);
 	await notifier.open();
 	runtime.start();
 	await trackers.configure(options.loaded.config);
@@ -119,6 +122,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		load: () => loadVipConfig(source, node),
 		apply: async (config) => {
 			await notifier.reconfigure(config.global);
+			await refused.set(config.instances);
 			runtime.reconfigure(config);
 			watchdog?.holdSoon();
 			await trackers.configure(config);
@@ -165,6 +169,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 			trackers.close();
 			for (const server of servers) server.close();
 			await new Promise<void>((resolve) => runtime.stop(resolve));
+			await refused.set([]);
 			// The addresses are gone by now; a lease that cannot be given back runs out.
 			await new Promise<void>((resolve) => {
 				const cancel = realClock.after(leaseReturnMs, resolve);

@@ -33,7 +33,13 @@ async function loadResources(directory: string, node: string): Promise<LoadedCon
 	const made = virtualIpConfig(resources, {
 		nodeName: node,
 		interfaceFor,
-		key: ({ keyFile }) => (keyFile === undefined ? undefined : readText(keyFile)?.split("\n", 1)[0]),
+		key: ({ keyFile, secretName, namespace }) => {
+			if (keyFile !== undefined) return readText(keyFile)?.split("\n", 1)[0];
+			for (const object of loaded.objects)
+				if (object.kind === "Secret" && object.metadata.name === secretName && object.metadata.namespace === namespace)
+					return object.spec.data.key;
+			return undefined;
+		},
 	});
 	return { ok: true, config: made.config, problems: [...loaded.problems, ...made.problems] };
 }

@@ -14,6 +14,7 @@ export function checkVirtualIp(object: ConfigObject<"VirtualIP">, findings: Find
 	checkTransport(spec, findings);
 	checkAuthentication(spec, findings);
 	checkOwner(spec, findings);
+	checkLease(spec, findings);
 	const names = new Set<string>();
 	for (const [index, check] of (spec.checks ?? []).entries()) {
 		const path = ["spec", "checks", index];
@@ -144,6 +145,26 @@ function checkAuthentication({ authentication, version }: VirtualIPSpec, finding
 			"the password travels in clear text, and only 8 bytes of it count",
 			"it keeps mistakes out, not attackers; hmac does",
 		);
+}
+
+function checkLease({ lease }: VirtualIPSpec, findings: Findings): void {
+	if (!lease) return;
+	const path = ["spec", "lease"];
+	if (lease.directory !== undefined && !lease.directory.startsWith("/"))
+		findings.error(
+			[...path, "directory"],
+			`${JSON.stringify(lease.directory)} is not absolute`,
+			"give the directory that the nodes share, like /srv/keepmesh/leases",
+		);
+	const durationMs = parseDurationMs(lease.duration ?? "15s") ?? 0;
+	if (durationMs % 1000 !== 0 || durationMs < 3000)
+		findings.error(
+			[...path, "duration"],
+			`must be whole seconds, 3s at least, found ${lease.duration}`,
+			"leave it out: 15s, renewed at a third of that",
+		);
+	if ((parseDurationMs(lease.maxDelay ?? "1s") ?? 0) > 60_000)
+		findings.error([...path, "maxDelay"], `must be 1m at most, found ${lease.maxDelay}`, "leave it out: 1s");
 }
 
 function checkOwner({ priority, checks, nodes }: VirtualIPSpec, findings: Findings): void {

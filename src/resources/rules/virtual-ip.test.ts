@@ -80,5 +80,12 @@ describeRules("VirtualIP", [
 		`${base}priority: 255\nchecks: [{name: a, tcp: {port: 80}, class: degraded}]`,
 		"warning spec.checks: a weight cannot lower priority 255",
 	],
+	[
+		"a lease in a directory of its own",
+		`${base}lease: {name: web, directory: leases}`,
+		'error spec.lease.directory: "leases" is not absolute',
+	],
+	["a lease that runs out at once", `${base}lease: {name: web, duration: 1500ms}`, "error spec.lease.duration"],
+	["a lease that delays too long", `${base}lease: {name: web, maxDelay: 2m}`, "error spec.lease.maxDelay"],
 	["a misspelt field", `${base}virtualRouterID: 51`, "error spec.virtualRouterID"],
 ]);
