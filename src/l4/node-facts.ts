@@ -11,6 +11,8 @@ export interface NodeFacts {
 	readonly families: readonly IpFamily[];
 	/** Where node ports are answered (`nodePortAddresses`; nftables' default there: the node's primary addresses). */
 	readonly nodePortAddresses: readonly string[];
+	/** Its own address of each family (`nodeIP`): who may come from it to a load balancer's. Absent: nodePortAddresses. */
+	readonly nodeAddresses?: readonly string[];
 	/** How packets of this cluster's pods are known (`detectLocalMode`). Absent: nothing is masqueraded for its source alone. */
 	readonly localTraffic?: LocalTraffic;
 	/** Bit of the packet mark that asks for masquerade (`nftables.masqueradeBit`, `iptables.masqueradeBit`). Default 14. */

@@ -8,7 +8,7 @@ import type { Origin } from "./problem.ts";
 import { checkRules } from "./rules/check-rules.ts";
 import { checkNames } from "./rules/metadata-rules.ts";
 import { checkShape, isMapping, withoutNulls } from "./shapes/check-shape.ts";
-import { metadataShape, podStatusShape } from "./shapes/core-shapes.ts";
+import { metadataShape, podStatusShape, serviceStatusShape } from "./shapes/core-shapes.ts";
 import { warnOfUnsupportedFields } from "./unsupported-fields.ts";
 
 type Mapping = Readonly<Record<string, unknown>>;
@@ -156,6 +156,7 @@ function readFields(document: Mapping, info: KindInfo, findings: Findings): unkn
 	const clean = hasNulls ? withoutNulls(spec) : spec;
 	if (info.kind === "Namespace") return {};
 	if (info.kind === "Pod" && isMapping(clean)) return { ...clean, ...readPodStatus(document.status, findings) };
+	if (info.kind === "Service" && isMapping(clean)) return { ...clean, ...readServiceStatus(document.status, findings) };
 	return withCurrentNames(info.kind, clean);
 }
 
@@ -167,6 +168,15 @@ function readPodStatus(status: unknown, findings: Findings): Mapping {
 	const { podIP, podIPs, phase, conditions } = clean;
 	const known = Object.entries({ podIP, podIPs, phase, conditions }).filter(([, value]) => value !== undefined);
 	return { status: Object.fromEntries(known) };
+}
+
+function readServiceStatus(status: unknown, findings: Findings): Mapping {
+	if (status === undefined || status === null) return {};
+	const { hasNulls } = checkShape(serviceStatusShape, status, ["status"], findings);
+	const clean = hasNulls ? withoutNulls(status) : status;
+	const balancer = isMapping(clean) ? clean.loadBalancer : undefined;
+	if (!isMapping(balancer) || balancer.ingress === undefined) return {};
+	return { status: { loadBalancer: { ingress: balancer.ingress } } };
 }
 
 function readTopLevel(document: Mapping, info: KindInfo, findings: Findings): unknown {

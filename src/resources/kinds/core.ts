@@ -23,7 +23,32 @@ export interface ServiceSpec {
 	readonly ports?: readonly KubernetesServicePort[];
 	readonly publishNotReadyAddresses?: boolean;
 	readonly sessionAffinity?: "None" | "ClientIP";
+	/** Seconds; 10,800 when absent. */
+	readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
 	readonly trafficDistribution?: string;
+	readonly externalTrafficPolicy?: TrafficScope;
+	readonly internalTrafficPolicy?: TrafficScope;
+	/** 0 is none. */
+	readonly healthCheckNodePort?: number;
+	/** `ADDRESS/LENGTH`; blanks around it are allowed. */
+	readonly loadBalancerSourceRanges?: readonly string[];
+	/** A wish of an address, for whoever gives them. */
+	readonly loadBalancerIP?: string;
+	readonly loadBalancerClass?: string;
+	readonly allocateLoadBalancerNodePorts?: boolean;
+	readonly ipFamilies?: readonly ("IPv4" | "IPv6")[];
+	readonly ipFamilyPolicy?: "SingleStack" | "PreferDualStack" | "RequireDualStack";
+	/** The Service's `status`. */
+	readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerIngress[] } };
+}
+
+export type TrafficScope = "Cluster" | "Local";
+
+export interface LoadBalancerIngress {
+	readonly ip?: string;
+	/** `VIP` when absent: packets arrive with that address. `Proxy`: it is left to the load balancer. */
+	readonly ipMode?: "VIP" | "Proxy";
+	readonly hostname?: string;
 }
 
 export interface KubernetesServicePort {
@@ -53,6 +78,10 @@ export interface SliceEndpoint {
 	readonly nodeName?: string;
 	readonly zone?: string;
 	readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly namespace?: string };
+	readonly hints?: {
+		readonly forZones?: readonly { readonly name: string }[];
+		readonly forNodes?: readonly { readonly name: string }[];
+	};
 }
 
 /** A Pod's `spec` with the parts of its `status` under `status`. */

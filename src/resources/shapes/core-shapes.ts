@@ -14,10 +14,13 @@ import {
 	smallCount,
 	text,
 	texts,
+	whole,
 	wholeOrText,
 } from "./shape.ts";
 
 const protocol = choice("TCP", "UDP", "SCTP");
+const scope = choice("Cluster", "Local");
+const named = list(openStruct({ name: text }, "name"));
 
 export const serviceShape = openStruct({
 	type: choice("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
@@ -34,7 +37,25 @@ export const serviceShape = openStruct({
 	),
 	publishNotReadyAddresses: flag,
 	sessionAffinity: choice("None", "ClientIP"),
+	sessionAffinityConfig: openStruct({
+		clientIP: openStruct({ timeoutSeconds: whole(1, 86_400, "a number of seconds from 1 to 86400") }),
+	}),
 	trafficDistribution: text,
+	externalTrafficPolicy: scope,
+	internalTrafficPolicy: scope,
+	healthCheckNodePort: portOrZero,
+	loadBalancerSourceRanges: texts,
+	loadBalancerIP: text,
+	loadBalancerClass: text,
+	allocateLoadBalancerNodePorts: flag,
+	ipFamilies: list(choice("IPv4", "IPv6"), 0, 2),
+	ipFamilyPolicy: choice("SingleStack", "PreferDualStack", "RequireDualStack"),
+});
+
+export const serviceStatusShape = openStruct({
+	loadBalancer: openStruct({
+		ingress: list(openStruct({ ip: text, ipMode: choice("VIP", "Proxy"), hostname: text })),
+	}),
 });
 
 /** An EndpointSlice has no spec: these are its top-level fields. */
@@ -50,6 +71,7 @@ export const endpointSliceShape = openStruct(
 					nodeName: text,
 					zone: text,
 					targetRef: openStruct({ kind: text, name: text, namespace: text }),
+					hints: openStruct({ forZones: named, forNodes: named }),
 				},
 				"addresses",
 			),
