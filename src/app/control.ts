@@ -29,6 +29,7 @@ import {
 } from "./control/certificate-authority.ts";
 import { ControlPlane, type ControlPlaneOptions } from "./control/control-plane.ts";
 import { keySetProblems } from "./control/key-set-problems.ts";
+import { Layer4Feed } from "./control/layer4-feed.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
 import { NodeStreams } from "./control/node-streams.ts";
 import { type Admit, configSource, type EndOf } from "./control/proxy-connections.ts";
@@ -96,16 +97,21 @@ export async function startControl(
 	const metrics = createMetrics({ process: true });
 	const counted = controlMetrics(metrics);
 	const servers: XdsServer[] = [];
-	const nodes = new NodeStreams((ids) => {
-		for (const server of servers) server.publish(ids);
-	});
+	const layer4 = new Layer4Feed();
+	const nodes = new NodeStreams(
+		(ids) => {
+			for (const server of servers) server.publish(ids);
+		},
+		() => layer4.update(control.snapshot),
+	);
 	let isReady = false;
 	let isClosing = false;
 
-	const control = new ControlPlane(options, {
+	const control: ControlPlane = new ControlPlane(options, {
 		clock,
 		log,
 		metrics: counted,
+		onSnapshot: () => nodes.servicesMayHaveChanged(),
 		keySets: {
 			need: (needed) => keySets.need(needed),
 			isFetchingFirst: () => keySets.isFetchingFirst(),
@@ -224,6 +230,7 @@ export async function startControl(
 				source: nodes.beside(configSource(control, holders, admit, endOf), (uri) => parseIdentity(uri ?? ""), {
 					trustDomain: options.trustDomain,
 					isRegistered: (node) => certificates?.service.registrations.of(node) !== undefined,
+					nothingIsProved: server.tls === undefined,
 				}),
 				clock,
 				log,

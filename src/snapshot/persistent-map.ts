@@ -72,6 +72,19 @@ export class PersistentMap<V> implements ReadonlyMap<string, V> {
 	}
 }
 
+/** Keys whose values differ between two maps; looks into touched buckets only. */
+export function changedKeys<V>(before: PersistentMap<V>, after: PersistentMap<V>): ReadonlySet<string> {
+	const changed = new Set<string>();
+	if (before === after) return changed;
+	for (const [index, bucket] of after.buckets.entries()) {
+		const older = before.buckets[index] ?? emptyBucket;
+		if (older === bucket) continue;
+		for (const [key, value] of bucket) if (older.get(key) !== value) changed.add(key);
+		for (const key of older.keys()) if (!bucket.has(key)) changed.add(key);
+	}
+	return changed;
+}
+
 function bucketOf(key: string): number {
 	let hash = 0;
 	for (let i = 0; i < key.length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;

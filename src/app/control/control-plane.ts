@@ -40,6 +40,8 @@ export interface ControlPlaneParts {
 	readonly metrics: ControlMetrics;
 	/** These proxies have a new configuration. */
 	readonly onPublished: (proxyIds: readonly string[]) => void;
+	/** The snapshot may be another one: before proxies are given what follows from it. */
+	readonly onSnapshot?: () => void;
 	/** What fetches keys for tokens, and gives them back by `setKeySets`; those known already at once. */
 	readonly keySets?: KeySetFetching;
 }
@@ -228,10 +230,9 @@ export class ControlPlane {
 	#publishNow(lane: PublishLane, mayWait = true): void {
 		if (lane === "everything") {
 			if (mayWait && this.#keyWait.holds(() => this.#publishNow("everything"))) return;
-			const changes = this.#pending;
-			this.#pending = [];
-			this.#apply(changes);
+			this.#apply(this.#pending.splice(0));
 		}
+		this.#parts.onSnapshot?.();
 		this.#parts.metrics.pushTriggers.add(1, { type: lane === "endpoints" ? "endpoint" : "config" });
 		this.#refreshAndPublish([...this.#proxies.keys()], lane);
 	}
@@ -338,8 +339,7 @@ export class ControlPlane {
 		for (const because of ["generation", "dangling", "held"] as const) {
 			metrics.withheld.set(entries.filter((entry) => entry.withheld?.because === because).length, { because });
 		}
-		const registry = this.#snapshot.routing.registry;
-		metrics.services.set(registry.byKey.size);
+		metrics.services.set(this.#snapshot.routing.registry.byKey.size);
 		metrics.virtualServices.set(this.#snapshot.objects.VirtualService?.size ?? 0);
 	}
 }

@@ -1,37 +1,55 @@
-// Streams that nodes open for themselves, as `node~NAME`: they carry the trust bundle and nothing else. So a node learns of new
-// roots, and proves that it has taken them, also while it has no pod. In: streams, and the bundle of the moment. Out: a source
-// of configuration that serves nodes beside proxies.
+// Streams that nodes open for themselves, as `node~NAME`. They carry the trust bundle, so that a node learns of new roots, and
+// proves that it has taken them, also while it has no pod; and the Services for its layer 4. In: streams, the bundle and the
+// Services of the moment. Out: a source of configuration that serves nodes beside proxies.
 
 import { nodeOfStream, nodeStreamId } from "../../identity/node-stream.ts";
 import type { Identity } from "../../identity/spiffe-id.ts";
 import { trustBundleTypeUrl } from "../../identity/trust-bundle.ts";
-import type { ProxyConfig, ResourcePart } from "../../xds/resource.ts";
+import type { ProxyConfig, ResourcePart, ResourceSet } from "../../xds/resource.ts";
 import type { ConfigSource } from "../../xds/wire/config-source.ts";
 
 export interface NodeStreamRules {
 	readonly trustDomain: string;
 	readonly isRegistered: (node: string) => boolean;
+	/** Plaintext: nothing is proved, so nodes are who they say, and get no trust bundle. Default false. */
+	readonly nothingIsProved?: boolean;
 }
 
 const permissionDenied = 7;
 
 export class NodeStreams {
-	/** Open streams by id. */
-	readonly #open = new Map<string, number>();
+	/** Open streams by id, of nodes that proved who they are. */
+	readonly #proved = new Map<string, number>();
+	/** Of nodes that nobody asked. */
+	readonly #unproved = new Map<string, number>();
 	readonly #publish: (ids: readonly string[]) => void;
-	#config: ProxyConfig = new Map();
+	/** Services as they are now; the same set when they did not change. */
+	readonly #services: () => ResourceSet | undefined;
+	#trustBundle: ResourceSet | undefined;
+	#sent: ResourceSet | undefined;
+	#proven: ProxyConfig = new Map();
+	#open: ProxyConfig = new Map();
 
-	constructor(publish: (ids: readonly string[]) => void) {
+	constructor(publish: (ids: readonly string[]) => void, services: () => ResourceSet | undefined = () => undefined) {
 		this.#publish = publish;
+		this.#services = services;
 	}
 
 	setTrustBundle(part: ResourcePart): void {
-		this.#config = new Map([[trustBundleTypeUrl, { typeUrl: trustBundleTypeUrl, parts: [part] }]]);
+		this.#trustBundle = { typeUrl: trustBundleTypeUrl, parts: [part] };
+		this.#compose();
 		this.#publish(this.connected());
 	}
 
+	/** The Services may have changed. While no node is connected nothing is made of them. */
+	servicesMayHaveChanged(): void {
+		if (this.#proved.size + this.#unproved.size === 0) return;
+		if (this.#takeServices()) this.#publish([...this.#proved.keys(), ...this.#unproved.keys()]);
+	}
+
+	/** Nodes that proved who they are. */
 	connected(): readonly string[] {
-		return [...this.#open.keys()];
+		return [...this.#proved.keys()];
 	}
 
 	/** `identityOf`: what the connection proved. */
@@ -41,24 +59,45 @@ export class NodeStreams {
 		rules: NodeStreamRules,
 	): ConfigSource {
 		const own = new Set<string>();
+		const streams = rules.nothingIsProved ? this.#unproved : this.#proved;
 		return {
 			connect: (node, peer) => {
 				const name = nodeOfStream(node.id);
 				if (name === undefined) return proxies.connect(node, peer);
-				const because = strangerIn(name, identityOf(peer.uri), rules);
+				const because = rules.nothingIsProved ? undefined : strangerIn(name, identityOf(peer.uri), rules);
 				if (because !== undefined) return { ok: false, grpcStatus: permissionDenied, because };
-				if (!own.has(node.id)) this.#open.set(node.id, (this.#open.get(node.id) ?? 0) + 1);
+				if (!own.has(node.id)) streams.set(node.id, (streams.get(node.id) ?? 0) + 1);
 				own.add(node.id);
+				this.#takeServices();
 				return { ok: true, proxyId: node.id };
 			},
-			configFor: (id) => (nodeOfStream(id) === undefined ? proxies.configFor(id) : this.#config),
+			...(proxies.endOf ? { endOf: proxies.endOf } : {}),
+			configFor: (id) => {
+				if (nodeOfStream(id) === undefined) return proxies.configFor(id);
+				return rules.nothingIsProved ? this.#open : this.#proven;
+			},
 			disconnected: (id) => {
 				if (!own.delete(id)) return proxies.disconnected(id);
-				const left = (this.#open.get(id) ?? 1) - 1;
-				if (left > 0) this.#open.set(id, left);
-				else this.#open.delete(id);
+				const left = (streams.get(id) ?? 1) - 1;
+				if (left > 0) streams.set(id, left);
+				else streams.delete(id);
 			},
 		};
+	}
+
+	/** True when they are others than before. */
+	#takeServices(): boolean {
+		const services = this.#services();
+		if (services === this.#sent) return false;
+		this.#sent = services;
+		this.#compose();
+		return true;
+	}
+
+	#compose(): void {
+		const sets = (this.#sent ? [this.#sent] : []).map((set) => [set.typeUrl, set] as const);
+		this.#open = new Map(sets);
+		this.#proven = new Map([...(this.#trustBundle ? [[trustBundleTypeUrl, this.#trustBundle] as const] : []), ...sets]);
 	}
 }
 

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { anEndpointSlice, aPod, aProxy, applied, aService, removed } from "../model/model.testing.ts";
+import { noLayer4Services, updateLayer4Services } from "./layer4-services.ts";
+import { nameTableFor } from "./name-table.ts";
+import { applyChanges, emptySnapshot } from "./snapshot.ts";
+
+const start = applyChanges(
+	emptySnapshot(),
+	applied(
+		aService("reviews", { clusterIP: "10.96.0.1" }),
+		aService("ratings", { clusterIP: "10.96.0.2" }),
+		anEndpointSlice("reviews", ["10.1.0.1"]),
+	),
+).snapshot;
+const first = updateLayer4Services(noLayer4Services, start);
+
+const addressesOf = (state: typeof first, key: string) =>
+	state.services.get(key)?.ports.flatMap((port) => port.endpoints.map((endpoint) => endpoint.address));
+
+describe("Services for layer 4", () => {
+	it("are made of Services and their slices", () => {
+		assert.deepEqual([...first.services.keys()].sort(), ["default/ratings", "default/reviews"]);
+		assert.deepEqual(first.services.get("default/reviews")?.clusterAddresses, ["10.96.0.1"]);
+		assert.deepEqual(addressesOf(first, "default/reviews"), ["10.1.0.1"]);
+		assert.deepEqual(addressesOf(first, "default/ratings"), []);
+	});
+
+	it("keep their identity unless they themselves changed", () => {
+		const moved = applyChanges(start, applied(anEndpointSlice("reviews", ["10.1.0.1", "10.1.0.2"]))).snapshot;
+		const next = updateLayer4Services(first, moved);
+		assert.deepEqual(addressesOf(next, "default/reviews"), ["10.1.0.1", "10.1.0.2"]);
+		assert.equal(next.services.get("default/ratings"), first.services.get("default/ratings"));
+	});
+
+	it("are the same map where a change says nothing to layer 4", () => {
+		const labelled = applyChanges(start, applied(aService("other", { clusterIP: "None" }))).snapshot;
+		assert.equal(updateLayer4Services(first, labelled).services, first.services);
+	});
+
+	it("leave with their Service", () => {
+		const gone = applyChanges(start, removed(aService("reviews"))).snapshot;
+		assert.deepEqual([...updateLayer4Services(first, gone).services.keys()], ["default/ratings"]);
+	});
+
+	it("take pods where nobody made slices, and let them go", () => {
+		const service = aService("web", { clusterIP: "10.96.0.3" });
+		const pod = aPod("web-1", "10.1.0.9");
+		const withPod = applyChanges(start, applied(service, pod)).snapshot;
+		const there = updateLayer4Services(first, withPod);
+		assert.deepEqual(addressesOf(there, "default/web"), ["10.1.0.9"]);
+		const without = applyChanges(withPod, removed(pod)).snapshot;
+		assert.deepEqual(addressesOf(updateLayer4Services(there, without), "default/web"), []);
+	});
+
+	it("have the address that the name table answers where the Service has none", () => {
+		const snapshot = applyChanges(start, applied(aService("plain"))).snapshot;
+		const state = updateLayer4Services(first, snapshot);
+		const entry = nameTableFor(snapshot, aProxy()).entries.find(({ shortName }) => shortName === "plain");
+		assert.ok(entry);
+		assert.deepEqual(state.services.get("default/plain")?.clusterAddresses, entry.addresses);
+	});
+
+	it("are after any walk of changes what they are from scratch", () => {
+		let seed = 7;
+		const random = (limit: number): number => {
+			seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+			return seed % limit;
+		};
+		let snapshot = emptySnapshot();
+		let state = noLayer4Services;
+		for (let step = 0; step < 400; step++) {
+			const name = `s${random(6)}`;
+			const change = [
+				() => applied(aService(name, random(3) === 0 ? {} : { clusterIP: `10.96.1.${random(9)}` })),
+				() => removed(aService(name)),
+				() => applied(anEndpointSlice(name, [`10.1.0.${random(5)}`])),
+				() => removed(anEndpointSlice(name, [])),
+				() => applied(aPod(`${name}-${random(2)}`, `10.2.0.${random(5)}`)),
+				() => removed(aPod(`${name}-${random(2)}`, "")),
+			][random(6)];
+			snapshot = applyChanges(snapshot, change?.() ?? []).snapshot;
+			if (random(3) > 0) state = updateLayer4Services(state, snapshot);
+			const scratch = updateLayer4Services(noLayer4Services, snapshot);
+			const now = updateLayer4Services(state, snapshot);
+			assert.deepEqual(new Map(now.services), new Map(scratch.services), `step ${step}`);
+		}
+	});
+});

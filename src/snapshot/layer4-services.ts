@@ -1,0 +1,78 @@
+// A snapshot -> its Services as layer 4 sees them, at the cost of those that changed. A Service without an address gets the one
+// that the name table answers for it, so that whoever resolves its name reaches it, with a proxy or without.
+
+import { type Layer4Service, layer4Key } from "../l4/layer4-service.ts";
+import { layer4ServiceOf } from "../l4/services/layer4-service-of.ts";
+import { type ServiceKey, serviceKey } from "../model/service.ts";
+import type { ConfigObject } from "../resources/config-object.ts";
+import type { Workload } from "./endpoint-sources.ts";
+import { fullHostname } from "./hostname.ts";
+import { objectsOf } from "./object-store.ts";
+import { changedKeys, PersistentMap } from "./persistent-map.ts";
+import { keepIdentity } from "./same-value.ts";
+import type { ServiceRegistry } from "./service-registry.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** By NAMESPACE/NAME. */
+export type Layer4Services = PersistentMap<Layer4Service>;
+
+export interface Layer4State {
+	readonly services: Layer4Services;
+	/** What they were made of. */
+	readonly from: Snapshot | undefined;
+}
+
+export const noLayer4Services: Layer4State = { services: PersistentMap.empty(), from: undefined };
+
+/** Services that did not change are the same objects as before; when none did, so is the map. */
+export function updateLayer4Services(before: Layer4State, snapshot: Snapshot): Layer4State {
+	if (before.from === snapshot) return before;
+	const objects = objectsOf(snapshot.objects, "Service");
+	const edits = new Map<string, Layer4Service | undefined>();
+	for (const key of changedServices(before.from, snapshot)) {
+		const object = objects.get(`Service/${key}`);
+		const made = object && serviceOf(object, snapshot);
+		edits.set(key, made && keepIdentity(before.services.get(key), made));
+	}
+	return { services: before.services.with(edits), from: snapshot };
+}
+
+function changedServices(before: Snapshot | undefined, after: Snapshot): ReadonlySet<string> {
+	const services = objectsOf(after.objects, "Service");
+	const { registry } = after.routing;
+	if (!before || before.routing.mesh.domainSuffix !== after.routing.mesh.domainSuffix) {
+		const all = [...services.values(), ...(before ? objectsOf(before.objects, "Service").values() : [])];
+		return new Set(all.map(({ metadata }) => layer4Key(metadata)));
+	}
+	const changed = new Set<string>();
+	for (const key of changedKeys(objectsOf(before.objects, "Service"), services)) changed.add(withoutKind(key));
+	for (const key of changedKeys(before.endpoints.slicesOf, after.endpoints.slicesOf)) changed.add(key);
+	for (const key of changedKeys(before.endpoints.members, after.endpoints.members)) addOwner(changed, registry, key);
+	if (before.routing.registry !== registry)
+		for (const [key, { service }] of registry.byKey) {
+			const older = before.routing.registry.byKey.get(key)?.service;
+			if (service.allocated && older?.addresses[0] !== service.addresses[0]) addOwner(changed, registry, key);
+		}
+	return changed;
+}
+
+function addOwner(changed: Set<string>, registry: ServiceRegistry, key: ServiceKey): void {
+	const service = registry.byKey.get(key)?.service;
+	// One that is gone was found by its object.
+	if (service?.registry === "kubernetes") changed.add(layer4Key(service));
+}
+
+function serviceOf(object: ConfigObject<"Service">, snapshot: Snapshot): Layer4Service | undefined {
+	const { namespace, name } = object.metadata;
+	const key = serviceKey(fullHostname(name, namespace, snapshot.routing.mesh.domainSuffix), namespace);
+	const slices = snapshot.endpoints.slicesOf.get(`${namespace}/${name}`) ?? [];
+	const members = snapshot.endpoints.members.get(key) ?? [];
+	const made = layer4ServiceOf(object, slices, members.filter(isPod));
+	if (!made || made.clusterAddresses.length > 0) return made;
+	const registered = snapshot.routing.registry.byKey.get(key)?.service;
+	return registered?.allocated ? { ...made, clusterAddresses: registered.addresses } : made;
+}
+
+const isPod = (workload: Workload): workload is ConfigObject<"Pod"> => workload.kind === "Pod";
+
+const withoutKind = (key: string): string => key.slice(key.indexOf("/") + 1);
