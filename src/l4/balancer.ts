@@ -14,7 +14,12 @@ export interface Balancer {
 	/** 0: all ports (virtual_server without a port). */
 	readonly port: number;
 	readonly scheduler: SchedulerName;
-	readonly affinity?: { readonly timeoutSec: number };
+	/** `granularity`: clients of that mask are one (IPVS: a netmask, or a prefix length of IPv6). `engine`: IPVS only (`sip`). */
+	readonly affinity?: { readonly timeoutSec: number; readonly granularity?: string; readonly engine?: string };
+	/** IPVS only: `flag-1`, `sh-port`, `mh-fallback` ... */
+	readonly schedulerFlags?: readonly string[];
+	/** IPVS only: each UDP packet is a connection of its own (`ops`). */
+	readonly onePacket?: boolean;
 	/** `ADDRESS/LENGTH`; others are dropped. Absent: everybody may come. */
 	readonly sourceRanges?: readonly string[];
 	/** What new connections from elsewhere meet. */

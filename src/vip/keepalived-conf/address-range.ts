@@ -11,7 +11,9 @@ export function addressRange(text: string): { readonly first: string; readonly l
 	if (end === undefined) return { first, last: first };
 	const last = familyOf(end) === family ? end : lastPart(first, end, family);
 	if (last === undefined || familyOf(last) !== family) return `${JSON.stringify(end)} is no end of a range`;
-	return numberOf(last) > numberOf(first) ? { first, last } : "the end of the range is not above its start";
+	return numberOfAddress(last) > numberOfAddress(first)
+		? { first, last }
+		: "the end of the range is not above its start";
 }
 
 function lastPart(first: string, end: string, family: "ipv4" | "ipv6"): string | undefined {
@@ -24,12 +26,12 @@ function prefixRange(text: string): { readonly first: string; readonly last: str
 	if (!parsed) return `${JSON.stringify(text)} is no range`;
 	const { address, family, prefixLength } = parsed;
 	const hosts = 1n << BigInt((family === "ipv4" ? 32 : 128) - prefixLength);
-	const start = numberOf(address);
+	const start = numberOfAddress(address);
 	if (start % hosts !== 0n) return `${address} is not the first address of /${prefixLength}`;
-	return { first: address, last: addressOf(start + hosts - 1n, family) };
+	return { first: address, last: textOfAddress(start + hosts - 1n, family) };
 }
 
-function numberOf(address: string): bigint {
+export function numberOfAddress(address: string): bigint {
 	if (familyOf(address) === "ipv4") return address.split(".").reduce((sum, part) => sum * 256n + BigInt(part), 0n);
 	const [head = "", tail] = address.split("::");
 	const groups = (part: string): bigint[] =>
@@ -37,7 +39,7 @@ function numberOf(address: string): bigint {
 			? []
 			: part.split(":").flatMap((group) => {
 					if (!group.includes(".")) return [BigInt(`0x${group}`)];
-					const number = numberOf(group);
+					const number = numberOfAddress(group);
 					return [number >> 16n, number & 0xffffn];
 				});
 	const left = groups(head);
@@ -46,7 +48,7 @@ function numberOf(address: string): bigint {
 	return [...left, ...zeros, ...right].reduce((sum, group) => sum * 65536n + group, 0n);
 }
 
-function addressOf(number: bigint, family: "ipv4" | "ipv6"): string {
+export function textOfAddress(number: bigint, family: "ipv4" | "ipv6"): string {
 	if (family === "ipv4") return [24n, 16n, 8n, 0n].map((shift) => (number >> shift) & 255n).join(".");
 	return Array.from({ length: 8 }, (_, index) => ((number >> BigInt(112 - 16 * index)) & 0xffffn).toString(16)).join(
 		":",

@@ -163,7 +163,12 @@ function membersOf(
 }
 
 function warnOfUnused(drafts: FileDrafts, trackers: readonly TrackerConfig[], report: Report): void {
-	const used = new Set(trackers.flatMap(({ name }) => [name, name.replace(/^(?:script|file|process|bfd)\//, "")]));
+	const used = new Set([
+		...drafts.servers.flatMap(({ realServers }) =>
+			realServers.flatMap(({ checks }) => checks.flatMap((check) => (check.type === "file" ? [check.trackFile] : []))),
+		),
+		...trackers.flatMap(({ name }) => [name, name.replace(/^(?:script|file|process|bfd)\//, "")]),
+	]);
 	const sources = [
 		...drafts.scripts.values(),
 		...drafts.files.values(),

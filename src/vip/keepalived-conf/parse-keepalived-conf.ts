@@ -14,6 +14,7 @@ import {
 	warn,
 } from "./block-reader.ts";
 import { buildConfig, type FileDrafts } from "./build-config.ts";
+import { withoutUndefined } from "./conf-addresses.ts";
 import { type ConfFiles, readConfLines } from "./conf-lines.ts";
 import { newReport } from "./conf-report.ts";
 import { readBfd, readScript, readTrackFile, readTrackProcess } from "./conf-trackers.ts";
@@ -60,7 +61,16 @@ export function parseKeepalivedConf(path: string, text: string, options: ParseOp
 		else reportUnknown(statement, Object.keys(topDirectives), top);
 	}
 	const config = buildConfig(drafts, options, report);
-	const servers = { servers: drafts.servers, groups: drafts.serverGroups };
+	const trackFiles = new Map(
+		[...drafts.files].flatMap(([name, { path, initial, overwrites }]) =>
+			path === undefined ? [] : [[name, { path, overwrites, ...withoutUndefined({ initial }) }] as const],
+		),
+	);
+	const servers = {
+		servers: drafts.servers,
+		groups: drafts.serverGroups,
+		...(trackFiles.size > 0 ? { trackFiles } : {}),
+	};
 	const line = (instance: string, directive: string): number => {
 		const draft = drafts.instances.get(instance);
 		const found =

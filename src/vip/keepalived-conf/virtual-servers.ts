@@ -5,6 +5,15 @@ import type { ConfCommand } from "./conf-script.ts";
 export interface VirtualServers {
 	readonly servers: readonly VirtualServer[];
 	readonly groups: readonly VirtualServerGroup[];
+	/** `track_file` blocks by name, for FILE_CHECK. */
+	readonly trackFiles?: ReadonlyMap<string, TrackedFile>;
+}
+
+export interface TrackedFile {
+	readonly path: string;
+	/** Written at the start when the file is not there, or always with `overwrites`. */
+	readonly initial?: number;
+	readonly overwrites: boolean;
 }
 
 /** What is balanced: an address, packets with a mark, or all that a group names. */
