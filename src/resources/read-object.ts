@@ -156,7 +156,8 @@ function readFields(document: Mapping, info: KindInfo, findings: Findings): unkn
 	const clean = hasNulls ? withoutNulls(spec) : spec;
 	if (info.kind === "Namespace") return {};
 	if (info.kind === "Pod" && isMapping(clean)) return { ...clean, ...readPodStatus(document.status, findings) };
-	if (info.kind === "Service" && isMapping(clean)) return { ...clean, ...readServiceStatus(document.status, findings) };
+	if (info.kind === "Service" && isMapping(clean))
+		return withStatus(clean, readServiceStatus(document.status, findings));
 	return withCurrentNames(info.kind, clean);
 }
 
@@ -168,6 +169,12 @@ function readPodStatus(status: unknown, findings: Findings): Mapping {
 	const { podIP, podIPs, phase, conditions } = clean;
 	const known = Object.entries({ podIP, podIPs, phase, conditions }).filter(([, value]) => value !== undefined);
 	return { status: Object.fromEntries(known) };
+}
+
+/** What somebody wrote under `spec.status` was not checked, and is no status. */
+function withStatus(spec: Mapping, status: Mapping): Mapping {
+	const own = Object.entries(spec).filter(([key]) => key !== "status");
+	return { ...(own.length < Object.keys(spec).length ? Object.fromEntries(own) : spec), ...status };
 }
 
 function readServiceStatus(status: unknown, findings: Findings): Mapping {

@@ -6,6 +6,7 @@ import type { Layer4Endpoint, Layer4Port, Layer4Service } from "../layer4-servic
 import { layer4Key } from "../layer4-service.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { familyOf, rangeHolds } from "./canonical-address.ts";
+import { localTrafficOf } from "./local-traffic.ts";
 import { isLocal, usableEndpoints } from "./usable-endpoints.ts";
 
 export function planService(service: Layer4Service, node: NodeFacts): readonly Balancer[] {
@@ -89,16 +90,19 @@ function answersOf(service: Layer4Service, port: Layer4Port, family: IpFamily, n
 	};
 	const everywhere = usable.cluster.map(backendOf);
 	const here = isSameList(usable.local, usable.cluster) ? everywhere : usable.local.map(backendOf);
-	const fromElsewhere = node.localTraffic === undefined ? "never" : "fromOutsideCluster";
+	const knowsPods = localTrafficOf(node, family) !== undefined;
 	const clusterPool = service.internalPolicy === "Local" ? here : everywhere;
-	const cluster = balanceOrDrop(clusterPool, node.masqueradeAll ? "always" : fromElsewhere);
+	const cluster = balanceOrDrop(
+		clusterPool,
+		node.masqueradeAll ? "always" : knowsPods ? "fromOutsideCluster" : "never",
+	);
 	if (service.externalPolicy === "Cluster") return { cluster, outside: balanceOrDrop(everywhere, "always") };
 	return {
 		cluster,
 		outside: balanceOrDrop(here, "never"),
 		// As if it went out to a load balancer and came back in. The node itself would come from the load balancer's address
 		// where it has that, so its own is hidden; its pods' is kept where they can be told apart.
-		inside: balanceOrDrop(everywhere, node.localTraffic === undefined ? "always" : fromElsewhere),
+		inside: balanceOrDrop(everywhere, knowsPods ? "fromOutsideCluster" : "always"),
 	};
 }
 
