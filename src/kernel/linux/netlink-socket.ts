@@ -30,9 +30,9 @@ export class NetlinkSocket {
 	readonly #received = Buffer.alloc(65_536);
 	#sequence = 0;
 
-	/** Belongs to the network namespace that the thread is in. Throws when the machine has no netlink. */
-	constructor() {
-		this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	/** Belongs to the network namespace that the thread is in. Throws when the machine has no netlink. Default: routing. */
+	constructor(protocol: number = NETLINK_ROUTE) {
+		this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 		if (this.#fd < 0) throw new Error(`no netlink socket: error ${errorNumber()}`);
 		const yes = Buffer.from([1, 0, 0, 0]);
 		libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, yes, 4);
