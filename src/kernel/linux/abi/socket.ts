@@ -14,11 +14,15 @@ export const MSG_DONTWAIT = 0x40;
 
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
+export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_PRIORITY = 12;
 export const SO_RCVTIMEO = 20;
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
+/** Beyond the limits of the system, for CAP_NET_ADMIN. */
+export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
 
 /** Of <linux/pkt_sched.h>: ahead of other packets. */
 export const TC_PRIO_CONTROL = 7;

@@ -1,0 +1,202 @@
+// A netlink socket to netfilter: nftables and conntrack. In: whole batches, or one request that is answered with messages.
+// Out: what was refused, or the messages. The kernel works while `send` runs; all its answers are there when it returns.
+
+import type { Failure, Opened } from "../host-network.ts";
+import { EAGAIN, EINTR, ENOBUFS } from "./abi/errno.ts";
+import {
+	NETLINK_CAP_ACK,
+	NETLINK_EXT_ACK,
+	NLM_F_CAPPED,
+	NLM_F_DUMP_INTR,
+	NLMSG_DONE,
+	NLMSG_ERROR,
+	NLMSGERR_ATTR_MSG,
+	nlmsghdrBytes,
+	SOL_NETLINK,
+	sockaddrNlBytes,
+} from "./abi/netlink.ts";
+import { NETLINK_NETFILTER } from "./abi/nfnetlink.ts";
+import {
+	AF_NETLINK,
+	MSG_DONTWAIT,
+	SO_RCVBUF,
+	SO_RCVBUFFORCE,
+	SO_SNDBUF,
+	SO_SNDBUFFORCE,
+	SOCK_CLOEXEC,
+	SOCK_RAW,
+	SOL_SOCKET,
+} from "./abi/socket.ts";
+import { errorNumber, libc } from "./libc.ts";
+import { attributesIn, messagesIn, type NetlinkMessage, textOf } from "./netlink-message.ts";
+import { systemFailure } from "./system-error.ts";
+
+export interface Refusal {
+	/** Of the message that was refused. */
+	readonly sequence: number;
+	readonly error: number;
+	readonly kernelSays: string | undefined;
+}
+
+export type BatchAnswer =
+	| { readonly ok: true }
+	/** Nothing reached the kernel, or its answer was lost: then what is there must be read. */
+	| { readonly ok: false; readonly failure: Failure }
+	| { readonly ok: false; readonly refusals: readonly Refusal[] };
+
+export type DumpAnswer = { readonly ok: true } | { readonly ok: false; readonly error: number };
+
+/** A dump that the kernel calls inconsistent is asked for again that often. */
+const dumpAttempts = 20;
+
+export class NfnetlinkSocket {
+	readonly #fd: number;
+	readonly #received = Buffer.alloc(65_536);
+	#sendBytes = 0;
+	#sequence = 1;
+
+	/** How the kernel names this socket in what it tells others of changes. */
+	readonly portId: number;
+
+	private constructor(fd: number) {
+		this.#fd = fd;
+		const address = Buffer.alloc(sockaddrNlBytes);
+		address.writeUInt16LE(AF_NETLINK, 0);
+		libc.bind(fd, address, address.length);
+		const length = Buffer.alloc(4);
+		length.writeUInt32LE(sockaddrNlBytes);
+		libc.getsockname(fd, address, length);
+		this.portId = address.readUInt32LE(4);
+	}
+
+	/** Belongs to the network namespace that the thread is in. */
+	static open(): Opened<NfnetlinkSocket> {
+		const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+		if (fd < 0) return systemFailure(errorNumber(), "the netlink socket for netfilter");
+		libc.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, intBytes(1), 4);
+		libc.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, intBytes(1), 4);
+		setBufferBytes(fd, SO_RCVBUFFORCE, SO_RCVBUF, 4 << 20);
+		return { ok: true, value: new NfnetlinkSocket(fd) };
+	}
+
+	/** The first of `count` numbers that no earlier message had. */
+	takeSequences(count: number): number {
+		const first = this.#sequence;
+		this.#sequence = first + count > 0x7fff_0000 ? 1 : first + count;
+		return first;
+	}
+
+	/** The batch's messages have the numbers from `firstSequence` on. */
+	sendBatch(bytes: Buffer, what: string): BatchAnswer {
+		this.#discard();
+		if (bytes.length > this.#sendBytes) {
+			this.#sendBytes = bytes.length + 4096;
+			setBufferBytes(this.#fd, SO_SNDBUFFORCE, SO_SNDBUF, this.#sendBytes);
+		}
+		const failed = this.#send(bytes);
+		if (failed !== 0) return { ok: false, failure: systemFailure(failed, what) };
+		return this.#batchAnswers(what);
+	}
+
+	/** `message` is sent again when the kernel says that its answer mixes two states. `restart` forgets what came so far. */
+	dump(message: Buffer, onMessage: (message: NetlinkMessage) => void, restart: () => void): DumpAnswer {
+		for (let attempt = 1; ; attempt++) {
+			const sequence = this.takeSequences(1);
+			message.writeUInt32LE(sequence, 8);
+			this.#discard();
+			const failed = this.#send(message);
+			if (failed !== 0) return { ok: false, error: failed };
+			const answer = this.#dumpAnswers(sequence, onMessage);
+			if (answer.error !== 0 && answer.error !== EINTR) return { ok: false, error: answer.error };
+			if (answer.error === 0 && (!answer.interrupted || attempt === dumpAttempts)) return { ok: true };
+			if (attempt === dumpAttempts) return { ok: false, error: EINTR };
+			restart();
+		}
+	}
+
+	close(): void {
+		libc.close(this.#fd);
+	}
+
+	#send(bytes: Buffer): number {
+		for (;;) {
+			if (libc.send(this.#fd, bytes, bytes.length, 0) >= 0) return 0;
+			const error = errorNumber();
+			if (error !== EINTR) return error;
+		}
+	}
+
+	/** What an earlier exchange left behind. */
+	#discard(): void {
+		while (libc.recv(this.#fd, this.#received, this.#received.length, MSG_DONTWAIT) >= 0 || errorNumber() === ENOBUFS);
+	}
+
+	#batchAnswers(what: string): BatchAnswer {
+		const refusals: Refusal[] = [];
+		let acknowledged = false;
+		for (;;) {
+			const length = libc.recv(this.#fd, this.#received, this.#received.length, MSG_DONTWAIT);
+			if (length < 0) {
+				const error = errorNumber();
+				if (error === EINTR) continue;
+				if (error === EAGAIN) break;
+				// So many errors that not all fit: the first ones are there.
+				if (error === ENOBUFS && refusals.length > 0) continue;
+				return { ok: false, failure: systemFailure(error, what) };
+			}
+			for (const answer of messagesIn(this.#received.subarray(0, length))) {
+				if (answer.type !== NLMSG_ERROR) continue;
+				const error = -answer.body.readInt32LE(0);
+				if (error === 0) acknowledged = true;
+				else refusals.push({ sequence: answer.sequence, error, kernelSays: kernelWords(answer) });
+			}
+		}
+		if (refusals.length > 0) return { ok: false, refusals };
+		return acknowledged
+			? { ok: true }
+			: { ok: false, failure: { ok: false, because: "refused", message: `${what}: the kernel gave no answer` } };
+	}
+
+	#dumpAnswers(
+		sequence: number,
+		onMessage: (message: NetlinkMessage) => void,
+	): { readonly error: number; readonly interrupted: boolean } {
+		let interrupted = false;
+		for (;;) {
+			const length = libc.recv(this.#fd, this.#received, this.#received.length, 0);
+			if (length < 0) {
+				const error = errorNumber();
+				if (error === EINTR) continue;
+				return { error, interrupted };
+			}
+			for (const answer of messagesIn(this.#received.subarray(0, length))) {
+				if (answer.sequence !== sequence) continue;
+				if (answer.flags & NLM_F_DUMP_INTR) interrupted = true;
+				if (answer.type === NLMSG_DONE) {
+					const error = answer.body.length >= 4 ? -answer.body.readInt32LE(0) : 0;
+					return { error: Math.max(0, error), interrupted };
+				}
+				if (answer.type === NLMSG_ERROR) return { error: -answer.body.readInt32LE(0), interrupted };
+				onMessage(answer);
+			}
+		}
+	}
+}
+
+/** The extended acknowledgement's text. */
+function kernelWords(answer: NetlinkMessage): string | undefined {
+	const repeated = answer.flags & NLM_F_CAPPED ? nlmsghdrBytes : Math.max(nlmsghdrBytes, answer.body.readUInt32LE(4));
+	return textOf(attributesIn(answer.body.subarray(4 + repeated)).get(NLMSGERR_ATTR_MSG));
+}
+
+/** Beyond the system's limit where that is allowed. */
+export function setBufferBytes(fd: number, force: number, plain: number, bytes: number): void {
+	const value = intBytes(bytes);
+	if (libc.setsockopt(fd, SOL_SOCKET, force, value, 4) !== 0) libc.setsockopt(fd, SOL_SOCKET, plain, value, 4);
+}
+
+function intBytes(value: number): Buffer {
+	const bytes = Buffer.alloc(4);
+	bytes.writeInt32LE(value);
+	return bytes;
+}

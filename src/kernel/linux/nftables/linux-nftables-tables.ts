@@ -1,0 +1,77 @@
+// Our tables in the kernel's nftables, by netlink. In: changes as values. Out: done, or which change the kernel refused and why.
+
+import type { NftElement, NftSet, NftTable } from "../../../l4/nftables/ruleset.ts";
+import type { Cancel } from "../../../runtime/clock.ts";
+import type { Failure, Opened } from "../../host-network.ts";
+import type { NftablesTables, NftTableChange, TableContents, Written } from "../../nftables-tables.ts";
+import { insideNamespace } from "../network-namespace.ts";
+import { NfnetlinkSocket, type Refusal } from "../nfnetlink-socket.ts";
+import { systemFailure } from "../system-error.ts";
+import { BatchWriter } from "./batch-writer.ts";
+import { describeChange } from "./describe-change.ts";
+import { type EncodedTransaction, encodeTransaction } from "./encode-transaction.ts";
+
+export interface NftablesOptions {
+	/** `/run/netns/NAME`; absent: where the calling thread is. */
+	readonly netns?: string;
+}
+
+export function openNftablesTables({ netns }: NftablesOptions = {}): Opened<NftablesTables> {
+	const namespace = insideNamespace(netns);
+	const opened = namespace.run(() => NfnetlinkSocket.open());
+	if (!opened.ok) {
+		namespace.close();
+		return opened;
+	}
+	return { ok: true, value: new LinuxNftablesTables(opened.value, namespace) };
+}
+
+class LinuxNftablesTables implements NftablesTables {
+	readonly #socket: NfnetlinkSocket;
+	readonly #namespace: ReturnType<typeof insideNamespace>;
+	readonly #writer = new BatchWriter();
+
+	constructor(socket: NfnetlinkSocket, namespace: ReturnType<typeof insideNamespace>) {
+		this.#socket = socket;
+		this.#namespace = namespace;
+	}
+
+	apply(changes: readonly NftTableChange[]): Written {
+		const start = performance.now();
+		const batch = encodeTransaction(this.#writer, changes, this.#socket.takeSequences(0));
+		this.#socket.takeSequences(batch.changeOf.length);
+		const bytes = batch.bytes.length;
+		// Nothing but a beginning and an end.
+		if (batch.changeOf.length > 2) {
+			const answer = this.#socket.sendBatch(batch.bytes, "nftables");
+			if (!answer.ok) return "failure" in answer ? answer.failure : refused(changes, batch, answer.refusals);
+		}
+		this.#writer.clear();
+		return { ok: true, bytes, tookMs: performance.now() - start };
+	}
+
+	read(_table: NftTable): TableContents | undefined {
+		throw new Error("not yet");
+	}
+
+	elements(_table: NftTable, _set: NftSet): readonly NftElement[] {
+		throw new Error("not yet");
+	}
+
+	watch(_tables: readonly NftTable[], _onForeignChange: (what: string) => void): Cancel {
+		throw new Error("not yet");
+	}
+
+	close(): void {
+		this.#socket.close();
+		this.#namespace.close();
+	}
+}
+
+/** The first change that was refused: later ones may have failed for it. */
+function refused(changes: readonly NftTableChange[], batch: EncodedTransaction, refusals: readonly Refusal[]): Failure {
+	const first = refusals.reduce((a, b) => (b.sequence < a.sequence ? b : a));
+	const index = batch.changeOf[first.sequence - batch.firstSequence] ?? -1;
+	const change = changes[index];
+	return systemFailure(first.error, change ? describeChange(change) : "the nftables transaction", first.kernelSays);
+}
