@@ -19,13 +19,14 @@ const pureFolders = [
 	"src/inject",
 	"src/multicluster",
 	"src/health",
+	"src/host-check",
 	"src/lab/plan",
 	"src/node/plan",
 	"src/node/dns",
 ];
 
 /** Folders inside pure ones that hold the effects of their part. */
-const effectFolders = ["src/xds/wire", "src/identity/authority", "src/health/probes"];
+const effectFolders = ["src/xds/wire", "src/identity/authority", "src/health/probes", "src/host-check/probe"];
 
 const forbiddenInPure: readonly (readonly [RegExp, string])[] = [
 	[/\bfrom "node:|\bimport\("node:/, "imports a node: module"],

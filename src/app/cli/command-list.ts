@@ -70,6 +70,11 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./vip-command.ts")).vipCommand(),
 	},
 	{
+		name: "check",
+		summary: "kernel settings, limits and conflicts of this machine: what must change and why; --fix, --undo",
+		load: async () => (await import("./check-command.ts")).checkCommand(),
+	},
+	{
 		name: "apply",
 		summary: "create or change resources",
 		load: async () => (await import("./apply-command.ts")).applyCommand(),
