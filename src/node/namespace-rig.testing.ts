@@ -29,6 +29,8 @@ export interface Rig {
 	readonly hub: string;
 	addHost(name: string, ip: string): Host;
 	removeHost(host: Host): void;
+	/** A namespace that the test made itself, named after a host's: removed with the others. */
+	keep(namespace: string): void;
 	close(): void;
 }
 
@@ -85,6 +87,7 @@ export function createRig(): Rig {
 			ip("netns", "delete", host.name);
 			namespaces.delete(host.name);
 		},
+		keep: (namespace) => void namespaces.add(namespace),
 		close: () => {
 			for (const worker of workers.values()) worker.end();
 			killProcessesOf(directory);
