@@ -1,7 +1,7 @@
 // Tables of nftables that are ours alone: written in whole transactions, read back, watched for strangers' hands.
 // linux/nftables does it by netlink, fake/ in memory.
 
-import type { NftChange } from "../l4/nftables/change.ts";
+import type { NftTableChange } from "../l4/nftables/change.ts";
 import type { NftElement, NftSet, NftTable } from "../l4/nftables/ruleset.ts";
 import type { Cancel } from "../runtime/clock.ts";
 import type { Failure } from "./host-network.ts";
@@ -18,10 +18,7 @@ export interface NftablesTables {
 	close(): void;
 }
 
-export interface NftTableChange {
-	readonly table: NftTable;
-	readonly change: NftChange;
-}
+export type { NftTableChange };
 
 export type Written = { readonly ok: true; readonly bytes: number; readonly tookMs: number } | Failure;
 

@@ -1,6 +1,11 @@
 // What a transaction does to one table, in order. The kernel takes all of it or nothing.
 
-import type { NftChain, NftElement, NftRule, NftSet } from "./ruleset.ts";
+import type { NftChain, NftElement, NftRule, NftSet, NftTable } from "./ruleset.ts";
+
+export interface NftTableChange {
+	readonly table: NftTable;
+	readonly change: NftChange;
+}
 
 export type NftChange =
 	| { readonly type: "addTable" }

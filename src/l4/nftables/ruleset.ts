@@ -8,6 +8,13 @@ export interface NftTable {
 	readonly name: string;
 }
 
+/** All that a table holds, except what packets put into its dynamic sets. */
+export interface NftTableContents {
+	readonly table: NftTable;
+	readonly sets: readonly { readonly set: NftSet; readonly elements: readonly NftElement[] }[];
+	readonly chains: readonly { readonly chain: NftChain; readonly rules: readonly NftRule[] }[];
+}
+
 export interface NftChain {
 	readonly name: string;
 	/** Absent: a chain that others jump to. */
@@ -51,6 +58,7 @@ export interface NftRule {
 }
 
 export type NftStatement =
+	/** Interface names may end in `*`: all that begin so. */
 	| { readonly type: "match"; readonly left: NftSelector; readonly not?: boolean; readonly value: NftValue }
 	/** `ip saddr . ip daddr @hairpin`. */
 	| { readonly type: "in"; readonly key: readonly NftSelector[]; readonly not?: boolean; readonly set: string }
@@ -69,6 +77,7 @@ export type NftStatement =
 			readonly key: readonly NftSelector[];
 			readonly map: string;
 	  }
+	/** Port 0: the port stays as it is, and the protocol need not be known. */
 	| { readonly type: "dnat"; readonly protocol: NftProtocols; readonly address: string; readonly port: number }
 	/** `update @SET { KEY }`. */
 	| { readonly type: "update"; readonly key: readonly NftSelector[]; readonly set: string }

@@ -1,0 +1,181 @@
+// The chains that answer: shared ones for ordinary fronts, own ones where a front needs a counter, a memory of clients, or a backend
+// named in a rule. In: a front's state. Out: chains with their rules, dynamic sets, and the verdict that leads there.
+
+import type { Backend } from "../balancer.ts";
+import { hash32 } from "../schedulers/hash32.ts";
+import type { DrawnBy } from "../schedulers/slots-of.ts";
+import type { FamilyWords } from "./family-words.ts";
+import { endpointsMap, lookupKey } from "./front-place.ts";
+import { type FrontState, type HiddenSource, insideSlotOffset, type SideState, type Spread } from "./front-state.ts";
+import type { NftProtocols, NftRule, NftSelector, NftSet, NftStatement, NftVerdict } from "./ruleset.ts";
+
+export type Side = "outside" | "inside";
+
+export interface SideChains {
+	readonly verdict: NftVerdict;
+	readonly chains: readonly { readonly name: string; readonly rules: readonly NftRule[] }[];
+	/** One for each backend that remembers its clients. */
+	readonly sets: readonly NftSet[];
+}
+
+/** Constants: the same client meets the same slot on every node. */
+const sourceSeed = 0x6b6d7368;
+const maglevSeed = 0x6b6d6d67;
+
+/** Clients that one backend remembers at most; the oldest do not make room for new ones (kube-proxy's number). */
+const rememberedClients = 65_535;
+
+const allProtocols: NftProtocols = ["tcp", "udp", "sctp"];
+
+export const rejectChain = "reject-it";
+export const hideChains: Readonly<Record<Exclude<HiddenSource, "nobody">, string>> = {
+	everybody: "hide-source",
+	outsiders: "hide-outsiders",
+};
+
+export function sideChains(front: FrontState, side: Side, state: SideState, words: FamilyWords): SideChains {
+	switch (state.type) {
+		case "drop":
+			return { verdict: { type: "drop" }, chains: [], sets: [] };
+		case "reject":
+			return { verdict: { type: "goto", chain: rejectChain }, chains: [], sets: [] };
+		default: {
+			if (state.form === "chains") return chainForEachBackend(front, side, state, words);
+			const name = state.form === "shared" ? sharedName(front, side, state) : ownName(front, side);
+			const comment = state.form === "shared" ? undefined : front.balancer.owner;
+			return {
+				verdict: { type: "goto", chain: name },
+				chains: [{ name, rules: mapRules(front, side, state, words, comment) }],
+				sets: [],
+			};
+		}
+	}
+}
+
+function sharedName(front: FrontState, side: Side, { drawnBy, slots, hides }: Spread): string {
+	const words = [drawnBy, String(slots.length)];
+	if (front.place.lookup === "node-ports") words.unshift("node");
+	if (side === "inside") words.push("inside");
+	if (hides === "everybody") words.push("masquerade");
+	if (hides === "outsiders") words.push("masquerade-outsiders");
+	return words.join("-");
+}
+
+function mapRules(
+	{ place: { lookup } }: FrontState,
+	side: Side,
+	{ drawnBy, slots, hides }: Spread,
+	words: FamilyWords,
+	owner: string | undefined,
+): readonly NftRule[] {
+	if (lookup !== "services" && lookup !== "node-ports") throw new Error(`${lookup} has no map of endpoints`);
+	const drawn = slotSelector(drawnBy, slots.length, side === "inside" ? insideSlotOffset : 0, words);
+	const dnat: NftStatement = {
+		type: "dnatMap",
+		protocol: allProtocols,
+		key: [...lookupKey(lookup, words), drawn],
+		map: endpointsMap(lookup, words).name,
+	};
+	return [...hideRules(hides), ruleOf([dnat], owner)];
+}
+
+function chainForEachBackend(front: FrontState, side: Side, state: Spread, words: FamilyWords): SideChains {
+	const { balancer } = front;
+	const main = ownName(front, side);
+	const chainOf = new Map<string, { readonly chain: string; readonly backend: Backend }>();
+	for (const backend of state.slots) {
+		const key = endpointText(backend);
+		if (!chainOf.has(key)) chainOf.set(key, { chain: `${main}-${hashText(key)}`, backend });
+	}
+	const sets: NftSet[] = [];
+	const chains: { name: string; rules: readonly NftRule[] }[] = [];
+	const remembered: NftRule[] = [];
+	for (const [key, { chain, backend }] of chainOf) {
+		const rules: NftRule[] = [...hideRules(state.hides)];
+		if (balancer.affinity !== undefined) {
+			const set = clientsSet(front, key, balancer.affinity.timeoutSec, words);
+			sets.push(set);
+			remembered.push({
+				statements: [
+					{ type: "in", key: [words.source], set: set.name },
+					{ type: "verdict", verdict: { type: "goto", chain } },
+				],
+			});
+			rules.push({ statements: [{ type: "update", key: [words.source], set: set.name }] });
+		}
+		rules.push(ruleOf([dnatTo(front, backend)], `${balancer.owner} to ${key}`));
+		chains.push({ name: chain, rules });
+	}
+	const verdicts: NftVerdict[] = state.slots.map((backend) => {
+		const chain = chainOf.get(endpointText(backend))?.chain ?? rejectChain;
+		return { type: "goto", chain };
+	});
+	// Memories come in the order of their names: the order of slots may differ from node to node, and it decides nothing.
+	remembered.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+	const pick: NftStatement = { type: "pick", by: slotSelector(state.drawnBy, state.slots.length, 0, words), verdicts };
+	chains.push({ name: main, rules: [...remembered, ruleOf([pick], balancer.owner)] });
+	return { verdict: { type: "goto", chain: main }, chains, sets };
+}
+
+function dnatTo({ balancer }: FrontState, { address, port }: Backend): NftStatement {
+	return { type: "dnat", protocol: [balancer.protocol], address, port };
+}
+
+/** All fronts of one port of a service share what they remember, as with kube-proxy: a client keeps its backend whichever way it comes. */
+function clientsSet(front: FrontState, endpoint: string, timeoutSec: number, words: FamilyWords): NftSet {
+	const { owner, protocol } = front.balancer;
+	return {
+		name: `clients-${slug(owner)}-${hashText(`${owner} ${protocol} ${timeoutSec} ${endpoint}`)}`,
+		key: [words.addressType],
+		dynamic: { timeoutSec, size: rememberedClients },
+	};
+}
+
+function hideRules(hides: HiddenSource): readonly NftRule[] {
+	if (hides === "nobody") return [];
+	return [{ statements: [{ type: "verdict", verdict: { type: "jump", chain: hideChains[hides] } }] }];
+}
+
+function slotSelector(drawnBy: DrawnBy, mod: number, offset: number, words: FamilyWords): NftSelector {
+	const from = offset === 0 ? {} : { offset };
+	switch (drawnBy) {
+		case "random":
+			return { numgen: "random", mod, ...from };
+		case "rr":
+		case "wrr":
+			return { numgen: "inc", mod, ...from };
+		case "source":
+			return { jhash: [words.source], mod, seed: sourceSeed, ...from };
+		case "maglev":
+			return { jhash: [words.source, "th sport"], mod, seed: maglevSeed, ...from };
+		default:
+			return drawnBy satisfies never;
+	}
+}
+
+function ownName(front: FrontState, side: Side): string {
+	const name = `${slug(front.balancer.owner)}-${hashText(`${front.balancer.owner} ${front.place.id}`)}`;
+	return side === "inside" ? `${name}-inside` : name;
+}
+
+function ruleOf(statements: readonly NftStatement[], comment: string | undefined): NftRule {
+	return comment === undefined ? { statements } : { statements, comment };
+}
+
+function endpointText({ address, port }: Backend): string {
+	return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Readable part of a name; begins with a letter, as names must. */
+function slug(text: string): string {
+	return `svc-${text
+		.toLowerCase()
+		.replaceAll(/[^a-z0-9]+/g, "-")
+		.replace(/^-|-$/g, "")
+		.slice(0, 60)}`;
+}
+
+/** 64 bits: no two of a cluster's fronts share one by accident. */
+function hashText(text: string): string {
+	return hash32(text, 1).toString(36) + hash32(text, 2).toString(36).padStart(7, "0");
+}

@@ -1,0 +1,236 @@
+// One table: what it holds, and the transaction that is being made. In: fronts that leave and come. Out: the changes in an order that the
+// kernel takes: sets and chains before what names them, elements out before others with the same key come in, chains and sets last
+// that nothing names any more.
+
+import type { IpFamily } from "../balancer.ts";
+import type { NodeFacts } from "../node-facts.ts";
+import { baseChains, nodeSets, standingSets } from "./base-chains.ts";
+import type { NftChange } from "./change.ts";
+import type { FamilyWords } from "./family-words.ts";
+import { familyWords } from "./family-words.ts";
+import type { NftElement, NftRule, NftSet } from "./ruleset.ts";
+
+interface UsedChain {
+	users: number;
+	rules: readonly NftRule[];
+}
+
+interface UsedSet {
+	readonly set: NftSet;
+	users: number;
+}
+
+interface UsedElement {
+	readonly set: NftSet;
+	readonly element: NftElement;
+	users: number;
+}
+
+export class TableState {
+	readonly words: FamilyWords;
+	readonly #family: IpFamily;
+	#isNew = true;
+	readonly #chains = new Map<string, UsedChain>();
+	readonly #chainsBefore = new Map<string, readonly NftRule[] | undefined>();
+	readonly #sets = new Map<string, UsedSet>();
+	readonly #setsBefore = new Map<string, NftSet | undefined>();
+	readonly #shared = new Map<string, UsedElement>();
+	readonly #sharedBefore = new Map<string, boolean>();
+	readonly #out = new Map<string, { readonly set: NftSet; readonly elements: NftElement[] }>();
+	readonly #in = new Map<string, { readonly set: NftSet; readonly elements: NftElement[] }>();
+	#ofNode: ReadonlyMap<string, { readonly set: NftSet; readonly elements: ReadonlyMap<string, NftElement> }> =
+		new Map();
+	#base: ReadonlyMap<string, string> = new Map();
+
+	constructor(family: IpFamily) {
+		this.#family = family;
+		this.words = familyWords(family);
+	}
+
+	/** The chain is there as long as somebody uses it; all its users give it the same rules. */
+	useChain(name: string, rules: readonly NftRule[]): void {
+		const chain = this.#chains.get(name);
+		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain?.rules);
+		if (chain === undefined) this.#chains.set(name, { users: 1, rules });
+		else {
+			chain.users += 1;
+			chain.rules = rules;
+		}
+	}
+
+	leaveChain(name: string): void {
+		const chain = this.#chains.get(name);
+		if (chain === undefined) throw new Error(`chain ${name} is not there`);
+		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain.rules);
+		chain.users -= 1;
+		if (chain.users === 0) this.#chains.delete(name);
+	}
+
+	useSet(set: NftSet): void {
+		const used = this.#sets.get(set.name);
+		if (!this.#setsBefore.has(set.name)) this.#setsBefore.set(set.name, used?.set);
+		if (used === undefined) this.#sets.set(set.name, { set, users: 1 });
+		else used.users += 1;
+	}
+
+	leaveSet({ name }: NftSet): void {
+		const used = this.#sets.get(name);
+		if (used === undefined) throw new Error(`set ${name} is not there`);
+		if (!this.#setsBefore.has(name)) this.#setsBefore.set(name, used.set);
+		used.users -= 1;
+		if (used.users === 0) this.#sets.delete(name);
+	}
+
+	/** An element that only one front can have. */
+	addElement(set: NftSet, element: NftElement): void {
+		listIn(this.#in, set).push(element);
+	}
+
+	deleteElement(set: NftSet, element: NftElement): void {
+		listIn(this.#out, set).push({ key: element.key });
+	}
+
+	/** An element that several fronts may want; it leaves with the last of them. */
+	useElement(set: NftSet, element: NftElement): void {
+		const id = `${set.name} ${element.key.join(" ")}`;
+		const used = this.#shared.get(id);
+		if (!this.#sharedBefore.has(id)) this.#sharedBefore.set(id, used !== undefined);
+		if (used === undefined) this.#shared.set(id, { set, element, users: 1 });
+		else used.users += 1;
+	}
+
+	leaveElement(set: NftSet, element: NftElement): void {
+		const id = `${set.name} ${element.key.join(" ")}`;
+		const used = this.#shared.get(id);
+		if (used === undefined) throw new Error(`element ${id} is not there`);
+		if (!this.#sharedBefore.has(id)) this.#sharedBefore.set(id, true);
+		used.users -= 1;
+		if (used.users === 0) {
+			this.#shared.delete(id);
+			if (this.#sharedBefore.get(id)) this.#leaving.set(id, used);
+		}
+	}
+	readonly #leaving = new Map<string, UsedElement>();
+
+	/** All that must be done since the last time; a new table replaces what is there under its name. */
+	finish(node: NodeFacts): readonly NftChange[] {
+		const addedSets: NftSet[] = [];
+		const deletedSets: NftSet[] = [];
+		const addedChains: NftChange[] = [];
+		const changedRules: NftChange[] = [];
+		const flushed: NftChange[] = [];
+		const deletedChains: NftChange[] = [];
+		if (this.#isNew) addedSets.push(...standingSets(this.words));
+		this.#finishSets(addedSets, deletedSets);
+		this.#finishNode(node, addedSets, deletedSets);
+		this.#finishShared();
+		this.#finishBase(node, { addedChains, changedRules, flushed, deletedChains });
+		for (const [name, before] of this.#chainsBefore) {
+			const now = this.#chains.get(name)?.rules;
+			if (before === undefined && now !== undefined) {
+				addedChains.push({ type: "addChain", chain: { name } });
+				for (const rule of now) changedRules.push({ type: "addRule", chain: name, rule });
+			} else if (before !== undefined && now === undefined) {
+				flushed.push({ type: "flushChain", chain: name });
+				deletedChains.push({ type: "deleteChain", chain: name });
+			} else if (before !== undefined && now !== undefined && !equal(before, now)) {
+				changedRules.push({ type: "flushChain", chain: name });
+				for (const rule of now) changedRules.push({ type: "addRule", chain: name, rule });
+			}
+		}
+		const changes: NftChange[] = this.#isNew
+			? [{ type: "addTable" }, { type: "deleteTable" }, { type: "addTable" }]
+			: [];
+		for (const set of addedSets) changes.push({ type: "addSet", set });
+		changes.push(...addedChains);
+		for (const { set, elements } of this.#out.values()) changes.push({ type: "deleteElements", set, elements });
+		changes.push(...changedRules);
+		for (const { set, elements } of this.#in.values()) changes.push({ type: "addElements", set, elements });
+		changes.push(...flushed, ...deletedChains);
+		for (const { name } of deletedSets) changes.push({ type: "deleteSet", set: name });
+		this.#chainsBefore.clear();
+		this.#out.clear();
+		this.#in.clear();
+		this.#isNew = false;
+		return changes;
+	}
+
+	#finishSets(added: NftSet[], deleted: NftSet[]): void {
+		for (const [name, before] of this.#setsBefore) {
+			const now = this.#sets.get(name)?.set;
+			if (before === undefined && now !== undefined) added.push(now);
+			if (before !== undefined && now === undefined) deleted.push(before);
+		}
+		this.#setsBefore.clear();
+	}
+
+	#finishNode(node: NodeFacts, added: NftSet[], deleted: NftSet[]): void {
+		const now = new Map(
+			nodeSets(node, this.#family, this.words).map(({ set, elements }) => [
+				set.name,
+				{ set, elements: new Map(elements.map((element) => [element.key.join(" "), element])) },
+			]),
+		);
+		for (const [name, { set, elements }] of this.#ofNode) {
+			const kept = now.get(name);
+			for (const [key, element] of elements) if (!kept?.elements.has(key)) this.deleteElement(set, element);
+			if (kept === undefined) deleted.push(set);
+		}
+		for (const [name, { set, elements }] of now) {
+			const before = this.#ofNode.get(name);
+			if (before === undefined) added.push(set);
+			for (const [key, element] of elements) if (!before?.elements.has(key)) this.addElement(set, element);
+		}
+		this.#ofNode = now;
+	}
+
+	#finishShared(): void {
+		for (const [id, was] of this.#sharedBefore) {
+			const now = this.#shared.get(id);
+			if (!was && now !== undefined) this.addElement(now.set, now.element);
+			const leaving = this.#leaving.get(id);
+			if (was && now === undefined && leaving !== undefined) this.deleteElement(leaving.set, leaving.element);
+		}
+		this.#sharedBefore.clear();
+		this.#leaving.clear();
+	}
+
+	#finishBase(
+		node: NodeFacts,
+		changes: Readonly<Record<"addedChains" | "changedRules" | "flushed" | "deletedChains", NftChange[]>>,
+	): void {
+		const sets = new Set([...standingSets(this.words).map(({ name }) => name), ...this.#sets.keys()]);
+		const wanted = baseChains(node, this.#family, this.words, sets);
+		const now = new Map<string, string>();
+		for (const { chain, rules } of wanted) {
+			const text = JSON.stringify(rules);
+			now.set(chain.name, text);
+			const before = this.#base.get(chain.name);
+			if (before === text) continue;
+			if (before === undefined) changes.addedChains.push({ type: "addChain", chain });
+			else changes.changedRules.push({ type: "flushChain", chain: chain.name });
+			for (const rule of rules) changes.changedRules.push({ type: "addRule", chain: chain.name, rule });
+		}
+		for (const name of this.#base.keys()) {
+			if (now.has(name)) continue;
+			changes.flushed.push({ type: "flushChain", chain: name });
+			changes.deletedChains.push({ type: "deleteChain", chain: name });
+		}
+		this.#base = now;
+	}
+}
+
+function listIn(
+	lists: Map<string, { readonly set: NftSet; readonly elements: NftElement[] }>,
+	set: NftSet,
+): NftElement[] {
+	const list = lists.get(set.name);
+	if (list !== undefined) return list.elements;
+	const elements: NftElement[] = [];
+	lists.set(set.name, { set, elements });
+	return elements;
+}
+
+function equal(a: readonly NftRule[], b: readonly NftRule[]): boolean {
+	return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
