@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+import type { Layer4Endpoint, Layer4Service } from "../../l4/layer4-service.ts";
+import type { NodeFacts } from "../../l4/node-facts.ts";
+import { silentLog } from "../../runtime/log.ts";
+import { VirtualClock } from "../../runtime/virtual-clock.ts";
+import { MemoryTables } from "./memory-tables.testing.ts";
+import { ServiceBalancer } from "./service-balancer.ts";
+import type { UdpFlow } from "./stale-flows.ts";
+
+const node: NodeFacts = {
+	name: "n1",
+	families: ["ipv4"],
+	nodePortAddresses: ["192.0.2.1"],
+	masqueradeBit: 14,
+	masqueradeAll: false,
+	scheduler: "random",
+};
+
+const endpoint = (address: string, overrides: Partial<Layer4Endpoint> = {}): Layer4Endpoint => ({
+	address,
+	port: 8080,
+	ready: true,
+	serving: true,
+	terminating: false,
+	...overrides,
+});
+
+function service(
+	name: string,
+	address: string,
+	endpoints: readonly (string | Layer4Endpoint)[],
+	protocol: "tcp" | "udp" = "tcp",
+): Layer4Service {
+	return {
+		namespace: "default",
+		name,
+		clusterAddresses: [address],
+		externalAddresses: [],
+		loadBalancerAddresses: [],
+		ports: [
+			{
+				name: "",
+				protocol,
+				port: 80,
+				endpoints: endpoints.map((one) => (typeof one === "string" ? endpoint(one) : one)),
+			},
+		],
+		externalPolicy: "Cluster",
+		internalPolicy: "Cluster",
+		sourceRanges: [],
+	};
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const ip4 = { family: "ip", name: "keepmesh-l4" } as const;
+
+describe("a service balancer", () => {
+	let tables: MemoryTables;
+	let clock: VirtualClock;
+	let flows: UdpFlow[];
+	let balancer: ServiceBalancer;
+	const start = () =>
+		new ServiceBalancer(node, {
+			tables,
+			clock,
+			log: silentLog,
+			conntrack: {
+				forget: (isGone) => {
+					const gone = flows.filter(isGone);
+					flows = flows.filter((flow) => !gone.includes(flow));
+					return gone.length;
+				},
+			},
+		});
+	const update = async (...services: readonly Layer4Service[]) => {
+		balancer.update(new Map(services.map((one) => [`default/${one.name}`, one])));
+		await turn();
+	};
+
+	beforeEach(() => {
+		tables = new MemoryTables();
+		clock = new VirtualClock();
+		flows = [];
+		balancer = start();
+	});
+
+	it("writes all that came in one turn as one transaction", async () => {
+		balancer.update(new Map([["default/a", service("a", "10.96.0.1", ["10.0.0.1"])]]));
+		balancer.update(new Map([["default/b", service("b", "10.96.0.2", ["10.0.0.2"])]]));
+		assert.equal(tables.transactions.length, 0);
+		await turn();
+		assert.equal(tables.transactions.length, 1);
+		assert.deepEqual(tables.keysOf("services"), ["10.96.0.1 . tcp . 80", "10.96.0.2 . tcp . 80"]);
+		assert.equal(balancer.status().state, "inForce");
+	});
+
+	it("sends only what changed", async () => {
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]), service("b", "10.96.0.2", ["10.0.0.2"]));
+		await update(service("a", "10.96.0.1", ["10.0.0.1", "10.0.0.3"]));
+		const touched = JSON.stringify(tables.transactions.at(-1));
+		assert.ok(touched.includes("10.0.0.3"), touched);
+		assert.ok(!touched.includes("10.96.0.2"), touched);
+		assert.deepEqual(tables.destinations(), ["10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"]);
+	});
+
+	it("leaves what an earlier run made alone until Services are known, then takes its place in one transaction", async () => {
+		await update(service("old", "10.96.0.9", ["10.0.0.9"]));
+		balancer.close();
+		assert.deepEqual(tables.keysOf("services"), ["10.96.0.9 . tcp . 80"]);
+		tables.transactions.length = 0;
+		balancer = start();
+		await turn();
+		assert.equal(tables.transactions.length, 0);
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		assert.equal(tables.transactions.length, 1);
+		assert.deepEqual(tables.keysOf("services"), ["10.96.0.1 . tcp . 80"]);
+	});
+
+	it("has no table while no Service has an address, and removes one that was left behind", async () => {
+		balancer.update(new Map());
+		await turn();
+		assert.equal(tables.transactions.length, 0);
+		tables.apply([{ table: { family: "ip6", name: "keepmesh-l4" }, change: { type: "addTable" } }]);
+		balancer.update(new Map());
+		await turn();
+		assert.equal(tables.tables.size, 0);
+	});
+
+	it("keeps what was when the kernel refuses, and tries again until it succeeds", async () => {
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		tables.refuse = () => "no memory";
+		await update(service("a", "10.96.0.1", ["10.0.0.2"]));
+		assert.deepEqual(tables.destinations(), ["10.0.0.1:8080"]);
+		assert.equal(balancer.status().state, "failed");
+		assert.match(balancer.status().problems[0]?.because ?? "", /no memory/);
+		clock.advance(150);
+		assert.deepEqual(tables.destinations(), ["10.0.0.1:8080"]);
+		tables.refuse = () => undefined;
+		clock.advance(1_000);
+		assert.deepEqual(tables.destinations(), ["10.0.0.2:8080"]);
+		assert.equal(balancer.status().state, "inForce");
+		assert.deepEqual(balancer.status().problems, []);
+	});
+
+	it("gives all other Services their rules when the kernel refuses one", async () => {
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		tables.refuse = (changes) => (JSON.stringify(changes).includes("10.96.0.66") ? "bad address" : undefined);
+		await update(service("bad", "10.96.0.66", ["10.0.0.6"]));
+		await update(service("a", "10.96.0.1", ["10.0.0.2"]));
+		assert.deepEqual(tables.destinations(), ["10.0.0.2:8080"]);
+		assert.deepEqual(balancer.status().problems, [{ about: "default/bad", because: "bad address" }]);
+		await update(service("bad", "10.96.0.6", ["10.0.0.6"]));
+		assert.deepEqual(balancer.status().problems, []);
+		assert.deepEqual(tables.destinations(), ["10.0.0.2:8080", "10.0.0.6:8080"]);
+	});
+
+	it("builds its table again when somebody deletes it, at once the first time and not in a tight loop", async () => {
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		tables.foreignDelete(ip4);
+		clock.advance(0);
+		assert.deepEqual(tables.destinations(), ["10.0.0.1:8080"]);
+		tables.foreignDelete(ip4);
+		clock.advance(500);
+		assert.deepEqual(tables.destinations(), []);
+		clock.advance(600);
+		assert.deepEqual(tables.destinations(), ["10.0.0.1:8080"]);
+	});
+
+	it("plans anew for other addresses of the node", async () => {
+		const base = service("a", "10.96.0.1", ["10.0.0.1"]);
+		await update({ ...base, ports: base.ports.map((port) => ({ ...port, nodePort: 30_080 })) });
+		assert.deepEqual(tables.keysOf("node-addresses"), ["192.0.2.1"]);
+		balancer.setNode({ ...node, nodePortAddresses: ["192.0.2.7"] });
+		await turn();
+		assert.deepEqual(tables.keysOf("node-addresses"), ["192.0.2.7"]);
+	});
+
+	it("forgets UDP flows to endpoints that no longer serve, and those of nobody else", async () => {
+		const flow = (destination: string, answeredBy: string): UdpFlow => ({
+			destination,
+			port: 80,
+			answeredBy,
+			answeredFromPort: 8080,
+		});
+		await update(service("dns", "10.96.0.10", ["10.0.0.1", "10.0.0.2"], "udp"));
+		flows = [flow("10.96.0.10", "10.0.0.1"), flow("10.96.0.10", "10.0.0.2"), flow("10.96.0.99", "10.0.0.1")];
+		const leaving = endpoint("10.0.0.2", { ready: false, terminating: true });
+		await update(service("dns", "10.96.0.10", [leaving, "10.0.0.3"], "udp"));
+		assert.deepEqual(
+			flows.map(({ destination, answeredBy }) => `${destination} ${answeredBy}`),
+			["10.96.0.10 10.0.0.2", "10.96.0.99 10.0.0.1"],
+		);
+	});
+
+	it("leaves UDP flows alone of a Service that nobody serves", async () => {
+		await update(service("dns", "10.96.0.10", ["10.0.0.1"], "udp"));
+		flows = [{ destination: "10.96.0.10", port: 80, answeredBy: "10.0.0.1", answeredFromPort: 8080 }];
+		await update(service("dns", "10.96.0.10", [], "udp"));
+		assert.equal(flows.length, 1);
+	});
+
+	it("leaves its rules when it closes, unless told to take them away", async () => {
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		balancer.close();
+		assert.deepEqual(tables.destinations(), ["10.0.0.1:8080"]);
+		balancer = start();
+		balancer.close({ keepRules: false });
+		assert.equal(tables.tables.size, 0);
+	});
+});
