@@ -24,3 +24,6 @@ export const schedulerNames = [
 ] as const;
 
 export type SchedulerName = (typeof schedulerNames)[number];
+
+/** Those that nftables can do; a Service that asks for another one gets it only from IPVS. */
+export const nftablesSchedulers: readonly SchedulerName[] = ["random", "rr", "wrr", "sh", "mh", "maglev"];

@@ -4,6 +4,7 @@ import type { ConfigObject } from "../config-object.ts";
 import type { Findings } from "../findings.ts";
 import { isIpAddress, isKubernetesLabel } from "./host-rules.ts";
 import { checkLabels } from "./label-rules.ts";
+import { checkServiceTraffic } from "./service-traffic-rules.ts";
 
 export function checkService(object: ConfigObject<"Service">, findings: Findings): void {
 	const { spec } = object;
@@ -45,12 +46,19 @@ export function checkService(object: ConfigObject<"Service">, findings: Findings
 			`${JSON.stringify(spec.clusterIP)} is not an address`,
 			"remove it, or write None for a headless service",
 		);
+	checkServiceTraffic(object, findings);
 }
 
 export function checkEndpointSlice(object: ConfigObject<"EndpointSlice">, findings: Findings): void {
 	const { addressType, endpoints } = object.spec;
 	if (!object.metadata.labels["kubernetes.io/service-name"])
 		findings.warning(["metadata", "labels"], "belongs to no service", "add the label kubernetes.io/service-name");
+	const names = new Set<string>();
+	for (const [index, { name = "" }] of object.spec.ports.entries()) {
+		if (names.has(name))
+			findings.error(["ports", index, "name"], `two ports are named ${JSON.stringify(name)}`, "rename one");
+		names.add(name);
+	}
 	if (addressType === "FQDN") return;
 	for (const [index, endpoint] of endpoints.entries())
 		for (const [addressIndex, address] of endpoint.addresses.entries())

@@ -12,6 +12,7 @@ import {
 	port,
 	portOrZero,
 	smallCount,
+	someTexts,
 	text,
 	texts,
 	whole,
@@ -65,7 +66,7 @@ export const endpointSliceShape = openStruct(
 		endpoints: list(
 			openStruct(
 				{
-					addresses: texts,
+					addresses: someTexts,
 					conditions: openStruct({ ready: flag, serving: flag, terminating: flag }),
 					hostname: text,
 					nodeName: text,
@@ -76,7 +77,7 @@ export const endpointSliceShape = openStruct(
 				"addresses",
 			),
 		),
-		ports: list(openStruct({ name: text, port, protocol: text, appProtocol: text })),
+		ports: list(openStruct({ name: text, port: portOrZero, protocol, appProtocol: text })),
 	},
 	"addressType",
 );
