@@ -1,0 +1,126 @@
+// The kernel's table of tracked connections, by netlink (ctnetlink). In: filters. Out: flows; flows that are gone.
+
+import type { ConntrackTable, DeletedFlows, Flow, FlowFilter, ListedFlows } from "../../conntrack-table.ts";
+import { flowMatches } from "../../flow-matches.ts";
+import type { AddressFamily, Failure, Opened } from "../../host-network.ts";
+import { IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_NEW } from "../abi/conntrack.ts";
+import { ENOENT } from "../abi/errno.ts";
+import { NLM_F_ACK, NLM_F_DUMP } from "../abi/netlink.ts";
+import { NFNL_SUBSYS_CTNETLINK, NFPROTO_IPV4, NFPROTO_IPV6 } from "../abi/nfnetlink.ts";
+import { addressBytes, addressText, familyOf } from "../ip-text.ts";
+import { insideNamespace } from "../network-namespace.ts";
+import { NfnetlinkSocket } from "../nfnetlink-socket.ts";
+import { BatchWriter } from "../nftables/batch-writer.ts";
+import { systemFailure } from "../system-error.ts";
+import { decodeFlow, writeFilter, writeFlowName } from "./flow-messages.ts";
+
+export interface ConntrackOptions {
+	/** `/run/netns/NAME`; absent: where the calling thread is. */
+	readonly netns?: string;
+}
+
+/** Needs CAP_NET_ADMIN. */
+export function openConntrackTable({ netns }: ConntrackOptions = {}): Opened<ConntrackTable> {
+	const namespace = insideNamespace(netns);
+	const opened = namespace.run(() => NfnetlinkSocket.open());
+	namespace.close();
+	return opened.ok ? { ok: true, value: new LinuxConntrackTable(opened.value) } : opened;
+}
+
+/** Deletions go to the kernel so many at once. */
+const deletionsAtOnce = 1000;
+
+class LinuxConntrackTable implements ConntrackTable {
+	readonly #socket: NfnetlinkSocket;
+	readonly #writer = new BatchWriter();
+
+	constructor(socket: NfnetlinkSocket) {
+		this.#socket = socket;
+	}
+
+	list(filter: FlowFilter = {}): ListedFlows {
+		const flows: Flow[] = [];
+		const failure = this.#forEach(filter, (flow) => flows.push(flow));
+		return failure ?? { ok: true, flows };
+	}
+
+	deleteWhere(filter: FlowFilter, isStale: (flow: Flow) => boolean): DeletedFlows {
+		const stale: Flow[] = [];
+		let looked = 0;
+		const failure = this.#forEach(filter, (flow) => {
+			looked++;
+			if (isStale(flow)) stale.push(flow);
+		});
+		if (failure) return failure;
+		let deleted = 0;
+		for (let start = 0; start < stale.length; start += deletionsAtOnce) {
+			const part = this.#delete(stale.slice(start, start + deletionsAtOnce));
+			if (typeof part !== "number") return part;
+			deleted += part;
+		}
+		return { ok: true, looked, deleted };
+	}
+
+	deleteStaleUdp(isStale: (flow: Flow) => boolean): DeletedFlows {
+		return this.deleteWhere({ protocol: "udp", destinationTranslated: true }, isStale);
+	}
+
+	close(): void {
+		this.#socket.close();
+	}
+
+	#forEach(filter: FlowFilter, visit: (flow: Flow) => void): Failure | undefined {
+		const normal = normalized(filter);
+		for (const family of familiesOf(normal)) {
+			const writer = this.#writer;
+			writer.clear();
+			const number = family === "ipv6" ? NFPROTO_IPV6 : NFPROTO_IPV4;
+			writer.startMessage((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, NLM_F_DUMP, 0, number);
+			writeFilter(writer, family, normal);
+			writer.endMessage();
+			const answer = this.#socket.dump(
+				writer.written(),
+				({ type, body }) => {
+					if (type !== ((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW)) return;
+					const flow = decodeFlow(body);
+					if (flow?.family === family && flowMatches(flow, normal)) visit(flow);
+				},
+				() => {},
+			);
+			if (!answer.ok) return systemFailure(answer.error, "list tracked connections");
+		}
+		return undefined;
+	}
+
+	/** How many were there still. */
+	#delete(flows: readonly Flow[]): number | Failure {
+		const writer = this.#writer;
+		writer.clear();
+		const first = this.#socket.takeSequences(flows.length);
+		for (const [index, flow] of flows.entries()) {
+			const number = flow.family === "ipv6" ? NFPROTO_IPV6 : NFPROTO_IPV4;
+			writer.startMessage((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE, 0, first + index, number);
+			writeFlowName(writer, flow);
+			if (index === flows.length - 1) writer.addFlags(NLM_F_ACK);
+			writer.endMessage();
+		}
+		const answer = this.#socket.sendBatch(writer.written(), "forget tracked connections");
+		if (answer.ok) return flows.length;
+		if ("failure" in answer) return answer.failure;
+		const refused = answer.refusals.find(({ error }) => error !== ENOENT);
+		if (refused) return systemFailure(refused.error, "forget tracked connections", refused.kernelSays);
+		return flows.length - answer.refusals.length;
+	}
+}
+
+/** A dump is of one family. */
+function familiesOf({ family, destination }: FlowFilter): readonly AddressFamily[] {
+	if (family) return [family];
+	return destination ? [familyOf(destination)] : ["ipv4", "ipv6"];
+}
+
+/** The destination as the kernel's answers have it. */
+function normalized(filter: FlowFilter): FlowFilter {
+	if (filter.destination === undefined || familyOf(filter.destination) === "ipv4") return filter;
+	return { ...filter, destination: addressText(addressBytes(filter.destination)) };
+}
