@@ -256,6 +256,8 @@ export type TrackerCheck =
 			/** Written at the start when the file is not there (`init_file`), or always with `overwrites`. */
 			readonly initial?: number;
 			readonly overwrites?: boolean;
+			/** What is further from 0 counts as that. Default 254. */
+			readonly limit?: number;
 	  }
 	| {
 			readonly type: "process";

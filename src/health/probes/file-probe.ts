@@ -47,7 +47,7 @@ class FileProbe implements Probe {
 	recheck(): void {
 		if (this.#closed) return;
 		const startMs = this.#context.clock.monotonicMs();
-		const { value, because } = readValue(this.#check.path);
+		const { value, because } = readValue(this.#check.path, this.#check.limit ?? 254);
 		if (this.#told === because) return;
 		this.#told = because;
 		const tookMs = this.#context.clock.monotonicMs() - startMs;
@@ -110,7 +110,7 @@ class FileProbe implements Probe {
 	}
 }
 
-function readValue(path: string): { readonly value: number; readonly because: string } {
+function readValue(path: string, limit: number): { readonly value: number; readonly because: string } {
 	let text: string;
 	try {
 		text = readFileSync(path, { encoding: "latin1" }).slice(0, 127);
@@ -118,7 +118,7 @@ function readValue(path: string): { readonly value: number; readonly because: st
 		const { code } = error as NodeJS.ErrnoException;
 		return { value: 0, because: code === "ENOENT" ? `${path} is not there: 0` : `${path} cannot be read (${code}): 0` };
 	}
-	const value = Math.max(-254, Math.min(254, parseLong(text)));
+	const value = Math.max(-limit, Math.min(limit, parseLong(text)));
 	return { value, because: `${path} says ${value}` };
 }
 

@@ -12,6 +12,8 @@ interface Kernel {
 	readonly inotifyAddWatch: (fd: number, path: string, mask: number) => number;
 	readonly socket: (family: number, type: number, protocol: number) => number;
 	readonly bind: (fd: number, address: Uint8Array, length: number) => number;
+	readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
+	readonly connect: (fd: number, address: Uint8Array, length: number) => number;
 	readonly send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number;
 	readonly read: (fd: number, bytes: Uint8Array, length: number) => number;
 	readonly close: (fd: number) => number;
@@ -32,6 +34,8 @@ export function kernel(): Kernel {
 		inotifyAddWatch: library.func("int inotify_add_watch(int, const char *, uint32_t)"),
 		socket: library.func("int socket(int, int, int)"),
 		bind: library.func("int bind(int, const void *, uint32_t)"),
+		setsockopt: library.func("int setsockopt(int, int, int, const void *, uint32_t)"),
+		connect: library.func("int connect(int, const void *, uint32_t)"),
 		send: library.func("intptr_t send(int, const void *, size_t, int)"),
 		read: library.func("intptr_t read(int, void *, size_t)"),
 		close: library.func("int close(int)"),

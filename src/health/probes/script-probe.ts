@@ -11,6 +11,7 @@ import { whyUnsafe } from "./script-security.ts";
 import { type UserIds, userIds } from "./user-ids.ts";
 
 type ScriptCheck = Extract<TrackerCheck, { type: "script" }>;
+export type ScriptOrder = Pick<ScriptCheck, "argv" | "timeoutMs" | "user" | "group">;
 
 const killAfterMs = 2000;
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -26,8 +27,29 @@ export function startScriptProbe(check: ScriptCheck, context: ProbeContext): Pro
 	);
 }
 
+export interface ScriptOutcome extends CheckOutcome {
+	/** Of a script that ended by itself. */
+	readonly exitCode?: number;
+}
+
+/** Once, until it has ended. One that may not be run has failed. */
+export async function runScriptOnce(
+	check: ScriptOrder,
+	{ clock, scripts = { security: false } }: Pick<ProbeContext, "clock" | "scripts">,
+	signal: AbortSignal,
+): Promise<ScriptOutcome> {
+	const runner = runnerOf(check, scripts);
+	return runner.ok ? run(check, scripts, runner.ids, clock, signal) : runner;
+}
+
+/** Why it will never be run; undefined: it may be. */
+export function whyScriptRefused(check: ScriptOrder, scripts: ScriptSettings): string | undefined {
+	const runner = runnerOf(check, scripts);
+	return runner.ok ? undefined : runner.because;
+}
+
 function runnerOf(
-	check: ScriptCheck,
+	check: ScriptOrder,
 	settings: ScriptSettings,
 ): { readonly ok: true; readonly ids: UserIds | undefined } | { readonly ok: false; readonly because: string } {
 	const user = check.user ?? settings.user;
@@ -44,12 +66,12 @@ function runnerOf(
 }
 
 function run(
-	check: ScriptCheck,
+	check: ScriptOrder,
 	settings: ScriptSettings,
 	ids: UserIds | undefined,
 	clock: Clock,
 	signal: AbortSignal,
-): Promise<CheckOutcome> {
+): Promise<ScriptOutcome> {
 	const [program = "", ...args] = check.argv;
 	return new Promise((resolve) => {
 		const child = spawn(program, args, {
@@ -77,7 +99,7 @@ function run(
 			timedOut = true;
 			terminate();
 		});
-		const end = (outcome: CheckOutcome): void => {
+		const end = (outcome: ScriptOutcome): void => {
 			timer?.();
 			signal.removeEventListener("abort", terminate);
 			resolve(outcome);
@@ -99,8 +121,8 @@ function outcomeOf(
 	killedBy: NodeJS.Signals | null,
 	timedOut: boolean,
 	timeoutMs: number,
-): CheckOutcome {
+): ScriptOutcome {
 	if (timedOut && killedBy !== null) return { ok: false, because: `not done within ${timeoutMs} ms` };
 	if (killedBy !== null) return { ok: false, because: `ended by ${killedBy}` };
-	return { ok: code === 0, because: `exit code ${code}` };
+	return { ok: code === 0, because: `exit code ${code}`, ...(code === null ? {} : { exitCode: code }) };
 }

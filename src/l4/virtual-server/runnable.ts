@@ -10,8 +10,11 @@ import { frontsOf } from "./fronts.ts";
 import { regexOf } from "./regex-of.ts";
 import { virtualServerId } from "./virtual-server-state.ts";
 
-/** By id, in the order of the file. */
-export function runnableServers({ servers, groups, trackFiles }: VirtualServers): ReadonlyMap<string, VirtualServer> {
+/** By id, in the order of the file. `mayRun`: what else a check needs, as a script that others cannot change. */
+export function runnableServers(
+	{ servers, groups, trackFiles }: VirtualServers,
+	mayRun: (check: RealServerCheck) => boolean = () => true,
+): ReadonlyMap<string, VirtualServer> {
 	const isRunnable = (check: RealServerCheck): boolean => {
 		if (check.type === "bfd") return false;
 		if (check.type === "file") return trackFiles?.has(check.trackFile) === true;
@@ -22,7 +25,7 @@ export function runnableServers({ servers, groups, trackFiles }: VirtualServers)
 		const id = virtualServerId(server);
 		if (runnable.has(id) || !frontsOf(server, groups).ok) continue;
 		const realServers = server.realServers.map(
-			(real): RealServer => ({ ...real, checks: real.checks.filter(isRunnable) }),
+			(real): RealServer => ({ ...real, checks: real.checks.filter((check) => isRunnable(check) && mayRun(check)) }),
 		);
 		runnable.set(id, { ...server, realServers });
 	}

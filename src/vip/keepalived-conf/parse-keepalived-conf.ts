@@ -42,6 +42,8 @@ export interface ParsedConf {
 	/** What keepalived would run: what is wrong is left out as keepalived leaves it out. */
 	readonly config: VipConfig;
 	readonly servers: VirtualServers;
+	/** Real servers that are good at the start run their notify_up (`rs_init_notifies`). */
+	readonly notifiesServersAtStart: boolean;
 	/** Errors: something that the file says is not done. */
 	readonly problems: readonly Problem[];
 	/** Line of a directive of an instance, or of a block without a name (`vrrp_script chk`); 1 when it is not in this file. */
@@ -77,7 +79,8 @@ export function parseKeepalivedConf(path: string, text: string, options: ParseOp
 			draft?.said.get(directive) ?? draft?.statement ?? statements.find((statement) => nameOf(statement) === directive);
 		return found?.place.line ?? 1;
 	};
-	return { config, servers, problems: inOrder(report.problems, path), line };
+	const notifiesServersAtStart = drafts.global.said.has("rs_init_notifies");
+	return { config, servers, notifiesServersAtStart, problems: inOrder(report.problems, path), line };
 }
 
 function newDrafts(): FileDrafts {

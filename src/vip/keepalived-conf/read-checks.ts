@@ -144,11 +144,11 @@ const tables: Readonly<Record<string, DirectiveTable<CheckDraft>>> = {
 	UDP_CHECK: {
 		...connecting,
 		payload: once((draft, statement) => {
-			draft.payload = statement.words.slice(1).join("");
+			draft.payload = statement.words.slice(1).join(" ");
 		}),
 		require_reply: once((draft, statement) => {
 			draft.requiresReply = true;
-			if (statement.words.length > 1) draft.reply = statement.words.slice(1).join("");
+			if (statement.words.length > 1) draft.reply = statement.words.slice(1).join(" ");
 		}),
 		min_reply_length: bytes("minReplyBytes"),
 		max_reply_length: bytes("maxReplyBytes"),
