@@ -70,6 +70,11 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./vip-command.ts")).vipCommand(),
 	},
 	{
+		name: "l4",
+		summary: "Services in the kernel: the rules of a node, who answers with which share, what a connection meets",
+		load: async () => (await import("./l4-command.ts")).l4Command(),
+	},
+	{
 		name: "check",
 		summary: "kernel settings, limits and conflicts of this machine: what must change and why; --fix, --undo",
 		load: async () => (await import("./check-command.ts")).checkCommand(),
