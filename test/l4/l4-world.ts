@@ -55,11 +55,14 @@ export async function createL4World(): Promise<L4World> {
 	const client = rig.addHost("client", addresses.client[0]);
 	const podA = addPod(rig, node, "pod-a", addresses.podA);
 	const podB = addPod(rig, node, "pod-b", addresses.podB);
-	forward(node);
+	// Refusals are counted one by one here.
+	const settings = ["net.ipv4.icmp_ratelimit=0", "net.ipv4.icmp_msgs_per_sec=100000", "net.ipv6.icmp.ratelimit=0"];
+	node.exec("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", ...settings);
 	giveAddresses(node, "eth0", [addresses.node[1]]);
 	giveAddresses(other, "eth0", [addresses.other[1]]);
 	giveAddresses(other, "lo", addresses.otherPods);
-	giveAddresses(client, "eth0", [addresses.client[1], ...addresses.clientAlias]);
+	// Of IPv6 addresses that fit alike, Linux comes from the newest.
+	giveAddresses(client, "eth0", [...addresses.clientAlias, addresses.client[1]]);
 	route(node, ["10.244.2.0/24 via 10.77.0.11", "fd44:2::/32 via fd77::11", "::/0 via fd77::1 dev eth0"]);
 	route(other, ["10.244.1.0/24 via 10.77.0.10", "fd44:1::/32 via fd77::10"]);
 	// Addresses of services, and of pods for whoever may ask them directly.
@@ -145,11 +148,6 @@ function batch(namespace: string, lines: readonly string[]): void {
 		input: `${lines.join("\n")}\n`,
 		stdio: ["pipe", "ignore", "inherit"],
 	});
-}
-
-function forward(host: Host): void {
-	const settings = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"];
-	host.exec("sysctl", "-qw", ...settings);
 }
 
 function isV6(address: string): boolean {
