@@ -12,12 +12,12 @@ import { renderIdentityMetrics } from "../node/identity/identity-metrics.ts";
 import { IdentityStore } from "../node/identity/identity-store.ts";
 import type { CertificateStatus } from "../node/identity/kept-certificate.ts";
 import { NodeIdentity, type NodeIdentityStatus } from "../node/identity/node-identity.ts";
-import { keepOwnStream } from "../node/identity/own-stream.ts";
 import { type ListsNow, revocationListsAt } from "../node/identity/revocation-lists.ts";
 import { type SecretServer, startSecretServer } from "../node/identity/secret-server.ts";
 import { TrustBundles } from "../node/identity/trust-bundles.ts";
 import { lackOfTrust } from "../node/identity/trust-proof.ts";
 import { type Workload, WorkloadCertificates } from "../node/identity/workload-certificates.ts";
+import { keepOwnStream, type OwnSubscription } from "../node/own-stream.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { XdsRelayOptions } from "../xds/wire/xds-relay.ts";
@@ -160,15 +160,15 @@ export class NodeCertificates {
 		this.#watchRevocation();
 	}
 
-	/** Id of the stream that the node opens for itself; undefined: none. */
-	get ownStreamId(): string | undefined {
-		return this.#node && nodeStreamId(this.#options.name);
+	/** Id of the stream that the node opens for itself. */
+	get ownStreamId(): string {
+		return nodeStreamId(this.#options.name);
 	}
 
-	/** Once the relay listens. */
-	follow(relaySocket: string): void {
-		const id = this.ownStreamId;
-		if (id !== undefined) this.#endOwnStream = keepOwnStream(relaySocket, id, this.#deps.clock);
+	/** Once the relay listens. The own stream is needed for the node's certificate, or for what is subscribed to on it. */
+	follow(relaySocket: string, subscriptions: readonly OwnSubscription[]): void {
+		if (!this.#node && subscriptions.length === 0) return;
+		this.#endOwnStream = keepOwnStream(relaySocket, this.ownStreamId, subscriptions, this.#deps.clock);
 	}
 
 	relayOptions(): Pick<XdsRelayOptions, "tls" | "onTrustBundle"> {

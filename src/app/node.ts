@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { plaintextPorts } from "../envoy/listener/plaintext-ports.ts";
 import { virtualInboundListener } from "../envoy/names.ts";
 import { proxyUid } from "../hotswitch/render-redirect.ts";
+import { layer4ServiceTypeUrl } from "../l4/service-codec.ts";
 import { blockedDirectories } from "../node/blocked-directories.ts";
 import { startCacheServer } from "../node/cache-server.ts";
 import { ConfigCache } from "../node/config-cache.ts";
 import { KeptProcess, type KeptProcessOptions } from "../node/kept-process.ts";
+import { ServiceSubscription } from "../node/layer4/service-subscription.ts";
 import { createMetricsServer } from "../node/metrics-server.ts";
 import { NameTables } from "../node/name-tables.ts";
 import { NodeAgent } from "../node/node-agent.ts";
@@ -24,6 +26,7 @@ import type { Log } from "../runtime/log.ts";
 import { summarizeDeltaResponse } from "../xds/relay-message.ts";
 import { type EncodedResource, typeUrls } from "../xds/resource.ts";
 import { startXdsRelay, type XdsRelay } from "../xds/wire/xds-relay.ts";
+import { type NodeLayer4Options, openNodeLayer4 } from "./l4/node-layer4.ts";
 import { type IdentityStatus, NodeCertificates, type NodeSecurity } from "./node-certificates.ts";
 import type { VipSource } from "./vip/load-vip-config.ts";
 
@@ -44,6 +47,8 @@ export interface NodeOptions {
 	readonly machine?: PodSpec;
 	/** This machine's virtual IPs: a keepalived.conf, or a directory of VirtualIP resources. Default: none. */
 	readonly virtualIps?: VipSource;
+	/** Services in the kernel. Absent: off. */
+	readonly layer4?: Omit<NodeLayer4Options, "otherProblems">;
 	/** How this node and its control planes prove themselves to each other. */
 	readonly security: NodeSecurity;
 }
@@ -74,6 +79,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const vip = options.virtualIps ? new KeptProcess(vipProcess(options, options.virtualIps), { clock, log }) : undefined;
 	let relay: XdsRelay | undefined;
 	const cache = new ConfigCache(paths.configCache, log);
+	const layer4 = options.layer4 && openLayer4(options.layer4, { clock, log });
 	/** By proxy id: the uid of its pod. */
 	const pods = new Map<string, string>();
 	const certificates = new NodeCertificates(
@@ -126,7 +132,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		renewNow: (proxyId: string | undefined) => certificates.renewNow(proxyId),
 		whyNone: (pod: PodSpec) => certificates.whyNone(proxyIdOf(pod, domainSuffix)),
 	};
-	const api = createNodeApi(agent, identity, started.promise);
+	const api = createNodeApi(agent, identity, started.promise, layer4?.balancing);
 	const metrics = createMetricsServer(agent, (pod) => certificates.metrics(proxyIdOf(pod, domainSuffix)));
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
 	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 }).catch((error: Error) => {
@@ -141,7 +147,10 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	await agent.start();
 	await certificates.listen(paths.secretSocket);
 	if (certificates.isOn) await secureSocket(paths.secretSocket, forEnvoys);
-	await cache.keep(pods.keys());
+	const { ownStreamId } = certificates;
+	await cache.keep(layer4 ? [...pods.keys(), ownStreamId] : pods.keys());
+	for (const { resources } of (layer4 && (await cache.load(ownStreamId))?.get(layer4ServiceTypeUrl)?.parts) ?? [])
+		layer4?.services.restore(resources.values());
 	for (const proxyId of pods.keys()) {
 		const kept = (await cache.load(proxyId))?.get(typeUrls.listener)?.parts ?? [];
 		for (const part of kept) allowPlaintext(proxyId, part.resources.values());
@@ -152,12 +161,14 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			socketPath: paths.xdsSocket,
 			upstreams: options.control,
-			admit: (nodeId) => pods.has(nodeId) || nodeId === certificates.ownStreamId,
+			admit: (nodeId) => pods.has(nodeId) || nodeId === ownStreamId,
 			onNameTable: (proxyId, bytes) => names.receive(proxyId, bytes),
 			cache: {
 				socketPath: paths.cacheSocket,
 				has: (proxyId) => cache.has(proxyId),
 				onAccepted: (proxyId, accepted) => {
+					const isForNode = proxyId === ownStreamId && accepted.typeUrl === layer4ServiceTypeUrl;
+					if (isForNode) cache.accept(proxyId, accepted);
 					if (!pods.has(proxyId)) return;
 					cache.accept(proxyId, accepted);
 					if (accepted.typeUrl === typeUrls.listener)
@@ -169,7 +180,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{ clock, log },
 	);
 	await secureSocket(paths.xdsSocket, forEnvoys);
-	certificates.follow(paths.xdsSocket);
+	certificates.follow(paths.xdsSocket, layer4 ? [layer4.services] : []);
 	if (options.machine) {
 		const added = await agent.add(options.machine);
 		if (!added.ok) log.error({ problems: added.problems }, "the machine's own proxy was not started");
@@ -192,10 +203,30 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				server.close();
 				server.closeAllConnections();
 			}
+			layer4?.services.close();
+			layer4?.balancing.close({ keepRules: !closing.stopProxies });
 			await Promise.all([relay?.close(), certificates.close()]);
 			await Promise.all([cacheServer.close(), cache.close()]);
 		},
 	};
+}
+
+/** Undefined, with a word in the log, where it cannot be or is not to be. */
+function openLayer4(
+	options: Omit<NodeLayer4Options, "otherProblems">,
+	deps: { readonly clock: Clock; readonly log: Log },
+) {
+	const opened = openNodeLayer4({ ...options, otherProblems: () => services.problems() }, deps);
+	if (!opened.ok) {
+		deps.log.warn({ because: opened.because }, "layer 4 is off");
+		return undefined;
+	}
+	const balancing = opened.value;
+	const services: ServiceSubscription = new ServiceSubscription({
+		...deps,
+		onServices: (changed) => balancing.update(changed),
+	});
+	return { balancing, services };
 }
 
 /** Whether pods, in their own namespaces, can send to it: not to loopback, and not to "any address". */

@@ -26,11 +26,24 @@ export interface IdentityView {
 	renewNow(proxyId: string | undefined): boolean;
 }
 
+/** What the API tells of layer 4. */
+export interface Layer4View {
+	status(): object;
+	/** Prometheus' text format. */
+	metrics(): Promise<string>;
+}
+
 /** Requests wait for `started`: before that, the pods of an earlier agent are not known yet. */
-export function createNodeApi(agent: NodeAgent, identity: IdentityView, started: Promise<void>): Server {
+export function createNodeApi(
+	agent: NodeAgent,
+	identity: IdentityView,
+	started: Promise<void>,
+	layer4?: Layer4View,
+): Server {
 	return createServer({ requestTimeout: 0 }, (request, response) => {
 		started
-			.then(() => ownAnswer(identity, request) ?? route(agent, identity, request))
+			.then(() => layer4Answer(identity, layer4, request) ?? ownAnswer(identity, request))
+			.then((answer) => answer ?? route(agent, identity, request))
 			.catch((error: unknown): Answer => ({ status: 500, body: { because: String(error) } }))
 			.then((answer) => send(response, answer));
 	});
@@ -50,6 +63,20 @@ function ownAnswer(identity: IdentityView, { method, url }: IncomingMessage): An
 	if (method !== "GET") return undefined;
 	if (url === "/v1/identity") return { status: 200, body: identity.status() };
 	return url === "/metrics" ? { status: 200, body: identity.metrics() } : undefined;
+}
+
+function layer4Answer(
+	identity: IdentityView,
+	layer4: Layer4View | undefined,
+	{ method, url }: IncomingMessage,
+): Answer | Promise<Answer> | undefined {
+	if (method !== "GET") return undefined;
+	if (url === "/layer4")
+		return layer4
+			? { status: 200, body: layer4.status() }
+			: { status: 404, body: { because: "this node does no layer 4", hint: "keepmesh node --layer4 nftables" } };
+	if (url !== "/metrics" || !layer4) return undefined;
+	return layer4.metrics().then((text): Answer => ({ status: 200, body: identity.metrics() + text }));
 }
 
 async function route(agent: NodeAgent, identity: IdentityView, request: IncomingMessage): Promise<Answer> {

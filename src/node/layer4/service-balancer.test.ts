@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import type { Flow } from "../../kernel/conntrack-table.ts";
 import type { Layer4Endpoint, Layer4Service } from "../../l4/layer4-service.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import { MemoryTables } from "./memory-tables.testing.ts";
 import { ServiceBalancer } from "./service-balancer.ts";
-import type { UdpFlow } from "./stale-flows.ts";
 
 const node: NodeFacts = {
 	name: "n1",
@@ -52,13 +52,26 @@ function service(
 	};
 }
 
+/** Of a client to port 80, answered from 8080. */
+const flow = (destination: string, answeredBy: string): Flow => ({
+	family: "ipv4",
+	protocol: "udp",
+	original: { source: "10.0.0.77", sourcePort: 5000, destination, destinationPort: 80 },
+	reply: { source: answeredBy, sourcePort: 8080, destination: "10.0.0.77", destinationPort: 5000 },
+	status: { seenReply: true, assured: false, sourceTranslated: false, destinationTranslated: true },
+	mark: 0,
+	zone: 0,
+	id: 1,
+	timeoutSec: 30,
+});
+
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const ip4 = { family: "ip", name: "keepmesh-l4" } as const;
 
 describe("a service balancer", () => {
 	let tables: MemoryTables;
 	let clock: VirtualClock;
-	let flows: UdpFlow[];
+	let flows: Flow[];
 	let balancer: ServiceBalancer;
 	const start = () =>
 		new ServiceBalancer(node, {
@@ -66,10 +79,10 @@ describe("a service balancer", () => {
 			clock,
 			log: silentLog,
 			conntrack: {
-				forget: (isGone) => {
-					const gone = flows.filter(isGone);
-					flows = flows.filter((flow) => !gone.includes(flow));
-					return gone.length;
+				deleteWhere: ({ protocol }, isGone) => {
+					const looked = flows.length;
+					flows = flows.filter((flow) => flow.protocol !== protocol || !isGone(flow));
+					return { ok: true, looked, deleted: looked - flows.length };
 				},
 			},
 		});
@@ -177,25 +190,19 @@ describe("a service balancer", () => {
 	});
 
 	it("forgets UDP flows to endpoints that no longer serve, and those of nobody else", async () => {
-		const flow = (destination: string, answeredBy: string): UdpFlow => ({
-			destination,
-			port: 80,
-			answeredBy,
-			answeredFromPort: 8080,
-		});
 		await update(service("dns", "10.96.0.10", ["10.0.0.1", "10.0.0.2"], "udp"));
 		flows = [flow("10.96.0.10", "10.0.0.1"), flow("10.96.0.10", "10.0.0.2"), flow("10.96.0.99", "10.0.0.1")];
 		const leaving = endpoint("10.0.0.2", { ready: false, terminating: true });
 		await update(service("dns", "10.96.0.10", [leaving, "10.0.0.3"], "udp"));
 		assert.deepEqual(
-			flows.map(({ destination, answeredBy }) => `${destination} ${answeredBy}`),
+			flows.map(({ original, reply }) => `${original.destination} ${reply.source}`),
 			["10.96.0.10 10.0.0.2", "10.96.0.99 10.0.0.1"],
 		);
 	});
 
 	it("leaves UDP flows alone of a Service that nobody serves", async () => {
 		await update(service("dns", "10.96.0.10", ["10.0.0.1"], "udp"));
-		flows = [{ destination: "10.96.0.10", port: 80, answeredBy: "10.0.0.1", answeredFromPort: 8080 }];
+		flows = [flow("10.96.0.10", "10.0.0.1")];
 		await update(service("dns", "10.96.0.10", [], "udp"));
 		assert.equal(flows.length, 1);
 	});

@@ -1,6 +1,7 @@
 // Services -> this machine's layer-4 rules. In: the Services that changed, and what the node is. Out: rules in the kernel at once,
 // UDP flows forgotten that lead to nobody, health-check ports, and a status. Only changed Services are planned again.
 
+import type { ConntrackTable } from "../../kernel/conntrack-table.ts";
 import type { NftablesTables } from "../../kernel/nftables-tables.ts";
 import type { Balancer } from "../../l4/balancer.ts";
 import { type Layer4Service, layer4Key } from "../../l4/layer4-service.ts";
@@ -13,22 +14,17 @@ import type { Log } from "../../runtime/log.ts";
 import { BalancerRules } from "./balancer-rules.ts";
 import type { Layer4Metrics } from "./layer4-metrics.ts";
 import type { AppliedRules, Layer4Status, RulesProblem, ServiceStatus } from "./layer4-status.ts";
-import { isStale, type UdpFlow, udpFronts } from "./stale-flows.ts";
+import { isStale, udpFronts } from "./stale-flows.ts";
 
 export interface ServiceBalancerDeps {
 	readonly tables: NftablesTables;
 	/** Absent: UDP flows to endpoints that are gone live on until they time out. */
-	readonly conntrack?: UdpFlows;
+	readonly conntrack?: Pick<ConntrackTable, "deleteWhere">;
 	readonly metrics?: Layer4Metrics;
 	readonly clock: Clock;
 	readonly log: Log;
 	/** Services or the node changed, after rules were written. */
 	readonly onChanged?: () => void;
-}
-
-export interface UdpFlows {
-	/** Forgets the UDP flows for which that holds; how many. */
-	forget(isGone: (flow: UdpFlow) => boolean): number;
 }
 
 const rememberedApplies = 8;
@@ -37,7 +33,7 @@ export class ServiceBalancer {
 	readonly #deps: ServiceBalancerDeps;
 	readonly #rules: BalancerRules;
 	readonly #services = new Map<string, Layer4Service>();
-	/** By owner: Services, and what else was set. */
+	/** Of Services. */
 	readonly #balancers = new Map<string, readonly Balancer[]>();
 	#node: NodeFacts;
 	/** Changed since rules were written last, and since when. */
@@ -76,11 +72,9 @@ export class ServiceBalancer {
 		this.#schedule();
 	}
 
-	/** Balancers that are no Service's: virtual servers. Undefined removes them. */
-	setBalancers(owner: string, balancers: readonly Balancer[] | undefined): void {
-		if (balancers) this.#balancers.set(owner, balancers);
-		else this.#balancers.delete(owner);
-		this.#rules.set(owner, balancers);
+	/** Balancers that are no Service's, by owner: virtual servers. Undefined removes them. */
+	updateBalancers(changed: ReadonlyMap<string, readonly Balancer[] | undefined>): void {
+		for (const [owner, balancers] of changed) this.#rules.set(owner, balancers);
 		this.#isReady = true;
 		this.#schedule();
 	}
@@ -188,12 +182,10 @@ export class ServiceBalancer {
 		this.#flowsOf.clear();
 		const fronts = udpFronts(services, this.#node);
 		if (!conntrack || fronts.size === 0) return;
-		try {
-			const forgotten = conntrack.forget((flow) => isStale(fronts, flow));
-			if (forgotten > 0)
-				log.info({ flows: forgotten, services: services.map(layer4Key).slice(0, 10) }, "layer 4: UDP flows forgotten");
-		} catch (error) {
-			log.error({ because: String(error) }, "layer 4: UDP flows could not be looked through");
-		}
+		const outcome = conntrack.deleteWhere({ protocol: "udp" }, (flow) => isStale(fronts, flow));
+		const about = services.map(layer4Key).slice(0, 10);
+		if (!outcome.ok)
+			log.error({ because: outcome.message, services: about }, "layer 4: UDP flows could not be looked through");
+		else if (outcome.deleted > 0) log.info({ flows: outcome.deleted, services: about }, "layer 4: UDP flows forgotten");
 	}
 }

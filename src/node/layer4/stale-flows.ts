@@ -2,16 +2,9 @@
 // longer serves, or past an address that has rules now. As kube-proxy does it (pkg/proxy/conntrack/cleanup.go): TCP is left
 // alone, and so is a Service that nobody serves.
 
+import type { Flow } from "../../kernel/conntrack-table.ts";
 import type { Layer4Service } from "../../l4/layer4-service.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
-
-/** A flow as it came, and who answers it. */
-export interface UdpFlow {
-	readonly destination: string;
-	readonly port: number;
-	readonly answeredBy: string;
-	readonly answeredFromPort: number;
-}
 
 /** By ADDRESS PORT: who may answer there, as ADDRESS PORT. */
 export type UdpFronts = ReadonlyMap<string, ReadonlySet<string>>;
@@ -34,9 +27,9 @@ export function udpFronts(services: Iterable<Layer4Service>, node: NodeFacts): U
 	return fronts;
 }
 
-export function isStale(fronts: UdpFronts, flow: UdpFlow): boolean {
-	const answers = fronts.get(place(flow.destination, flow.port));
-	return answers !== undefined && !answers.has(place(flow.answeredBy, flow.answeredFromPort));
+export function isStale(fronts: UdpFronts, { original, reply }: Flow): boolean {
+	const answers = fronts.get(place(original.destination, original.destinationPort));
+	return answers !== undefined && !answers.has(place(reply.source, reply.sourcePort));
 }
 
 const place = (address: string, port: number): string => `${address} ${port}`;

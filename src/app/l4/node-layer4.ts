@@ -1,0 +1,135 @@
+// Layer 4 of one machine put together: the kernel's tables, the balancer, the machine's own addresses, health-check ports and
+// metrics. In: settings, then Services and other balancers as they change. Out: rules, and what there is to say of them.
+
+import { openConntrackTable } from "../../kernel/linux/conntrack/conntrack-table.ts";
+import { EventLoop } from "../../kernel/linux/event-loop.ts";
+import { openLinuxHostNetwork } from "../../kernel/linux/linux-host-network.ts";
+import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
+import type { Balancer } from "../../l4/balancer.ts";
+import type { Layer4Service } from "../../l4/layer4-service.ts";
+import { type KubeProxySettings, nodeFactsOf } from "../../l4/services/kube-proxy-settings.ts";
+import { HealthCheckPorts } from "../../node/layer4/health-check-ports.ts";
+import { layer4Metrics } from "../../node/layer4/layer4-metrics.ts";
+import type { Layer4Status, RulesProblem } from "../../node/layer4/layer4-status.ts";
+import { type MachineNames, machineFacts } from "../../node/layer4/machine-facts.ts";
+import { otherServiceProxy } from "../../node/layer4/other-service-proxy.ts";
+import { type ProxyHealthServer, startProxyHealthServer } from "../../node/layer4/proxy-health-server.ts";
+import { ServiceBalancer } from "../../node/layer4/service-balancer.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { createMetrics } from "../../runtime/metrics.ts";
+
+export interface NodeLayer4Options {
+	readonly machine: MachineNames;
+	readonly settings: KubeProxySettings;
+	/** Answers /healthz, /livez and /metrics where the settings say. */
+	readonly answersForItself: boolean;
+	/** Nothing is done where another service proxy has rules. */
+	readonly yieldsToOthers: boolean;
+	/** What more stands in the way of the Services being what they should be. */
+	readonly otherProblems?: () => readonly RulesProblem[];
+}
+
+export interface NodeLayer4 {
+	/** Undefined: the Service is gone. */
+	update(changed: ReadonlyMap<string, Layer4Service | undefined>): void;
+	/** Of others than Services, by owner. */
+	updateBalancers(changed: ReadonlyMap<string, readonly Balancer[] | undefined>): void;
+	status(): Layer4Status;
+	/** Prometheus' text. */
+	metrics(): Promise<string>;
+	/** Rules stay unless told. */
+	close(options?: { readonly keepRules: boolean }): void;
+}
+
+export type OpenedLayer4 =
+	| { readonly ok: true; readonly value: NodeLayer4 }
+	| { readonly ok: false; readonly because: string };
+
+export function openNodeLayer4(
+	options: NodeLayer4Options,
+	{ clock, log }: { readonly clock: Clock; readonly log: Log },
+): OpenedLayer4 {
+	const { settings, machine } = options;
+	const opened = openNftablesTables();
+	if (!opened.ok) return { ok: false, because: opened.message };
+	const tables = opened.value;
+	const other = options.yieldsToOthers ? otherServiceProxy(tables) : undefined;
+	if (other !== undefined) {
+		tables.close();
+		return { ok: false, because: `${other} has rules for Services on this machine` };
+	}
+	const conntrack = openConntrackTable();
+	if (!conntrack.ok)
+		log.warn({ because: conntrack.message }, "layer 4: UDP flows to endpoints that leave end by their time-out only");
+	const loop = new EventLoop((error) => log.error({ because: String(error) }, "layer 4: a watch failed"));
+	const network = openLinuxHostNetwork({ loop });
+	const registry = createMetrics();
+	const metrics = layer4Metrics(registry, () => clock.wallMs());
+	const factsNow = () => nodeFactsOf(settings, machineFacts(machine, network));
+	const listening: RulesProblem[] = [];
+	const balancer: ServiceBalancer = new ServiceBalancer(factsNow(), {
+		tables,
+		...(conntrack.ok ? { conntrack: conntrack.value } : {}),
+		metrics,
+		clock,
+		log,
+		onChanged: () => healthChecks.set(balancer.services().values(), balancer.node),
+	});
+	const healthChecks = new HealthCheckPorts({ isHealthy: () => balancer.isInForce, clock });
+	const unwatch = network.watch(({ type }) => {
+		if (type === "addressAdded" || type === "addressRemoved" || type === "eventsLost") balancer.setNode(factsNow());
+	});
+	const metricsText = (): Promise<string> => {
+		metrics.observe(balancer.services().values(), balancer.node);
+		return registry.render();
+	};
+	const own = options.answersForItself ? answerForItself() : [];
+
+	function answerForItself(): readonly ProxyHealthServer[] {
+		const { health, metrics: scraped } = settings;
+		const deps = {
+			health: () => ({
+				isHealthy: balancer.isInForce,
+				isEligible: true,
+				lastUpdatedMs: balancer.status().applied.find(({ ok }) => ok)?.atMs ?? 0,
+			}),
+			metrics: metricsText,
+			wallMs: () => clock.wallMs(),
+			onAnswered: metrics.healthAnswered,
+		};
+		return [health, scraped].map((listen) =>
+			startProxyHealthServer(listen, {
+				...deps,
+				onProblem: (because) => {
+					listening.push({ about: `${listen.address}:${listen.port}`, because });
+					log.error({ listen, because }, "layer 4: cannot answer for itself");
+				},
+			}),
+		);
+	}
+
+	return {
+		ok: true,
+		value: {
+			update: (changed) => balancer.update(changed),
+			updateBalancers: (changed) => balancer.updateBalancers(changed),
+			status: () => {
+				const status = balancer.status();
+				const problems = [...status.problems, ...healthChecks.problems(), ...listening];
+				return { ...status, problems: [...problems, ...(options.otherProblems?.() ?? [])] };
+			},
+			metrics: metricsText,
+			close: (closing = { keepRules: true }) => {
+				unwatch();
+				for (const server of own) server.close();
+				healthChecks.close();
+				balancer.close(closing);
+				network.close();
+				loop.close();
+				if (conntrack.ok) conntrack.value.close();
+				tables.close();
+			},
+		},
+	};
+}
