@@ -13,10 +13,19 @@ export type Side = "outside" | "inside";
 
 export interface SideChains {
 	readonly verdict: NftVerdict;
-	readonly chains: readonly { readonly name: string; readonly rules: readonly NftRule[] }[];
+	readonly chains: readonly AnswerChain[];
 	/** One for each backend that remembers its clients. */
 	readonly sets: readonly NftSet[];
 }
+
+export interface AnswerChain {
+	readonly name: string;
+	/** The name says all: every front that uses this name means the same rules. */
+	readonly isShared: boolean;
+	readonly rules: () => readonly NftRule[];
+}
+
+const noSets: readonly NftSet[] = [];
 
 /** Constants: the same client meets the same slot on every node. */
 const sourceSeed = 0x6b6d7368;
@@ -41,24 +50,28 @@ export function sideChains(front: FrontState, side: Side, state: SideState, word
 			return { verdict: { type: "goto", chain: rejectChain }, chains: [], sets: [] };
 		default: {
 			if (state.form === "chains") return chainForEachBackend(front, side, state, words);
-			const name = state.form === "shared" ? sharedName(front, side, state) : ownName(front, side);
-			const comment = state.form === "shared" ? undefined : front.balancer.owner;
+			const isShared = state.form === "shared";
+			const name = isShared ? sharedName(front, side, state) : ownName(front, side);
+			const comment = isShared ? undefined : front.balancer.owner;
 			return {
 				verdict: { type: "goto", chain: name },
-				chains: [{ name, rules: mapRules(front, side, state, words, comment) }],
-				sets: [],
+				chains: [{ name, isShared, rules: () => mapRules(front, side, state, words, comment) }],
+				sets: noSets,
 			};
 		}
 	}
 }
 
+const hidesWords: Readonly<Record<HiddenSource, string>> = {
+	nobody: "",
+	everybody: "-masquerade",
+	outsiders: "-masquerade-outsiders",
+};
+
 function sharedName(front: FrontState, side: Side, { drawnBy, slots, hides }: Spread): string {
-	const words = [drawnBy, String(slots.length)];
-	if (front.place.lookup === "node-ports") words.unshift("node");
-	if (side === "inside") words.push("inside");
-	if (hides === "everybody") words.push("masquerade");
-	if (hides === "outsiders") words.push("masquerade-outsiders");
-	return words.join("-");
+	const node = front.place.lookup === "node-ports" ? "node-" : "";
+	const inside = side === "inside" ? "-inside" : "";
+	return `${node}${drawnBy}-${slots.length}${inside}${hidesWords[hides]}`;
 }
 
 function mapRules(
@@ -88,7 +101,7 @@ function chainForEachBackend(front: FrontState, side: Side, state: Spread, words
 		if (!chainOf.has(key)) chainOf.set(key, { chain: `${main}-${hashText(key)}`, backend });
 	}
 	const sets: NftSet[] = [];
-	const chains: { name: string; rules: readonly NftRule[] }[] = [];
+	const chains: AnswerChain[] = [];
 	const remembered: NftRule[] = [];
 	for (const [key, { chain, backend }] of chainOf) {
 		const rules: NftRule[] = [...hideRules(state.hides)];
@@ -104,7 +117,7 @@ function chainForEachBackend(front: FrontState, side: Side, state: Spread, words
 			rules.push({ statements: [{ type: "update", key: [words.source], set: set.name }] });
 		}
 		rules.push(ruleOf([dnatTo(front, backend)], `${balancer.owner} to ${key}`));
-		chains.push({ name: chain, rules });
+		chains.push({ name: chain, isShared: false, rules: () => rules });
 	}
 	const verdicts: NftVerdict[] = state.slots.map((backend) => {
 		const chain = chainOf.get(endpointText(backend))?.chain ?? rejectChain;
@@ -113,7 +126,7 @@ function chainForEachBackend(front: FrontState, side: Side, state: Spread, words
 	// Memories come in the order of their names: the order of slots may differ from node to node, and it decides nothing.
 	remembered.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 	const pick: NftStatement = { type: "pick", by: slotSelector(state.drawnBy, state.slots.length, 0, words), verdicts };
-	chains.push({ name: main, rules: [...remembered, ruleOf([pick], balancer.owner)] });
+	chains.push({ name: main, isShared: false, rules: () => [...remembered, ruleOf([pick], balancer.owner)] });
 	return { verdict: { type: "goto", chain: main }, chains, sets };
 }
 

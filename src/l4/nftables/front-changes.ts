@@ -32,7 +32,7 @@ function changeChains(
 ): void {
 	const old = chainsOf(table, side, before);
 	const next = chainsOf(table, side, now);
-	for (const { name, rules } of next?.chains ?? []) table.useChain(name, rules);
+	for (const chain of next?.chains ?? []) table.useChain(chain);
 	for (const set of next?.sets ?? []) table.useSet(set);
 	for (const { name } of old?.chains ?? []) table.leaveChain(name);
 	for (const set of old?.sets ?? []) table.leaveSet(set);

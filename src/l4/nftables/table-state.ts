@@ -8,11 +8,12 @@ import { baseChains, nodeSets, standingSets } from "./base-chains.ts";
 import type { NftChange } from "./change.ts";
 import type { FamilyWords } from "./family-words.ts";
 import { familyWords } from "./family-words.ts";
+import type { AnswerChain } from "./front-chains.ts";
 import type { NftElement, NftRule, NftSet } from "./ruleset.ts";
 
 interface UsedChain {
 	users: number;
-	rules: readonly NftRule[];
+	readonly rules: readonly NftRule[];
 }
 
 interface UsedSet {
@@ -41,29 +42,32 @@ export class TableState {
 	#ofNode: ReadonlyMap<string, { readonly set: NftSet; readonly elements: ReadonlyMap<string, NftElement> }> =
 		new Map();
 	#base: ReadonlyMap<string, string> = new Map();
+	#nodeOfBase: NodeFacts | undefined;
+	#setsChanged = true;
 
 	constructor(family: IpFamily) {
 		this.#family = family;
 		this.words = familyWords(family);
 	}
 
-	/** The chain is there as long as somebody uses it; all its users give it the same rules. */
-	useChain(name: string, rules: readonly NftRule[]): void {
+	/** The chain is there as long as somebody uses it. */
+	useChain({ name, isShared, rules }: AnswerChain): void {
 		const chain = this.#chains.get(name);
-		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain?.rules);
-		if (chain === undefined) this.#chains.set(name, { users: 1, rules });
-		else {
+		if (chain !== undefined && isShared) {
 			chain.users += 1;
-			chain.rules = rules;
+			return;
 		}
+		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain?.rules);
+		this.#chains.set(name, { users: (chain?.users ?? 0) + 1, rules: rules() });
 	}
 
 	leaveChain(name: string): void {
 		const chain = this.#chains.get(name);
 		if (chain === undefined) throw new Error(`chain ${name} is not there`);
-		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain.rules);
 		chain.users -= 1;
-		if (chain.users === 0) this.#chains.delete(name);
+		if (chain.users > 0) return;
+		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain.rules);
+		this.#chains.delete(name);
 	}
 
 	useSet(set: NftSet): void {
@@ -160,11 +164,13 @@ export class TableState {
 			const now = this.#sets.get(name)?.set;
 			if (before === undefined && now !== undefined) added.push(now);
 			if (before !== undefined && now === undefined) deleted.push(before);
+			if ((before === undefined) !== (now === undefined)) this.#setsChanged = true;
 		}
 		this.#setsBefore.clear();
 	}
 
 	#finishNode(node: NodeFacts, added: NftSet[], deleted: NftSet[]): void {
+		if (node === this.#nodeOfBase) return;
 		const now = new Map(
 			nodeSets(node, this.#family, this.words).map(({ set, elements }) => [
 				set.name,
@@ -199,6 +205,10 @@ export class TableState {
 		node: NodeFacts,
 		changes: Readonly<Record<"addedChains" | "changedRules" | "flushed" | "deletedChains", NftChange[]>>,
 	): void {
+		// What these chains say follows from the node and from which sets there are.
+		if (node === this.#nodeOfBase && !this.#setsChanged) return;
+		this.#nodeOfBase = node;
+		this.#setsChanged = false;
 		const sets = new Set([...standingSets(this.words).map(({ name }) => name), ...this.#sets.keys()]);
 		const wanted = baseChains(node, this.#family, this.words, sets);
 		const now = new Map<string, string>();
