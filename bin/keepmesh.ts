@@ -6,7 +6,15 @@ if (small === "run" || small === "clean-up") {
 	if (small === "run") startLean();
 	const { cleanUpVip, runVip } = await import("../src/app/vip-main.ts");
 	process.exitCode = await (small === "run" ? runVip : cleanUpVip)(args.slice(2));
+} else if (runsVirtualServers(args)) {
+	const { runVirtualServers } = await import("../src/app/l4-main.ts");
+	process.exitCode = await runVirtualServers(args.slice(2));
 } else {
 	const { runCli } = await import("../src/app/cli/run-cli.ts");
 	process.exitCode = await runCli(args);
+}
+
+function runsVirtualServers([command, what, ...flags]: readonly string[]): boolean {
+	const asksMore = flags.some((flag) => ["--help", "-h", "-f", "--filename"].includes(flag));
+	return command === "l4" && what === "run" && !asksMore && flags.some((flag) => flag.startsWith("--keepalived-conf"));
 }

@@ -1,0 +1,81 @@
+// The kernel of virtual servers: nftables or IPVS, in tables of their own. In: which one is wanted. Out: where balancers go, or why
+// there is no such thing on this machine.
+
+import { hostname } from "node:os";
+import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
+import type { Balancer } from "../../l4/balancer.ts";
+import { NftablesPlan } from "../../l4/nftables/nftables-plan.ts";
+import type { NodeFacts } from "../../l4/node-facts.ts";
+import type { BalancingBackend } from "../../l4/virtual-server/balancing-backend.ts";
+import { BalancerRules } from "../../node/layer4/balancer-rules.ts";
+import type { RulesProblem } from "../../node/layer4/layer4-status.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { renamedTables } from "./renamed-tables.ts";
+
+export interface VirtualServerRules {
+	readonly backend: BalancingBackend;
+	set(owner: string, balancers: readonly Balancer[] | undefined): void;
+	/** Brings the kernel to what was set; false when it could not: then it is tried again by itself. */
+	apply(): boolean;
+	readonly isInForce: boolean;
+	problems(): readonly RulesProblem[];
+	close(options: { readonly keepRules: boolean }): void;
+}
+
+export type OpenedRules =
+	| { readonly ok: true; readonly rules: VirtualServerRules }
+	| { readonly ok: false; readonly because: string };
+
+export const virtualServerTable = "keepmesh-virtual-servers";
+
+/** Virtual servers know no pods, no zones and no node ports. */
+const facts: NodeFacts = {
+	name: hostname(),
+	families: ["ipv4", "ipv6"],
+	nodePortAddresses: [],
+	masqueradeBit: 14,
+	masqueradeAll: false,
+	scheduler: "random",
+};
+
+export interface RulesOptions {
+	readonly backend: BalancingBackend | "auto";
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+/** `auto`: IPVS where the kernel has it, for that is what virtual_server blocks are written for. */
+export async function openVirtualServerRules(options: RulesOptions): Promise<OpenedRules> {
+	if (options.backend !== "nftables") {
+		const { openIpvsRules } = await import("./ipvs-rules.ts");
+		const opened = openIpvsRules(facts, options);
+		if (opened.ok || options.backend === "ipvs") return opened;
+		options.log.info({ because: opened.because }, "there is no IPVS: nftables is used");
+	}
+	const opened = openNftablesTables();
+	if (!opened.ok) return { ok: false, because: opened.message };
+	const tables = renamedTables(opened.value, virtualServerTable);
+	const rules = new BalancerRules(facts, {
+		tables,
+		newPlan: (node) => new NftablesPlan(node),
+		clock: options.clock,
+		log: options.log,
+	});
+	return {
+		ok: true,
+		rules: {
+			backend: "nftables",
+			set: (owner, balancers) => rules.set(owner, balancers),
+			apply: () => rules.apply(),
+			get isInForce() {
+				return rules.isInForce;
+			},
+			problems: () => rules.problems(),
+			close: (how) => {
+				rules.close(how);
+				tables.close();
+			},
+		},
+	};
+}
