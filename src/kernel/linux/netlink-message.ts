@@ -100,6 +100,22 @@ export function attributesIn(bytes: Buffer): ReadonlyMap<number, Buffer> {
 	return attributes;
 }
 
+/** The same without garbage, for many messages: each attribute's type, and where its value is. Stops at bytes that are none. */
+export function forEachAttribute(
+	bytes: Buffer,
+	start: number,
+	end: number,
+	visit: (type: number, start: number, end: number) => void,
+): void {
+	let at = start;
+	while (at + 4 <= end) {
+		const length = bytes.readUInt16LE(at);
+		if (length < 4 || at + length > end) return;
+		visit(bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, at + 4, at + length);
+		at += aligned(length);
+	}
+}
+
 /** Text of an attribute, which ends with a zero byte. */
 export function textOf(attribute: Buffer | undefined): string | undefined {
 	return attribute?.toString("utf8").replace(/\0.*$/s, "");

@@ -21,6 +21,7 @@ import {
 	MSG_DONTWAIT,
 	SO_RCVBUF,
 	SO_RCVBUFFORCE,
+	SO_RCVTIMEO,
 	SO_SNDBUF,
 	SO_SNDBUFFORCE,
 	SOCK_CLOEXEC,
@@ -75,6 +76,9 @@ export class NfnetlinkSocket {
 		if (fd < 0) return systemFailure(errorNumber(), "the netlink socket for netfilter");
 		libc.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, intBytes(1), 4);
 		libc.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, intBytes(1), 4);
+		const limit = Buffer.alloc(16);
+		limit.writeBigInt64LE(10n, 0);
+		libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, limit, 16);
 		setBufferBytes(fd, SO_RCVBUFFORCE, SO_RCVBUF, 4 << 20);
 		return { ok: true, value: new NfnetlinkSocket(fd) };
 	}

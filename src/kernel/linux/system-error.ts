@@ -26,6 +26,8 @@ const reasons: Readonly<Record<number, Reason>> = {
 	[errno.ENXIO]: noSuchInterface,
 	[errno.ENETDOWN]: { because: "interfaceDown", text: "the interface is down; switch it on: ip link set NAME up" },
 	[errno.EADDRNOTAVAIL]: { because: "noAddress", text: "the machine does not have this address" },
+	[errno.ENOENT]: { because: "refused", text: "there is no such thing" },
+	[errno.EEXIST]: { because: "refused", text: "it is there already, and different" },
 	[errno.EINVAL]: { because: "invalid", text: "the kernel finds it invalid" },
 	[errno.ENETUNREACH]: { because: "unreachable", text: "no route there" },
 	[errno.EHOSTUNREACH]: { because: "unreachable", text: "the host cannot be reached" },

@@ -3,9 +3,9 @@
 import type { Flow, FlowFilter, FlowProtocol, FlowTuple } from "../../conntrack-table.ts";
 import type { AddressFamily } from "../../host-network.ts";
 import * as ct from "../abi/conntrack.ts";
-import { NLA_TYPE_MASK } from "../abi/netlink.ts";
 import { NFPROTO_IPV6, nfgenmsgBytes } from "../abi/nfnetlink.ts";
 import { addressBytes, addressText } from "../ip-text.ts";
+import { forEachAttribute } from "../netlink-message.ts";
 import type { BatchWriter } from "../nftables/batch-writer.ts";
 
 const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 };
@@ -148,20 +148,5 @@ const tupleOf = ({ source, destination, sourcePort, destinationPort }: ReadTuple
 	sourcePort,
 	destinationPort,
 });
-
-function forEachAttribute(
-	bytes: Buffer,
-	start: number,
-	end: number,
-	visit: (type: number, start: number, end: number) => void,
-): void {
-	let at = start;
-	while (at + 4 <= end) {
-		const length = bytes.readUInt16LE(at);
-		if (length < 4 || at + length > end) return;
-		visit(bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, at + 4, at + length);
-		at += (length + 3) & ~3;
-	}
-}
 
 const portBytes = (port: number): Uint8Array => Uint8Array.of(port >> 8, port & 0xff);

@@ -6,11 +6,16 @@ import { nfgenmsgBytes } from "../abi/nfnetlink.ts";
 
 /** Memory above this is given back after a batch. */
 const keptBytes = 1 << 20;
+const usualBytes = 65_536;
 
 export class BatchWriter {
-	#bytes = Buffer.alloc(65_536);
+	#bytes: Buffer;
 	#length = 0;
 	#message = 0;
+
+	constructor(firstBytes = usualBytes) {
+		this.#bytes = Buffer.alloc(firstBytes);
+	}
 
 	/** Where the next byte goes. */
 	get length(): number {
@@ -24,7 +29,7 @@ export class BatchWriter {
 
 	/** Forgets what was written. */
 	clear(): void {
-		if (this.#bytes.length > keptBytes) this.#bytes = Buffer.alloc(65_536);
+		if (this.#bytes.length > keptBytes) this.#bytes = Buffer.alloc(usualBytes);
 		this.#length = 0;
 	}
 

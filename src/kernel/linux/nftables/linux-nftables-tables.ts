@@ -10,6 +10,8 @@ import { systemFailure } from "../system-error.ts";
 import { BatchWriter } from "./batch-writer.ts";
 import { describeChange } from "./describe-change.ts";
 import { type EncodedTransaction, encodeTransaction } from "./encode-transaction.ts";
+import { readElements, readTable } from "./read-table.ts";
+import { watchTables } from "./watch-tables.ts";
 
 export interface NftablesOptions {
 	/** `/run/netns/NAME`; absent: where the calling thread is. */
@@ -30,6 +32,7 @@ class LinuxNftablesTables implements NftablesTables {
 	readonly #socket: NfnetlinkSocket;
 	readonly #namespace: ReturnType<typeof insideNamespace>;
 	readonly #writer = new BatchWriter();
+	readonly #watches = new Set<() => void>();
 
 	constructor(socket: NfnetlinkSocket, namespace: ReturnType<typeof insideNamespace>) {
 		this.#socket = socket;
@@ -50,19 +53,27 @@ class LinuxNftablesTables implements NftablesTables {
 		return { ok: true, bytes, tookMs: performance.now() - start };
 	}
 
-	read(_table: NftTable): TableContents | undefined {
-		throw new Error("not yet");
+	read(table: NftTable): TableContents | undefined {
+		return readTable(this.#socket, table);
 	}
 
-	elements(_table: NftTable, _set: NftSet): readonly NftElement[] {
-		throw new Error("not yet");
+	elements(table: NftTable, set: NftSet): readonly NftElement[] {
+		return readElements(this.#socket, table, set);
 	}
 
-	watch(_tables: readonly NftTable[], _onForeignChange: (what: string) => void): Cancel {
-		throw new Error("not yet");
+	watch(tables: readonly NftTable[], onForeignChange: (what: string) => void): Cancel {
+		const watching = this.#namespace.run(() => watchTables(tables, this.#socket.portId, onForeignChange));
+		if (!watching.ok) throw new Error(watching.message);
+		const { close } = watching.value;
+		this.#watches.add(close);
+		return () => {
+			if (this.#watches.delete(close)) close();
+		};
 	}
 
 	close(): void {
+		for (const close of this.#watches) close();
+		this.#watches.clear();
 		this.#socket.close();
 		this.#namespace.close();
 	}

@@ -82,8 +82,8 @@ export function writeValue(bytes: Buffer, offset: number, part: NftType, value: 
 	}
 }
 
-export function readValues(bytes: Buffer, types: readonly NftType[]): readonly NftValue[] {
-	let at = 0;
+export function readValues(bytes: Buffer, types: readonly NftType[], offset = 0): readonly NftValue[] {
+	let at = offset;
 	return types.map((type) => {
 		const value = readValue(bytes, at, type);
 		at += paddedWidth(type);
