@@ -44,7 +44,7 @@ export function dotted(key: string): string {
 }
 
 export function isMet(expectation: Expectation, value: string): boolean {
-	const [first = Number.NaN] = value.split(/\s+/).map(Number);
+	const first = Number.parseFloat(value);
 	switch (expectation.type) {
 		case "exactly":
 			return first === expectation.value;

@@ -65,6 +65,8 @@ export interface Judgement {
 	readonly fault?: string;
 	/** What to type or to do; a sysctl's is `--fix`. */
 	readonly remedy?: string;
+	/** The value that a fix writes; absent where no kernel setting would mend it. */
+	readonly fix?: SysctlFix;
 }
 
 export type Setting = SysctlSetting | OtherSetting;
@@ -76,8 +78,6 @@ export interface Finding extends Judgement {
 	readonly roles: readonly Role[];
 	readonly fault: string;
 	readonly detail: string;
-	/** The value that a fix writes; absent where no sysctl would mend it. */
-	readonly fix?: SysctlFix;
 }
 
 export interface SysctlFix {

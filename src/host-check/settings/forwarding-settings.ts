@@ -57,7 +57,7 @@ export const forwardingSettings: readonly Setting[] = [
 			"With forwarding on, accept_ra 1 means that router advertisements are ignored; 2 takes them also on a router (ip-sysctl.rst). A fix never touches it: it belongs to one interface, which a network manager may own.",
 	},
 	{
-		id: "net.ipv4.conf.rp_filter",
+		id: "net.ipv4.conf.all.rp_filter",
 		label: "rp_filter",
 		roles: ["node", "l4", "vip"],
 		judge: (facts) => {
@@ -66,23 +66,13 @@ export const forwardingSettings: readonly Setting[] = [
 			const shouldBe = "2 or 0";
 			if (strict.length === 0) return { level: "ok", is: "loose or off", shouldBe };
 			const is = strict.length > 2 ? `1 on ${strict.length}` : `1 on ${strict.join(",")}`;
-			const remedy = "keepmesh check --fix --loosen net.ipv4.conf.all.rp_filter";
-			return isAsymmetric(facts) ? { level: "must", is, shouldBe, remedy } : { level: "note", is, shouldBe, remedy };
+			const loosens = "packets with forged sources of other networks pass where only this filter held them back";
+			const fix = { key: "net/ipv4/conf/all/rp_filter", value: "2", loosens };
+			return { level: isAsymmetric(facts) ? "must" : "note", is, shouldBe, fix };
 		},
 		fault: "replies that come another way back are dropped, silently",
 		detail:
-			"Strict reverse path filtering (1) drops a packet whose source would be answered through another interface: direct routing, tunnels, several uplinks. The larger of conf/all and conf/INTERFACE is in force; 2 takes any source that some route leads to (RFC 3704). Nothing is wrong with 1 where every way back is the way there: --with direct-routing or --with asymmetric says that it is not.",
-	},
-	{
-		key: "net/ipv4/conf/all/rp_filter",
-		label: "rp_filter (all)",
-		roles: ["node", "l4", "vip"],
-		level: "note",
-		expect: (facts) =>
-			isAsymmetric(facts) && (strictInterfaces(facts)?.length ?? 0) > 0 ? { type: "exactly", value: 2 } : undefined,
-		fault: "see rp_filter",
-		detail: "2 here makes every interface loose, because the larger of both values is in force.",
-		loosens: "packets with forged sources of other networks pass where only this filter held them back",
+			"Strict reverse path filtering (1) drops a packet whose source would be answered through another interface: direct routing, tunnels, several uplinks. The larger of conf/all and conf/INTERFACE is in force, so 2 in conf/all makes all loose: any source that some route leads to is taken (RFC 3704). Nothing is wrong with 1 where every way back is the way there; --with direct-routing or --with asymmetric says that it is not.",
 	},
 	{
 		key: "net/ipv4/conf/all/route_localnet",

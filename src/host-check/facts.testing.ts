@@ -1,0 +1,71 @@
+// For tests: facts of a machine where everything is as it should be, and of one that differs in what a test says.
+
+import type { HostFacts } from "./host-facts.ts";
+import { trialNames } from "./host-facts.ts";
+
+const values: Readonly<Record<string, string>> = {
+	"net/ipv4/ip_forward": "1",
+	"net/ipv4/conf/all/forwarding": "1",
+	"net/ipv4/conf/eth0/forwarding": "1",
+	"net/ipv4/conf/all/accept_redirects": "0",
+	"net/ipv6/conf/all/forwarding": "1",
+	"net/ipv4/conf/all/rp_filter": "0",
+	"net/ipv4/conf/eth0/rp_filter": "0",
+	"net/ipv4/conf/all/route_localnet": "0",
+	"net/ipv4/conf/all/arp_ignore": "0",
+	"net/ipv4/conf/all/arp_announce": "0",
+	"net/ipv4/conf/all/promote_secondaries": "1",
+	"net/ipv4/ip_nonlocal_bind": "0",
+	"net/ipv4/ip_local_port_range": "32768 60999",
+	"net/ipv4/ip_local_reserved_ports": "",
+	"net/netfilter/nf_conntrack_max": "262144",
+	"net/netfilter/nf_conntrack_buckets": "65536",
+	"net/netfilter/nf_conntrack_tcp_loose": "1",
+	"net/netfilter/nf_conntrack_tcp_be_liberal": "0",
+	"net/netfilter/nf_conntrack_tcp_timeout_established": "86400",
+	"net/netfilter/nf_conntrack_tcp_timeout_close_wait": "3600",
+	"net/netfilter/nf_conntrack_udp_timeout": "30",
+	"net/netfilter/nf_conntrack_udp_timeout_stream": "120",
+	"net/core/somaxconn": "4096",
+	"net/core/netdev_max_backlog": "1000",
+	"net/ipv4/tcp_max_syn_backlog": "1024",
+	"net/ipv4/tcp_syncookies": "1",
+	"net/ipv4/neigh/default/gc_thresh2": "512",
+	"net/ipv4/neigh/default/gc_thresh3": "1024",
+	"fs/inotify/max_user_instances": "512",
+	"fs/inotify/max_user_watches": "65536",
+	"kernel/sched_rt_runtime_us": "950000",
+};
+
+export function goodFacts(changed: Partial<HostFacts> = {}, sysctls: Readonly<Record<string, string>> = {}): HostFacts {
+	return {
+		kernel: { release: "6.12.0", major: 6, minor: 12 },
+		memoryBytes: 8 * 1024 ** 3,
+		cpus: 4,
+		sysctls: new Map(Object.entries({ ...values, ...sysctls })),
+		sysctlFiles: [],
+		uses: new Set(),
+		openFiles: { soft: 1024, hard: 1_048_576 },
+		capabilities: (1n << 41n) - 1n,
+		trials: new Map(trialNames.map((name) => [name, { ok: true }])),
+		processes: [],
+		listening: [],
+		vrrpSockets: [],
+		chains: [],
+		modules: new Map(),
+		bridges: [],
+		conntrack: { entries: 100, dropped: 0 },
+		inputQueueDropped: 0,
+		openFilesOfAll: { used: 1000, most: 1_000_000 },
+		neighbours: { ipv4: 10, ipv6: 10 },
+		advertisedRoutes: [],
+		hasIpv6: false,
+		clock: "synchronised",
+		programs: new Map([
+			["envoy", "/opt/envoy"],
+			["nft", "/usr/sbin/nft"],
+		]),
+		hasNetworkNamespaces: true,
+		...changed,
+	};
+}
