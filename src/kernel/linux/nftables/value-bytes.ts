@@ -2,7 +2,8 @@
 // and ports are in network order, marks and slots in the machine's; each part of a concatenation takes a multiple of 4 bytes.
 
 import type { NftType, NftValue } from "../../../l4/nftables/ruleset.ts";
-import { addressBytes, addressText } from "../ip-text.ts";
+import { addressText } from "../ip-text.ts";
+import { writeIpv4, writeIpv6 } from "./write-address.ts";
 
 const widths: Readonly<Record<NftType, number>> = {
 	ipv4_addr: 4,
@@ -54,7 +55,7 @@ export function writeValue(bytes: Buffer, offset: number, part: NftType, value: 
 			writeIpv4(bytes, offset, String(value));
 			return;
 		case "ipv6_addr":
-			bytes.set(addressOf(String(value), 16), offset);
+			writeIpv6(bytes, offset, String(value));
 			return;
 		case "inet_proto":
 			bytes[offset] = protocolNumber(value);
@@ -117,32 +118,6 @@ export function protocolNumber(value: NftValue): number {
 	const number = protocols[value];
 	if (number === undefined) throw new Error(`${value} is no protocol that has a number here`);
 	return number;
-}
-
-function writeIpv4(bytes: Buffer, offset: number, text: string): void {
-	let at = offset;
-	let part = 0;
-	let digits = 0;
-	for (let index = 0; index <= text.length; index++) {
-		const code = index === text.length ? 46 : text.charCodeAt(index);
-		if (code === 46) {
-			if (digits === 0 || part > 255 || at > offset + 3) throw new Error(`${text} is no IPv4 address`);
-			bytes[at++] = part;
-			part = 0;
-			digits = 0;
-		} else {
-			if (code < 48 || code > 57) throw new Error(`${text} is no IPv4 address`);
-			part = part * 10 + code - 48;
-			digits++;
-		}
-	}
-	if (at !== offset + 4) throw new Error(`${text} is no IPv4 address`);
-}
-
-function addressOf(text: string, width: number): Uint8Array {
-	const bytes = addressBytes(text);
-	if (bytes.length !== width) throw new Error(`${text} is no address of ${width} bytes`);
-	return bytes;
 }
 
 function writeInterfaceName(bytes: Buffer, offset: number, name: string): void {
