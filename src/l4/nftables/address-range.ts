@@ -22,6 +22,13 @@ export function disjointRanges(texts: readonly string[]): readonly string[] {
 	return kept.map(({ text }) => text);
 }
 
+/** One spelling for each address (RFC 5952): two spellings of one key would be one element to the kernel. */
+export function canonicalAddress(text: string): string {
+	if (!text.includes(":")) return text;
+	const bits = ipv6Bits(text);
+	return bits === undefined ? text : ipv6Text(bits);
+}
+
 function contains(outer: AddressRange, inner: AddressRange): boolean {
 	const shift = BigInt(outer.width - outer.length);
 	return outer.length <= inner.length && outer.bits >> shift === inner.bits >> shift;
@@ -35,7 +42,7 @@ function readRange(text: string): AddressRange | undefined {
 	if (whole === undefined || !Number.isInteger(length) || length < 0 || length > width) return undefined;
 	const shift = BigInt(width - length);
 	const bits = (whole >> shift) << shift;
-	const network = width === 32 ? ipv4Text(bits) : bits === whole ? address : ipv6Text(bits);
+	const network = width === 32 ? ipv4Text(bits) : ipv6Text(bits);
 	return { text: length === width ? network : `${network}/${length}`, bits, length, width };
 }
 
@@ -68,9 +75,16 @@ function ipv4Text(bits: bigint): string {
 }
 
 function ipv6Text(bits: bigint): string {
-	const groups = Array.from({ length: 8 }, (_, index) => (bits >> BigInt(112 - 16 * index)) & 0xffffn);
-	return groups
-		.map((group) => group.toString(16))
-		.join(":")
-		.replace(/(^|:)0(:0)+(:|$)/, "::");
+	const text = Array.from({ length: 8 }, (_, index) =>
+		((bits >> BigInt(112 - 16 * index)) & 0xffffn).toString(16),
+	).join(":");
+	// The longest row of zeros is left out; of equal ones the first.
+	const zeros = [...text.matchAll(/(?:^|(?<=:))0(?::0)+(?=:|$)/g)].reduce(
+		(longest, { 0: found, index }) => (found.length > longest.found.length ? { found, index } : longest),
+		{ found: "", index: 0 },
+	);
+	if (zeros.found === "") return text;
+	const head = text.slice(0, zeros.index).replace(/:$/, "");
+	const tail = text.slice(zeros.index + zeros.found.length).replace(/^:/, "");
+	return `${head}::${tail}`;
 }

@@ -3,7 +3,7 @@
 
 import type { Backend } from "../balancer.ts";
 import { sameBackend } from "../schedulers/slots-of.ts";
-import { disjointRanges } from "./address-range.ts";
+import { canonicalAddress, disjointRanges } from "./address-range.ts";
 import { clusterAddressesSet, hairpinSet } from "./base-chains.ts";
 import { familyOf } from "./family-words.ts";
 import { type Side, type SideChains, sideChains } from "./front-chains.ts";
@@ -99,7 +99,8 @@ function changeHairpins(table: TableState, before: FrontState | undefined, now: 
 function localAddresses(front: FrontState | undefined): ReadonlySet<string> {
 	const addresses = new Set<string>();
 	for (const state of [front?.outside, front?.inside])
-		if (state?.type === "balance") for (const { local, address } of state.slots) if (local) addresses.add(address);
+		if (state?.type === "balance")
+			for (const { local, address } of state.slots) if (local) addresses.add(canonicalAddress(address));
 	return addresses;
 }
 
@@ -114,7 +115,7 @@ function changeClusterAddress(table: TableState, before: FrontState | undefined,
 }
 
 function clusterAddress(front: FrontState | undefined): ReadonlySet<string> {
-	return new Set(front?.balancer.front.type === "clusterIP" ? [front.balancer.front.address] : []);
+	return new Set(front?.balancer.front.type === "clusterIP" ? [canonicalAddress(front.balancer.front.address)] : []);
 }
 
 function changeSources(table: TableState, before: FrontState | undefined, now: FrontState | undefined): void {

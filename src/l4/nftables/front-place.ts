@@ -2,6 +2,7 @@
 // cannot both answer.
 
 import type { Balancer, IpFamily } from "../balancer.ts";
+import { canonicalAddress } from "./address-range.ts";
 import type { FamilyWords } from "./family-words.ts";
 import type { NftSelector, NftSet, NftType, NftValue } from "./ruleset.ts";
 
@@ -60,10 +61,12 @@ export function placeOf(balancer: Balancer): FrontPlace {
 			return place("node-ports", [protocol, port]);
 		case "mark":
 			return port === 0 ? place("marks", [front.mark, protocol]) : place("mark-ports", [front.mark, protocol, port]);
-		default:
+		default: {
+			const address = canonicalAddress(front.address);
 			return port === 0
-				? place("any-port-services", [front.address, protocol])
-				: place("services", [front.address, protocol, port]);
+				? place("any-port-services", [address, protocol])
+				: place("services", [address, protocol, port]);
+		}
 	}
 }
 

@@ -43,10 +43,15 @@ export function randomBalancers(
 		] as const);
 		if (type === "nodePort") return { type, family };
 		if (type === "mark") return { type, family, mark: 1 + below(2) };
-		return { type, family, address: family === "ipv4" ? `10.96.0.${below(4)}` : `fd96::${below(4)}` };
+		return {
+			type,
+			family,
+			address:
+				family === "ipv4" ? `10.96.0.${1 + below(4)}` : `${chance(0.8) ? "fd96::" : "FD96:0:0::"}${1 + below(4)}`,
+		};
 	};
 	const backend = (family: IpFamily): Backend => ({
-		address: family === "ipv4" ? `10.244.0.${below(6)}` : `fd44::${below(6)}`,
+		address: family === "ipv4" ? `10.244.0.${below(6)}` : `fd44::${1 + below(6)}`,
 		port: one([8080, 8080, 9090]),
 		weight: chance(0.8) ? 1 : below(4),
 		local: false,

@@ -1,9 +1,10 @@
 // One rule as `nft` writes it (nft(8)). In: statements. Out: text. Never called for what travels to the kernel: that goes by netlink.
 
-import type { NftRule, NftSelector, NftStatement, NftVerdict } from "./ruleset.ts";
+import type { NftFamily, NftRule, NftSelector, NftStatement, NftVerdict } from "./ruleset.ts";
 
-export function renderRule({ statements, comment }: NftRule): string {
-	const text = statements.map(renderStatement).join(" ");
+/** The family is that of the rule's table: translation names it, and not every key tells it. */
+export function renderRule({ statements, comment }: NftRule, family: NftFamily): string {
+	const text = statements.map((statement) => renderStatement(statement, family)).join(" ");
 	// The kernel keeps 128 bytes of a comment.
 	return comment === undefined ? text : `${text} comment "${comment.replaceAll('"', "'").slice(0, 120)}"`;
 }
@@ -12,7 +13,7 @@ export function renderVerdict(verdict: NftVerdict): string {
 	return verdict.type === "goto" || verdict.type === "jump" ? `${verdict.type} ${verdict.chain}` : verdict.type;
 }
 
-function renderStatement(statement: NftStatement): string {
+function renderStatement(statement: NftStatement, family: NftFamily): string {
 	switch (statement.type) {
 		case "match": {
 			const quoted = statement.left === "meta iifname" ? `"${statement.value}"` : String(statement.value);
@@ -33,7 +34,7 @@ function renderStatement(statement: NftStatement): string {
 		case "vmap":
 			return `${renderKey(statement.key)} vmap @${statement.map}`;
 		case "dnatMap":
-			return `${renderProtocols(statement.protocol)} dnat ${familyWord(statement.key)} to ${renderKey(statement.key)} map @${statement.map}`;
+			return `${renderProtocols(statement.protocol)} dnat ${family === "ip6" ? "ip6" : "ip"} to ${renderKey(statement.key)} map @${statement.map}`;
 		case "dnat": {
 			const { address, port } = statement;
 			const ip = address.includes(":") ? "ip6" : "ip";
@@ -74,11 +75,6 @@ function renderSelector(selector: NftSelector): string {
 
 function renderProtocols(protocols: readonly string[]): string {
 	return protocols.length === 1 ? `meta l4proto ${protocols[0]}` : `meta l4proto { ${protocols.join(", ")} }`;
-}
-
-/** A map of node ports has no address in its key; the family of the table says the same. */
-function familyWord(key: readonly NftSelector[]): string {
-	return JSON.stringify(key).includes("ip6 ") ? "ip6" : "ip";
 }
 
 function hex(mask: number): string {

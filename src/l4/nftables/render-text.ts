@@ -33,7 +33,9 @@ function renderTable({ table, sets, chains }: NftTableContents): string {
 			),
 		...chains
 			.toSorted((a, b) => inOrder(a.chain.name, b.chain.name))
-			.map(({ chain, rules }) => block(`chain ${chain.name}`, [...hookLines(chain), ...rules.map(renderRule)])),
+			.map(({ chain, rules }) =>
+				block(`chain ${chain.name}`, [...hookLines(chain), ...rules.map((rule) => renderRule(rule, table.family))]),
+			),
 	];
 	return `table ${table.family} ${table.name} {\n${blocks.join("\n")}}\n`;
 }
@@ -57,7 +59,7 @@ function renderChange({ table, change }: NftTableChange): string {
 		case "deleteChain":
 			return `delete chain ${at} ${change.chain}`;
 		case "addRule":
-			return `add rule ${at} ${change.chain} ${renderRule(change.rule)}`;
+			return `add rule ${at} ${change.chain} ${renderRule(change.rule, table.family)}`;
 		case "addElements":
 			return `add element ${at} ${change.set.name} { ${change.elements.map(renderElement).join(", ")} }`;
 		case "deleteElements":
