@@ -51,3 +51,45 @@ export function ofKind<K extends "EndpointSlice" | "Pod" | "Service">(
 ): readonly ConfigObject<K>[] {
 	return objects.filter((object) => object.kind === kind) as unknown as readonly ConfigObject<K>[];
 }
+
+export interface Written {
+	/** Lines of the Service's spec, beside its ports and addresses. */
+	readonly spec?: string;
+	readonly ports?: string;
+	readonly metadata?: string;
+	readonly status?: string;
+	/** The slices' `endpoints`, each on the addresses' family. */
+	readonly endpoints?: readonly string[];
+	/** Further documents. */
+	readonly more?: string;
+}
+
+/** A Service `shop/web` at 10.96.0.10 with one slice, of which only what matters is written. */
+export function written({ spec = "", ports, metadata = "", status, endpoints = [], more = "" }: Written): string {
+	const hasOwnAddress = spec.includes("clusterIP");
+	return `apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop${metadata}}
+spec:
+${hasOwnAddress ? "" : "  clusterIP: 10.96.0.10\n"}${spec.replace(/^(?=.)/gm, "  ")}
+  ports: ${ports ?? "[{name: http, port: 80}]"}
+${status === undefined ? "" : `status: ${status}`}
+---
+${slice("web-1", endpoints)}
+---
+${more}`;
+}
+
+export function slice(
+	name: string,
+	endpoints: readonly string[],
+	{ type = "IPv4", ports = "[{name: http, port: 8080}]", labels = "" } = {},
+): string {
+	return `apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${name}, namespace: shop, labels: {kubernetes.io/service-name: web${labels}}}
+addressType: ${type}
+ports: ${ports}
+endpoints: [${endpoints.join(", ")}]
+`;
+}
