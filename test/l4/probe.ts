@@ -10,6 +10,8 @@ export interface Probe {
 	readonly until?: readonly string[];
 	/** One of the client's own addresses. */
 	readonly from?: string;
+	/** UDP: one of its ports, so that one probe after the other is one flow. */
+	readonly fromPort?: number;
 	readonly timeoutMs?: number;
 }
 

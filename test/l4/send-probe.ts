@@ -39,7 +39,7 @@ function askTcp({ address, port, from, timeoutMs = defaultTimeoutMs }: Probe): P
 	});
 }
 
-function askUdp({ address, port, from, timeoutMs = defaultTimeoutMs }: Probe): Promise<Answer> {
+function askUdp({ address, port, from, fromPort = 0, timeoutMs = defaultTimeoutMs }: Probe): Promise<Answer> {
 	return new Promise((resolve) => {
 		const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
 		let isOver = false;
@@ -60,8 +60,8 @@ function askUdp({ address, port, from, timeoutMs = defaultTimeoutMs }: Probe): P
 				if (error) finish(failed(error));
 				else socket.send("?");
 			});
-		if (from === undefined) ask();
-		else socket.bind(0, from, ask);
+		if (from === undefined && fromPort === 0) ask();
+		else socket.bind(fromPort, from, ask);
 	});
 }
 

@@ -10,7 +10,6 @@ import { Layer4CannotRun, startLayer4 } from "../l4.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { defaultNodeState } from "./l4-source.ts";
 import { type Layer4Flags, layer4Of, withLayer4Flags } from "./layer4-flags.ts";
-import { needRoot } from "./need-root.ts";
 
 interface RunFlags extends Layer4Flags {
 	readonly filename?: readonly string[];
@@ -22,14 +21,24 @@ interface RunFlags extends Layer4Flags {
 export function l4RunCommand(): Command {
 	return withLayer4Flags(
 		new Command("run")
-			.description("Balances connections to the Services of files on this machine, until SIGTERM, which leaves the rules.")
-			.option("-f, --filename <path...>", "directories or files of Services, EndpointSlices and Pods; their changes are followed")
+			.description(
+				"Balances connections to the Services of files on this machine, until SIGTERM, which leaves the rules.",
+			)
+			.option(
+				"-f, --filename <path...>",
+				"directories or files of Services, EndpointSlices and Pods; their changes are followed",
+			)
 			.option("--node <name>", "this machine's name in EndpointSlices and Pods", hostname())
 			.option("--state <dir>", "directory of the local API's socket", defaultNodeState)
 			.option("--clean-up", "take the rules away when it ends"),
 	).action(async (flags: RunFlags, command: Command) => {
 		if (flags.filename === undefined) return command.error("error: -f is missing, for example -f services/");
-		needRoot("keepmesh l4 run", "it writes rules into the kernel");
+		if (process.getuid?.() !== 0)
+			throw new CliError(
+				exitCodes.noPermission,
+				"rules in the kernel are for root to write",
+				"sudo keepmesh l4 run ...",
+			);
 		const layer4 = layer4Of(flags, false);
 		if (!layer4) throw new CliError(exitCodes.usage, "--layer4 off leaves nothing to do", "keepmesh l4 run --help");
 		const state = resolve(flags.state);
@@ -42,7 +51,8 @@ export function l4RunCommand(): Command {
 			{ resources: flags.filename, socketPath: join(state, "node.sock"), layer4 },
 			{ clock: realClock, log },
 		).catch((error: unknown) => {
-			if (error instanceof Layer4CannotRun) throw new CliError(exitCodes.unavailable, error.message, "keepmesh l4 run --help");
+			if (error instanceof Layer4CannotRun)
+				throw new CliError(exitCodes.unavailable, error.message, "keepmesh l4 run --help");
 			throw error;
 		});
 		log.info({ node: flags.node, resources: flags.filename, state }, "layer 4 runs");

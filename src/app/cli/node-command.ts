@@ -12,13 +12,14 @@ import { startLog } from "../../runtime/log.ts";
 import { NodeCannotStart, type NodeOptions, startNode } from "../node.ts";
 import type { NodeSecurity } from "../node-certificates.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
+import { type Layer4Flags, layer4Of, withLayer4Flags } from "./layer4-flags.ts";
 
 interface HostPort {
 	readonly host: string;
 	readonly port: number;
 }
 
-interface NodeFlags {
+interface NodeFlags extends Layer4Flags {
 	readonly node: string;
 	readonly state: string;
 	readonly control?: readonly HostPort[];
@@ -43,7 +44,7 @@ interface NodeFlags {
 }
 
 export function nodeCommand(): Command {
-	return new Command("node")
+	return withLayer4Flags(new Command("node"))
 		.description("run the agent of one machine: Envoys, redirects, DNS and metrics of its pods")
 		.option("--node <name>", "name of this machine", hostname())
 		.requiredOption("--state <dir>", "directory for records, sockets and logs; one agent each")
@@ -80,6 +81,8 @@ export function nodeCommand(): Command {
 			const { control } = flags;
 			if (!control) return command.error("error: --control is missing, for example --control 10.0.0.1:15012");
 			const machine = flags.proxy ? machineOf(flags, flags.proxy, control) : undefined;
+			// Whoever proved nothing to its control planes is asked first: they decide where this machine's connections go.
+			const layer4 = layer4Of(flags, flags.insecureControl === true);
 			const log = startLog({ facts: { part: "node", node: flags.node } });
 			// From the start on: a signal that comes while it starts is obeyed afterwards, not by dying half-way.
 			const asked = new Promise<void>((done) => {
@@ -96,6 +99,7 @@ export function nodeCommand(): Command {
 					domainSuffix: flags.domain,
 					security: securityOf(flags),
 					...virtualIpsOf(flags),
+					...(layer4 ? { layer4 } : {}),
 					...(machine ? { machine } : {}),
 					...(flags.dnsListen ? { dnsListen: flags.dnsListen } : {}),
 					...(flags.upstreamDns ? { upstreamDns: flags.upstreamDns } : {}),

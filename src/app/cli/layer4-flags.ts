@@ -1,0 +1,93 @@
+// What `keepmesh node` and `keepmesh l4 run` are told of layer 4: flags in, settings out; problems of the configuration file go to
+// stderr.
+
+import { readFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { canonicalRange } from "../../l4/services/canonical-address.ts";
+import type { KubeProxySettings } from "../../l4/services/kube-proxy-settings.ts";
+import { readKubeProxyConfiguration } from "../../l4/services/read-kube-proxy-configuration.ts";
+import type { NodeLayer4Options } from "../l4/node-layer4.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import { sayProblems } from "./terminal.ts";
+
+export interface Layer4Flags {
+	readonly layer4?: "auto" | "nftables" | "ipvs" | "off";
+	readonly kubeProxyConfig?: string;
+	readonly zone?: string;
+	readonly podRanges?: readonly string[];
+}
+
+export function withLayer4Flags(command: Command): Command {
+	return command
+		.addOption(
+			new Option(
+				"--layer4 <backend>",
+				"Services in the kernel: auto is nftables unless another service proxy runs here or, with --insecure-control, off",
+			)
+				.choices(["auto", "nftables", "ipvs", "off"])
+				.default("auto"),
+		)
+		.option(
+			"--kube-proxy-config <file>",
+			"KubeProxyConfiguration with the settings of layer 4; its ports are served too",
+		)
+		.option("--zone <name>", "zone of this node (topology.kubernetes.io/zone), for endpoints with hints")
+		.option(
+			"--pod-ranges <ranges>",
+			"addresses of the cluster's pods; whoever else asks a cluster address is masqueraded",
+			ranges,
+		);
+}
+
+/** Undefined: off. `auto` means off where `isAutoOff`. */
+export function layer4Of(
+	flags: Layer4Flags & { readonly node: string },
+	isAutoOff: boolean,
+): Omit<NodeLayer4Options, "otherProblems"> | undefined {
+	const { layer4: wanted = "auto", kubeProxyConfig: file, zone } = flags;
+	if (wanted === "off" || (wanted === "auto" && isAutoOff && file === undefined)) return undefined;
+	const read = settingsIn(file);
+	const podRanges = flags.podRanges ?? [];
+	const isPodsKnown = read.pods.type !== "none" || podRanges.length === 0;
+	const settings: KubeProxySettings = {
+		...read,
+		...(wanted === "auto" ? {} : { backend: wanted }),
+		...(isPodsKnown ? {} : { pods: { type: "traffic", traffic: { type: "ranges", ranges: podRanges } } }),
+	};
+	return {
+		machine: { name: flags.node, podRanges, ...(zone === undefined ? {} : { zone }) },
+		settings,
+		answersForItself: file !== undefined,
+		yieldsToOthers: wanted === "auto" && file === undefined,
+	};
+}
+
+/** kube-proxy's own defaults in its nftables mode, where no file says otherwise. */
+const noConfiguration = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: nftables\n";
+
+function settingsIn(file: string | undefined): KubeProxySettings {
+	const { settings, problems } = readKubeProxyConfiguration(
+		file ?? "",
+		file === undefined ? noConfiguration : textIn(file),
+	);
+	if (file !== undefined) sayProblems(problems);
+	if (settings) return settings;
+	throw new CliError(exitCodes.data, "the kube-proxy configuration cannot be used", `mend ${file}`);
+}
+
+function textIn(path: string): string {
+	try {
+		return readFileSync(path, "utf8");
+	} catch (error) {
+		throw new CliError(exitCodes.noInput, `${path} cannot be read: ${(error as Error).message}`, `ls -l ${path}`);
+	}
+}
+
+function ranges(text: string): readonly string[] {
+	return text.split(",").map((one) => {
+		const range = canonicalRange(one.trim());
+		if (range === undefined)
+			throw new CliError(exitCodes.usage, `"${one}" is no range of addresses`, "--pod-ranges 10.244.0.0/16");
+		return range;
+	});
+}

@@ -1,0 +1,106 @@
+// Layer 4 by itself: Services out of files, without a mesh and without a control plane. In: directories of resources, settings.
+// Out: this machine's rules, an API on a Unix socket that tells of them.
+
+import { createServer, type Server } from "node:http";
+import type { Balancer } from "../l4/balancer.ts";
+import type { Layer4Service } from "../l4/layer4-service.ts";
+import { listenOnSocket } from "../node/unix-server.ts";
+import { readResourceFile } from "../resources/read-resources.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import { type Layer4State, noLayer4Services, updateLayer4Services } from "../snapshot/layer4-services.ts";
+import { changedKeys } from "../snapshot/persistent-map.ts";
+import { applyChanges, emptySnapshot } from "../snapshot/snapshot.ts";
+import { startFilesSource } from "../sources/files/files-source.ts";
+import { type NodeLayer4Options, openNodeLayer4 } from "./l4/node-layer4.ts";
+
+export interface Layer4RunOptions {
+	/** Directories or files of Services, EndpointSlices and Pods. */
+	readonly resources: readonly string[];
+	/** The API's socket; made with mode 0600. */
+	readonly socketPath: string;
+	readonly layer4: Omit<NodeLayer4Options, "otherProblems">;
+}
+
+export interface RunningLayer4 {
+	/** Of others than Services, by owner. */
+	updateBalancers(changed: ReadonlyMap<string, readonly Balancer[] | undefined>): void;
+	/** Rules stay unless told. */
+	close(options?: { readonly keepRules: boolean }): Promise<void>;
+}
+
+/** It cannot begin; the message says why. */
+export class Layer4CannotRun extends Error {}
+
+/** Resolves when everything has been read and is in force. */
+export async function startLayer4(
+	options: Layer4RunOptions,
+	{ clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<RunningLayer4> {
+	const api = createServer();
+	// The socket is the lock: two that write the same table would undo each other.
+	await listenOnSocket(api, options.socketPath, { mode: 0o600 }).catch((error: Error) => {
+		throw new Layer4CannotRun(error.message);
+	});
+	const opened = openNodeLayer4(options.layer4, { clock, log });
+	if (!opened.ok) {
+		api.close();
+		throw new Layer4CannotRun(opened.because);
+	}
+	const balancing = opened.value;
+	answer(api, balancing);
+	let snapshot = emptySnapshot();
+	let state: Layer4State = noLayer4Services;
+	const source = startFilesSource(
+		{ roots: options.resources },
+		{
+			clock,
+			read: (text, file) => readResourceFile(file, text),
+			onChanges: (changes) => {
+				snapshot = applyChanges(snapshot, changes).snapshot;
+				const next = updateLayer4Services(state, snapshot);
+				const changed = new Map<string, Layer4Service | undefined>();
+				for (const key of changedKeys(state.services, next.services)) changed.set(key, next.services.get(key));
+				state = next;
+				if (changed.size > 0) balancing.update(changed);
+			},
+			onProblems: (problems) => {
+				for (const { severity, origin, resource, path, message } of problems.slice(0, 50))
+					log.warn(
+						{ severity, file: origin.file, line: origin.line, resource, path, problem: message },
+						"resource problem",
+					);
+			},
+		},
+	);
+	await source.ready;
+	// Also when there is no Service: what an earlier run left has no reason any more.
+	balancing.update(new Map());
+	return {
+		updateBalancers: (changed) => balancing.updateBalancers(changed),
+		close: async (closing = { keepRules: true }) => {
+			source.close();
+			balancing.close(closing);
+			await new Promise<void>((resolve) => {
+				api.close(() => resolve());
+				api.closeAllConnections();
+			});
+		},
+	};
+}
+
+function answer(api: Server, balancing: { status(): object; metrics(): Promise<string> }): void {
+	api.on("request", ({ method, url }, response) => {
+		if (method === "GET" && url === "/layer4")
+			return void response
+				.writeHead(200, { "content-type": "application/json" })
+				.end(JSON.stringify(balancing.status()));
+		if (method === "GET" && url === "/metrics")
+			return void balancing
+				.metrics()
+				.then((text) => response.writeHead(200, { "content-type": "text/plain" }).end(text));
+		response
+			.writeHead(404, { "content-type": "application/json" })
+			.end('{"because":"no such path","hint":"GET /layer4"}');
+	});
+}
