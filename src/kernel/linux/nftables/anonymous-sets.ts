@@ -12,7 +12,7 @@ export function anonymousSet(statement: NftStatement): AnonymousSet | undefined 
 	switch (statement.type) {
 		case "dnat":
 		case "dnatMap":
-			if (statement.protocol.length < 2) return undefined;
+			if (statement.protocol.length < 2 || (statement.type === "dnat" && statement.port === 0)) return undefined;
 			return {
 				set: { name: "__set%d", key: ["inet_proto"] },
 				elements: statement.protocol.map((protocol) => ({ key: [protocol] })),

@@ -69,11 +69,12 @@ export function writeStatement(writer: BatchWriter, statement: NftStatement, pla
 			return;
 		}
 		case "dnat": {
-			matchProtocols(writer, statement.protocol, place.setId);
 			const address = addressBytes(statement.address);
+			const { port } = statement;
+			if (port !== 0) matchProtocols(writer, statement.protocol, place.setId);
 			immediate(writer, 0, address);
-			immediate(writer, 4, Uint8Array.of(statement.port >> 8, statement.port & 0xff));
-			translate(writer, address.length === 16, 4, true);
+			if (port !== 0) immediate(writer, 4, Uint8Array.of(port >> 8, port & 0xff));
+			translate(writer, address.length === 16, port === 0 ? undefined : 4, true);
 			return;
 		}
 		case "update":
@@ -134,12 +135,13 @@ function matchProtocols(writer: BatchWriter, protocols: readonly string[], setId
 	lookUp(writer, { set: "__set%d", id: setId });
 }
 
-/** The address in the first register, the port in another one. */
-function translate(writer: BatchWriter, ipv6: boolean, portWord: number, portIsFixed: boolean): void {
+/** The address in the first register, the port in another one or left as it is. */
+function translate(writer: BatchWriter, ipv6: boolean, portWord: number | undefined, portIsFixed: boolean): void {
 	expression(writer, "nat", () => {
 		writer.u32(nft.NFTA_NAT_TYPE, nft.NFT_NAT_DNAT);
 		writer.u32(nft.NFTA_NAT_FAMILY, ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
 		writer.u32(nft.NFTA_NAT_REG_ADDR_MIN, register(0));
+		if (portWord === undefined) return;
 		writer.u32(nft.NFTA_NAT_REG_PROTO_MIN, register(portWord));
 		if (portIsFixed) writer.u32(nft.NFTA_NAT_FLAGS, nft.NF_NAT_RANGE_PROTO_SPECIFIED);
 	});
