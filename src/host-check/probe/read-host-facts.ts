@@ -38,7 +38,7 @@ export async function readHostFacts(
 		vrrpSockets: readVrrpSockets(root),
 		...(chains ? { chains } : {}),
 		...(ipvs === undefined ? {} : { virtualServers: countVirtualServers(ipvs) }),
-		modules: new Map(["ip_vs", "dummy"].map((name) => [name, moduleState(root, release, name)])),
+		modules: new Map([["ip_vs", moduleState(root, release, "ip_vs")]]),
 		bridges: root.list("sys/class/net").filter((name) => root.list(`sys/class/net/${name}/bridge`).length > 0),
 		...readConntrack(root),
 		...readNeighbours(root),

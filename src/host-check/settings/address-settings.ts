@@ -20,7 +20,7 @@ export const addressSettings: readonly Setting[] = [
 		expect: (facts) => (answersForOthers(facts) ? { type: "oneOf", values: [1, 2], best: 1 } : undefined),
 		fault: "machines answer ARP for an address that another one owns",
 		detail:
-			"IPVS and direct routing put a service's address on machines that do not own it on the link. 1 answers only for addresses of the interface that was asked (kube-proxy: strictARP).",
+			"Direct routing, and kube-proxy in IPVS mode, put a service's address on machines that do not own it on the link. 1 answers only for addresses of the interface that was asked (kube-proxy: strictARP). Keepmesh's own IPVS backend makes addresses local by routes, which nobody answers ARP for.",
 	},
 	{
 		key: "net/ipv4/conf/all/arp_announce",

@@ -14,27 +14,23 @@ const isOlder = ({ kernel }: HostFacts, major: number, minor: number): boolean =
 	kernel.major < major || (kernel.major === major && kernel.minor < minor);
 
 export const ipvsSettings: readonly Setting[] = [
-	...(["ip_vs", "dummy"] as const).map(
-		(name): Setting => ({
-			id: `module.${name}`,
-			label: `module ${name}`,
-			roles: ["l4"],
-			judge: (facts) => {
-				if (!facts.uses.has("ipvs")) return undefined;
-				const is = facts.modules.get(name);
-				if (is === "present") return { level: "ok", is, shouldBe: "present" };
-				if (is === "loadable") return { level: "ok", is, shouldBe: "present", remedy: `modprobe ${name}` };
-				return is === undefined
-					? { level: "unknown", is: "not known", shouldBe: "present" }
-					: { level: "must", is, shouldBe: "present", remedy: "--backend nftables, or another kernel" };
-			},
-			fault: name === "ip_vs" ? "no IPVS backend on this kernel" : "no device to put services' addresses on",
-			detail:
-				name === "ip_vs"
-					? "The kernel's own load balancer (CONFIG_IP_VS). nftables does all of it but the schedulers that count connections."
-					: "The IPVS backend puts services' addresses on a dummy device, so that their packets are the machine's own.",
-		}),
-	),
+	{
+		id: "module.ip_vs",
+		label: "module ip_vs",
+		roles: ["l4"],
+		judge: (facts) => {
+			if (!facts.uses.has("ipvs")) return undefined;
+			const is = facts.modules.get("ip_vs");
+			if (is === "present") return { level: "ok", is, shouldBe: "present" };
+			if (is === "loadable") return { level: "ok", is, shouldBe: "present", remedy: "modprobe ip_vs" };
+			return is === undefined
+				? { level: "unknown", is: "not known", shouldBe: "present" }
+				: { level: "must", is, shouldBe: "present", remedy: "--layer4 nftables, or another kernel" };
+		},
+		fault: "no IPVS backend on this kernel",
+		detail:
+			"The kernel's own load balancer (CONFIG_IP_VS). nftables does all of it but the schedulers that count connections, direct routing and tunnels.",
+	},
 	{
 		key: "net/ipv4/vs/conntrack",
 		label: "vs/conntrack",
