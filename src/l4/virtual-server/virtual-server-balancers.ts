@@ -31,19 +31,30 @@ export function balancersOf(
 	const chosen = heaviestOnly ? heaviest(pool) : pool;
 	const { persistence, schedulerFlags, onePacket } = server;
 	const forIpvs = facts.backend === "ipvs";
-	return made.fronts.map(
-		(front): Balancer => ({
-			owner: virtualServerId(server),
-			front: front.front,
-			protocol: protocols[server.protocol],
-			port: front.port,
-			scheduler,
-			...(persistence ? { affinity: { timeoutSec: persistence.timeoutSec, ...granularityOf(persistence) } } : {}),
-			...(forIpvs && schedulerFlags.length > 0 ? { schedulerFlags } : {}),
-			...(forIpvs && onePacket ? { onePacket } : {}),
-			outside: answerOf(chosen, front, facts),
-		}),
+	return made.fronts.flatMap((front) =>
+		protocolsOf(server, front, facts.backend).map(
+			(protocol): Balancer => ({
+				owner: virtualServerId(server),
+				front: front.front,
+				protocol,
+				port: front.port,
+				scheduler,
+				...(persistence ? { affinity: { timeoutSec: persistence.timeoutSec, ...granularityOf(persistence) } } : {}),
+				...(forIpvs && schedulerFlags.length > 0 ? { schedulerFlags } : {}),
+				...(forIpvs && onePacket ? { onePacket } : {}),
+				outside: answerOf(chosen, front, facts),
+			}),
+		),
 	);
+}
+
+/** A mark is of any protocol: IPVS says so with one entry, nftables with one for each. */
+function protocolsOf(
+	{ protocol }: VirtualServer,
+	{ front }: FrontPort,
+	backend: BalancingBackend,
+): readonly Layer4Protocol[] {
+	return front.type === "mark" && backend === "nftables" ? ["tcp", "udp", "sctp"] : [protocols[protocol]];
 }
 
 function granularityOf({ granularity, engine }: NonNullable<VirtualServer["persistence"]>) {
