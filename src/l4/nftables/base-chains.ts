@@ -100,7 +100,13 @@ export function baseChains(
 	if (inside.length > 0)
 		chains.push({
 			chain: { name: "from-inside" },
-			rules: inside.map((lookup) => vmapRule(lookup, insideVerdictsMap(lookup, words).name, words)),
+			rules: lookupsUpTo(inside.at(-1)).flatMap((lookup) => [
+				...(inside.includes(lookup) ? [vmapRule(lookup, insideVerdictsMap(lookup, words).name, words)] : []),
+				// A front without an answer of its own for inside comes before later lookups that have one.
+				...(outside.includes(lookup) && lookup !== inside.at(-1)
+					? [vmapRule(lookup, verdictsMap(lookup, words).name, words)]
+					: []),
+			]),
 		});
 	chains.push({
 		chain: { name: "from-anywhere" },
@@ -142,6 +148,10 @@ export function baseChains(
 		},
 	);
 	return chains;
+}
+
+function lookupsUpTo(last: Lookup | undefined): readonly Lookup[] {
+	return lookups.slice(0, last === undefined ? 0 : lookups.indexOf(last) + 1);
 }
 
 function podMatch(node: NodeFacts, family: IpFamily, words: FamilyWords): NftStatement | undefined {
