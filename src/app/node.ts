@@ -1,7 +1,7 @@
 // The node agent put together: pods with their Envoys, the local API, merged metrics, the relay to the control planes and the
 // DNS process. In: options of the command line. Out: a running node whose end leaves Envoys, redirects and DNS running.
 
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { plaintextPorts } from "../envoy/listener/plaintext-ports.ts";
 import { virtualInboundListener } from "../envoy/names.ts";
@@ -80,6 +80,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	let relay: XdsRelay | undefined;
 	const cache = new ConfigCache(paths.configCache, log);
 	const layer4 = options.layer4 && openLayer4(options.layer4, { clock, log });
+	if (layer4) writeFileSync(paths.layer4Mark, "");
 	/** By proxy id: the uid of its pod. */
 	const pods = new Map<string, string>();
 	const certificates = new NodeCertificates(

@@ -2,8 +2,10 @@
 // Out: what was done. Only what carries its mark goes: processes with a file of this directory on their command line, tables
 // in the namespaces of recorded pods, and its own files. The node's own certificate stays: another costs a new join token.
 
+import { existsSync } from "node:fs";
 import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { removeRedirect } from "../kernel/namespace-redirect.ts";
+import { removeLayer4Rules } from "./layer4/remove-rules.ts";
 import { nodePaths } from "./plan/pod-paths.ts";
 import { podStore } from "./pod-store.ts";
 import { findProcesses, isRunning, type ProcessIdentity, signalProcess } from "./process-table.ts";
@@ -25,6 +27,7 @@ export async function cleanUpNode(state: string): Promise<CleanUpOutcome> {
 	let redirects = 0;
 	for (const { pod } of records) if ((await removeRedirect(pod.netns)).ok) redirects++;
 	await endAll(ours);
+	if (existsSync(paths.layer4Mark)) await removeLayer4Rules();
 	for (const name of await readdir(state).catch(() => []))
 		if (ownFiles.some((own) => own.test(name))) await rm(`${state}/${name}`, { recursive: true, force: true });
 	await rm(`${paths.identity}/workloads`, { recursive: true, force: true });
@@ -36,7 +39,7 @@ const ownFiles = [
 	/^(?:node|xds|sds|metrics|accepted)\.sock$/,
 	/^(?:pods|accepted)$/,
 	/^(?:dns|vip)\.(?:json|log|log\.1)$/,
-	/^vip$/,
+	/^(?:vip|layer4)$/,
 	/^name-table\.json(?:\..*)?$/,
 ];
 

@@ -4,12 +4,14 @@ import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
+import { removeLayer4Rules } from "../../node/layer4/remove-rules.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { startLog } from "../../runtime/log.ts";
 import { Layer4CannotRun, startLayer4 } from "../l4.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { defaultNodeState } from "./l4-source.ts";
 import { type Layer4Flags, layer4Of, withLayer4Flags } from "./layer4-flags.ts";
+import { say } from "./terminal.ts";
 
 interface RunFlags extends Layer4Flags {
 	readonly filename?: readonly string[];
@@ -30,8 +32,9 @@ export function l4RunCommand(): Command {
 			)
 			.option("--node <name>", "this machine's name in EndpointSlices and Pods", hostname())
 			.option("--state <dir>", "directory of the local API's socket", defaultNodeState)
-			.option("--clean-up", "take the rules away when it ends"),
+			.option("--clean-up", "do not run: take the rules away that an earlier run left, then exit"),
 	).action(async (flags: RunFlags, command: Command) => {
+		if (flags.cleanUp) return cleanUp();
 		if (flags.filename === undefined) return command.error("error: -f is missing, for example -f services/");
 		if (process.getuid?.() !== 0)
 			throw new CliError(
@@ -57,7 +60,14 @@ export function l4RunCommand(): Command {
 		});
 		log.info({ node: flags.node, resources: flags.filename, state }, "layer 4 runs");
 		await asked;
-		await running.close({ keepRules: !flags.cleanUp });
+		await running.close();
 		process.exit(0);
 	});
+}
+
+async function cleanUp(): Promise<void> {
+	const removed = await removeLayer4Rules().catch((error: Error) => {
+		throw new CliError(exitCodes.failure, error.message, "sudo keepmesh l4 run --clean-up");
+	});
+	say(`removed ${removed} tables`);
 }

@@ -22,6 +22,8 @@ export interface NodePaths {
 	readonly vip: string;
 	readonly vipRecord: string;
 	readonly vipLog: string;
+	/** There once this agent has written layer-4 rules. */
+	readonly layer4Mark: string;
 	readonly pods: string;
 }
 
@@ -55,6 +57,7 @@ export function nodePaths(state: string): NodePaths {
 		vip: `${state}/vip`,
 		vipRecord: `${state}/vip.json`,
 		vipLog: `${state}/vip.log`,
+		layer4Mark: `${state}/layer4`,
 		pods: `${state}/pods`,
 	};
 }
