@@ -1,20 +1,19 @@
 // Resource files and a node's name -> what that node's layer 4 would be, in the form in which a running node tells it. Nothing of
 // this machine is looked at.
 
-import { readFileSync } from "node:fs";
 import type { IpFamily } from "../../l4/balancer.ts";
 import type { Layer4Service } from "../../l4/layer4-service.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
-import { familyOf } from "../../l4/services/canonical-address.ts";
+import { canonicalAddress, familyOf } from "../../l4/services/canonical-address.ts";
 import { type KubeProxySettings, nodeFactsOf } from "../../l4/services/kube-proxy-settings.ts";
 import { planService } from "../../l4/services/plan-service.ts";
-import { readKubeProxyConfiguration } from "../../l4/services/read-kube-proxy-configuration.ts";
 import type { Layer4Status } from "../../node/layer4/layer4-status.ts";
 import type { Problem } from "../../resources/problem.ts";
 import type { Change } from "../../snapshot/change.ts";
 import { noLayer4Services, updateLayer4Services } from "../../snapshot/layer4-services.ts";
 import { applyChanges, emptySnapshot } from "../../snapshot/snapshot.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
+import { readKubeProxyFile } from "./kube-proxy-file.ts";
 import { readInputs } from "./read-inputs.ts";
 
 export interface OfflineFlags {
@@ -23,7 +22,7 @@ export interface OfflineFlags {
 	readonly node?: string;
 	readonly zone?: string;
 	readonly nodeAddress: readonly string[];
-	readonly clusterCidr?: string;
+	readonly podRanges?: readonly string[];
 	readonly kubeProxyConfig?: string;
 	readonly backend?: "nftables" | "ipvs";
 }
@@ -41,7 +40,7 @@ export async function planOffline(flags: OfflineFlags): Promise<OfflinePlan> {
 	const services = [...updateLayer4Services(noLayer4Services, snapshot).services]
 		.sort(([a], [b]) => (a < b ? -1 : 1))
 		.map(([, service]) => service);
-	const { settings, problems } = settingsOf(flags);
+	const { settings, problems } = readKubeProxyFile(flags.kubeProxyConfig);
 	const node = factsOf(settings, flags, services);
 	const backend = flags.backend ?? settings.backend;
 	return {
@@ -56,36 +55,12 @@ export async function planOffline(flags: OfflineFlags): Promise<OfflinePlan> {
 	};
 }
 
-/** kube-proxy's own defaults in its nftables mode, where no file says otherwise. */
-const noConfiguration = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: nftables\n";
-
-function settingsOf(flags: OfflineFlags): {
-	readonly settings: KubeProxySettings;
-	readonly problems: readonly Problem[];
-} {
-	const file = flags.kubeProxyConfig;
-	const text = file === undefined ? noConfiguration : readText(file);
-	const { settings, problems } = readKubeProxyConfiguration(file ?? "", text);
-	// What our own text leaves out is nobody's mistake.
-	if (settings) return { settings, problems: file === undefined ? [] : problems };
-	const [first] = problems;
-	const where = first ? `${first.origin.file}:${first.origin.line}: ${first.message}; ${first.hint}` : "";
-	throw new CliError(exitCodes.data, `the kube-proxy configuration cannot be used: ${where}`, `mend ${file}`);
-}
-
-function readText(path: string): string {
-	try {
-		return readFileSync(path, "utf8");
-	} catch (error) {
-		throw new CliError(exitCodes.noInput, `${path} cannot be read: ${(error as Error).message}`, `ls -l ${path}`);
-	}
-}
-
 function factsOf(settings: KubeProxySettings, flags: OfflineFlags, services: readonly Layer4Service[]): NodeFacts {
-	for (const address of flags.nodeAddress)
-		if (familyOf(address) === undefined)
-			throw new CliError(exitCodes.usage, `${address} is no address`, "--node-address 192.0.2.1");
-	const addresses = flags.nodeAddress;
+	const addresses = flags.nodeAddress.map((text) => {
+		const address = canonicalAddress(text)?.text;
+		if (address !== undefined) return address;
+		throw new CliError(exitCodes.usage, `"${text}" is no address`, "--node-address 192.0.2.1");
+	});
 	const name = flags.node ?? settings.nodeName;
 	if (name === undefined)
 		throw new CliError(exitCodes.usage, "--node is missing: the plan differs from node to node", "--node NAME");
@@ -97,7 +72,7 @@ function factsOf(settings: KubeProxySettings, flags: OfflineFlags, services: rea
 		addresses,
 		podRanges: [],
 	});
-	const ranges = flags.clusterCidr?.split(",");
+	const ranges = flags.podRanges;
 	return {
 		...facts,
 		name,

@@ -7,6 +7,7 @@ import { type Command, Option } from "commander";
 import type { Layer4Status } from "../../node/layer4/layer4-status.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { type Layer4Plan, type OfflineFlags, planOffline } from "./l4-offline.ts";
+import { addressRanges } from "./layer4-flags.ts";
 import { sayProblems } from "./terminal.ts";
 
 export interface SourceFlags extends Omit<OfflineFlags, "filename" | "nodeAddress"> {
@@ -27,7 +28,11 @@ export function withOfflineFlags(command: Command): Command {
 		.option("--node <name>", "with -f: the node that the plan is for; endpoints and zones are seen from it")
 		.option("--zone <name>", "with -f: the node's zone, for hints and traffic distribution")
 		.option("--node-address <address...>", "with -f: the node's own addresses; node ports are answered on them")
-		.option("--cluster-cidr <ranges>", "with -f: the addresses of pods; who else asks a cluster address is masqueraded")
+		.option(
+			"--pod-ranges <ranges>",
+			"with -f: addresses of the cluster's pods; whoever else asks a cluster address is masqueraded",
+			addressRanges,
+		)
 		.option("--kube-proxy-config <file>", "with -f: a KubeProxyConfiguration, for what a plan depends on")
 		.addOption(new Option("--backend <name>", "with -f: of Services that name none").choices(["nftables", "ipvs"]));
 }

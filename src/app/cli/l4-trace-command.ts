@@ -9,7 +9,8 @@ import { CliError, exitCodes } from "./cli-error.ts";
 import { chosen } from "./l4-list-commands.ts";
 import { hostPort, round, shareOf } from "./l4-rows.ts";
 import { type Layer4Source, readSource, type SourceFlags, withSourceFlags } from "./l4-source.ts";
-import { print, printJson, renderTable } from "./terminal.ts";
+import { renderFlows, trackedFlows } from "./l4-tracked-flows.ts";
+import { print, printJson, renderTable, say } from "./terminal.ts";
 
 interface TraceFlags extends SourceFlags {
 	readonly protocol: Layer4Protocol;
@@ -40,8 +41,15 @@ export function l4TraceCommand(): Command {
 		const connection = connectionOf(source, from, to, flags);
 		const balancers = source.services.flatMap(({ balancers: own }) => own);
 		const trace = traceConnection(balancers, source.node, connection);
-		if (flags.output === "json") printJson({ connection, ...trace });
-		else print(renderTrace(trace, connection, source.node));
+		// Only a running node's connections are on this machine.
+		const tracked = source.status ? trackedFlows(connection, source.node) : undefined;
+		if (flags.output === "json") {
+			printJson({ connection, ...trace, ...(tracked?.ok ? { tracked: tracked.flows } : {}) });
+			return;
+		}
+		print(renderTrace(trace, connection, source.node));
+		if (tracked?.ok) print(`\n${renderFlows(tracked.flows, trace)}`);
+		else if (tracked) say(`tracked connections cannot be read: ${tracked.because}`);
 	});
 }
 

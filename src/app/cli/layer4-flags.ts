@@ -1,13 +1,12 @@
 // What `keepmesh node` and `keepmesh l4 run` are told of layer 4: flags in, settings out; problems of the configuration file go to
 // stderr.
 
-import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { canonicalRange } from "../../l4/services/canonical-address.ts";
 import type { KubeProxySettings } from "../../l4/services/kube-proxy-settings.ts";
-import { readKubeProxyConfiguration } from "../../l4/services/read-kube-proxy-configuration.ts";
 import type { NodeLayer4Options } from "../l4/node-layer4.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
+import { readKubeProxyFile } from "./kube-proxy-file.ts";
 import { sayProblems } from "./terminal.ts";
 
 export interface Layer4Flags {
@@ -35,7 +34,7 @@ export function withLayer4Flags(command: Command): Command {
 		.option(
 			"--pod-ranges <ranges>",
 			"addresses of the cluster's pods; whoever else asks a cluster address is masqueraded",
-			ranges,
+			addressRanges,
 		);
 }
 
@@ -46,7 +45,8 @@ export function layer4Of(
 ): Omit<NodeLayer4Options, "otherProblems"> | undefined {
 	const { layer4: wanted = "auto", kubeProxyConfig: file, zone } = flags;
 	if (wanted === "off" || (wanted === "auto" && isAutoOff && file === undefined)) return undefined;
-	const read = settingsIn(file);
+	const { settings: read, problems } = readKubeProxyFile(file);
+	sayProblems(problems);
 	const podRanges = flags.podRanges ?? [];
 	const isPodsKnown = read.pods.type !== "none" || podRanges.length === 0;
 	const settings: KubeProxySettings = {
@@ -62,28 +62,8 @@ export function layer4Of(
 	};
 }
 
-/** kube-proxy's own defaults in its nftables mode, where no file says otherwise. */
-const noConfiguration = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: nftables\n";
-
-function settingsIn(file: string | undefined): KubeProxySettings {
-	const { settings, problems } = readKubeProxyConfiguration(
-		file ?? "",
-		file === undefined ? noConfiguration : textIn(file),
-	);
-	if (file !== undefined) sayProblems(problems);
-	if (settings) return settings;
-	throw new CliError(exitCodes.data, "the kube-proxy configuration cannot be used", `mend ${file}`);
-}
-
-function textIn(path: string): string {
-	try {
-		return readFileSync(path, "utf8");
-	} catch (error) {
-		throw new CliError(exitCodes.noInput, `${path} cannot be read: ${(error as Error).message}`, `ls -l ${path}`);
-	}
-}
-
-function ranges(text: string): readonly string[] {
+/** For commander: `10.244.0.0/16,fd00:244::/56`. */
+export function addressRanges(text: string): readonly string[] {
 	return text.split(",").map((one) => {
 		const range = canonicalRange(one.trim());
 		if (range === undefined)
