@@ -31,11 +31,14 @@ export function writeRule(writer: BatchWriter, { family, table, chain, rule, set
 			onlyTcp = statement.value === "tcp" || statement.value === 6;
 	}
 	writer.close(expressions);
-	if (rule.comment) {
-		const text = Buffer.from(rule.comment);
-		if (text.length > mostCommentBytes) throw new Error(`a comment of ${text.length} bytes is too long`);
-		writer.bytes(nft.NFTA_RULE_USERDATA, field(0, Buffer.concat([text, Uint8Array.of(0)])));
-	}
+	if (rule.comment) writer.bytes(nft.NFTA_RULE_USERDATA, field(0, Buffer.from(`${commentText(rule.comment)}\0`)));
+}
+
+/** As much as the kernel keeps, without what `nft` could not read again. */
+function commentText(comment: string): string {
+	let text = comment.replaceAll('"', "'");
+	while (Buffer.byteLength(text) > mostCommentBytes) text = text.slice(0, -1);
+	return text;
 }
 
 /** The family whose addresses a rule reads. */
