@@ -4,7 +4,7 @@
 
 import type { IpFamily } from "../balancer.ts";
 import type { NodeFacts } from "../node-facts.ts";
-import { canonicalAddress, disjointRanges } from "./address-range.ts";
+import { disjointRanges, oneSpelling } from "./address-range.ts";
 import { type FamilyWords, familyOf } from "./family-words.ts";
 import { hideChains, rejectChain } from "./front-chains.ts";
 import {
@@ -48,9 +48,7 @@ export function standingSets(words: FamilyWords): readonly NftSet[] {
 
 /** Sets whose elements the node's facts decide. */
 export function nodeSets(node: NodeFacts, family: IpFamily, words: FamilyWords): readonly NodeSet[] {
-	const addresses = new Set(
-		node.nodePortAddresses.filter((address) => familyOf(address) === family).map(canonicalAddress),
-	);
+	const addresses = new Set(node.nodePortAddresses.filter((address) => familyOf(address) === family).map(oneSpelling));
 	const sets: NodeSet[] = [
 		{
 			set: { name: nodeAddressesSet, key: [words.addressType] },

@@ -3,7 +3,7 @@
 
 import type { Backend } from "../balancer.ts";
 import { sameBackend } from "../schedulers/slots-of.ts";
-import { canonicalAddress, disjointRanges } from "./address-range.ts";
+import { disjointRanges, oneSpelling } from "./address-range.ts";
 import { clusterAddressesSet, hairpinSet } from "./base-chains.ts";
 import { familyOf } from "./family-words.ts";
 import { type Side, type SideChains, sideChains } from "./front-chains.ts";
@@ -100,7 +100,7 @@ function localAddresses(front: FrontState | undefined): ReadonlySet<string> {
 	const addresses = new Set<string>();
 	for (const state of [front?.outside, front?.inside])
 		if (state?.type === "balance")
-			for (const { local, address } of state.slots) if (local) addresses.add(canonicalAddress(address));
+			for (const { local, address } of state.slots) if (local) addresses.add(oneSpelling(address));
 	return addresses;
 }
 
@@ -115,7 +115,7 @@ function changeClusterAddress(table: TableState, before: FrontState | undefined,
 }
 
 function clusterAddress(front: FrontState | undefined): ReadonlySet<string> {
-	return new Set(front?.balancer.front.type === "clusterIP" ? [canonicalAddress(front.balancer.front.address)] : []);
+	return new Set(front?.balancer.front.type === "clusterIP" ? [oneSpelling(front.balancer.front.address)] : []);
 }
 
 function changeSources(table: TableState, before: FrontState | undefined, now: FrontState | undefined): void {

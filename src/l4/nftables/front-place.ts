@@ -2,7 +2,7 @@
 // cannot both answer.
 
 import type { Balancer, IpFamily } from "../balancer.ts";
-import { canonicalAddress } from "./address-range.ts";
+import { oneSpelling } from "./address-range.ts";
 import type { FamilyWords } from "./family-words.ts";
 import type { NftSelector, NftSet, NftType, NftValue } from "./ruleset.ts";
 
@@ -62,7 +62,7 @@ export function placeOf(balancer: Balancer): FrontPlace {
 		case "mark":
 			return port === 0 ? place("marks", [front.mark, protocol]) : place("mark-ports", [front.mark, protocol, port]);
 		default: {
-			const address = canonicalAddress(front.address);
+			const address = oneSpelling(front.address);
 			return port === 0
 				? place("any-port-services", [address, protocol])
 				: place("services", [address, protocol, port]);
