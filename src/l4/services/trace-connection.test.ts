@@ -118,6 +118,34 @@ describe("the trace of a connection", () => {
 		assert.equal(trace({ source: "10.244.1.5", from: "outside" }, shop, node).side, "outside");
 	});
 
+	it("says who of two Services with the same address answers, and who does not", () => {
+		const [, balancer] = shop;
+		assert.ok(balancer);
+		const other = { ...balancer, owner: "shop/web-2:http" };
+		for (const both of [
+			[other, balancer],
+			[balancer, other],
+		]) {
+			const found = trace({}, both);
+			assert.equal(found.balancer?.owner, "shop/web:http");
+			assert.equal(found.sentences[1], "shop/web-2:http has it too, and gets nothing: the first by name answers.");
+		}
+	});
+
+	it("asks for marks first, then for the port, and last for all ports of an address", () => {
+		const usual = { protocol: "tcp", scheduler: "rr", outside: { type: "drop" } } as const;
+		const front = { family: "ipv4", type: "virtualServer", address: "203.0.113.9" } as const;
+		const all: Balancer = { ...usual, owner: "all", front, port: 0 };
+		const one: Balancer = { ...usual, owner: "one", front, port: 80 };
+		const marked: Balancer = { ...usual, owner: "marked", front: { family: "ipv4", type: "mark", mark: 7 }, port: 0 };
+		const balancers = [all, one, marked];
+		const to = { destination: "203.0.113.9" };
+		assert.equal(trace({ ...to, port: 80 }, balancers).balancer?.owner, "one");
+		assert.equal(trace({ ...to, port: 81 }, balancers).balancer?.owner, "all");
+		assert.equal(trace({ ...to, port: 80, mark: 7 }, balancers).balancer?.owner, "marked");
+		assert.equal(trace({ ...to, port: 80, protocol: "udp" }, balancers).outcome, "untouched");
+	});
+
 	it("of a virtual server takes every port where it has none, and passes over backends that get nothing new", () => {
 		const backend = { address: "10.0.0.1", port: 0, local: false, forwarding: { method: "DR" } } as const;
 		const server: Balancer = {

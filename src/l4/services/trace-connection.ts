@@ -1,6 +1,8 @@
 // One connection -> what this node's plan does with it and why: which balancer, who may answer, which source the backend sees.
-// Follows the order of the rules: source ranges, service addresses, node ports, unknown ports of cluster addresses.
+// Follows the order of the rules: marks, addresses with a port, addresses with all ports, node ports; of those that claim the
+// same, the first by name.
 
+import { compareText } from "../../resources/config-object.ts";
 import type { Answer, Backend, Balancer } from "../balancer.ts";
 import type { Layer4Protocol } from "../layer4-service.ts";
 import type { NodeFacts } from "../node-facts.ts";
@@ -15,6 +17,8 @@ export interface Connection {
 	readonly protocol: Layer4Protocol;
 	/** `pod`: of this node. `outside`: it came in over the network. */
 	readonly from: "node" | "pod" | "outside";
+	/** What other rules have marked its packets with. */
+	readonly mark?: number;
 }
 
 export interface Trace {
@@ -39,21 +43,24 @@ export function traceConnection(balancers: Iterable<Balancer>, node: NodeFacts, 
 	const asked = canonical(connection);
 	if (asked === undefined) return untouched("One of the addresses is none, or they are of two families.");
 	const all = [...balancers];
-	const found = all.find((one) => isForAddress(one, asked)) ?? all.find((one) => isForNodePort(one, asked, node));
+	const [found, ...beaten] = claimsOf(all, asked, node);
 	if (found === undefined) return unknownTo(all, asked);
 	const { sourceRanges } = found;
-	const head = `${found.owner} has ${renderFront(found)}.`;
+	const head = [
+		`${found.owner} has ${renderFront(found)}.`,
+		...beaten.map(({ owner }) => `${owner} has it too, and gets nothing: the first by name answers.`),
+	];
 	if (sourceRanges && !sourceRanges.some((range) => rangeHolds(range, asked.source)))
 		return {
 			outcome: "dropped",
 			balancer: found,
 			backends: [],
-			sentences: [head, `${asked.source} is in none of its source ranges (${sourceRanges.join(", ")}): dropped.`],
+			sentences: [...head, `${asked.source} is in none of its source ranges (${sourceRanges.join(", ")}): dropped.`],
 		};
 	const isPod = isFromPod(asked, node);
 	const side = found.inside !== undefined && (asked.from === "node" || isPod) ? "inside" : "outside";
 	const answer = side === "inside" && found.inside ? found.inside : found.outside;
-	const told = [head, ...(found.inside ? [whichSide(side, asked, isPod)] : [])];
+	const told = [...head, ...(found.inside ? [whichSide(side, asked, isPod)] : [])];
 	return { balancer: found, side, ...outcomeOf(found, answer, asked, isPod, told) };
 }
 
@@ -64,14 +71,27 @@ function canonical(connection: Connection): Connection | undefined {
 	return { ...connection, source: source.text, destination: destination.text };
 }
 
-function isForAddress({ front, port, protocol }: Balancer, asked: Connection): boolean {
-	if (front.type === "nodePort" || front.type === "mark" || protocol !== asked.protocol) return false;
-	return front.address === asked.destination && (port === asked.port || port === 0);
+/** All that are asked at the same place, the one that answers first. */
+function claimsOf(all: readonly Balancer[], asked: Connection, node: NodeFacts): readonly Balancer[] {
+	const isMarked = ({ front }: Balancer): boolean => front.type === "mark" && front.mark === asked.mark;
+	const isAt = ({ front }: Balancer): boolean => "address" in front && front.address === asked.destination;
+	const lookups: readonly ((balancer: Balancer) => boolean)[] = [
+		(one) => isMarked(one) && one.port === asked.port,
+		(one) => isMarked(one) && one.port === 0,
+		(one) => isAt(one) && one.port === asked.port,
+		(one) => isAt(one) && one.port === 0,
+		(one) => isForNodePort(one, asked, node),
+	];
+	const family = familyOf(asked.destination);
+	const ofProtocol = all.filter(({ front, protocol }) => protocol === asked.protocol && front.family === family);
+	const claims = lookups.map((isClaim) => ofProtocol.filter(isClaim)).find(({ length }) => length > 0) ?? [];
+	return claims.toSorted((a, b) => compareText(serviceIn(a.owner), serviceIn(b.owner)));
 }
 
-function isForNodePort({ front, port, protocol }: Balancer, asked: Connection, node: NodeFacts): boolean {
-	if (front.type !== "nodePort" || front.family !== familyOf(asked.destination)) return false;
-	return port === asked.port && protocol === asked.protocol && node.nodePortAddresses.includes(asked.destination);
+const serviceIn = (owner: string): string => owner.split(":", 1)[0] ?? owner;
+
+function isForNodePort({ front, port }: Balancer, asked: Connection, node: NodeFacts): boolean {
+	return front.type === "nodePort" && port === asked.port && node.nodePortAddresses.includes(asked.destination);
 }
 
 function unknownTo(all: readonly Balancer[], asked: Connection): Trace {
