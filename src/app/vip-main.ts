@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { startLineLog } from "../runtime/line-log.ts";
 import type { Log } from "../runtime/log.ts";
 import { defaultVipState } from "./vip/default-state.ts";
+import type { Layer4Choice } from "./vip/layer4-child.ts";
 import { startOverWhenCold } from "./vip/lean-start.ts";
 import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
 import { lockNamespace } from "./vip/namespace-lock.ts";
@@ -65,6 +66,7 @@ interface RunFlags {
 	readonly metricsListen?: { readonly host: string; readonly port: number };
 	readonly realTime: boolean;
 	readonly watchdog: boolean;
+	readonly layer4?: Layer4Choice;
 }
 
 function readFlags(args: readonly string[]): RunFlags | string {
@@ -83,6 +85,7 @@ function readFlags(args: readonly string[]): RunFlags | string {
 				"metrics-listen": { type: "string" },
 				"no-real-time": { type: "boolean" },
 				"no-watchdog": { type: "boolean" },
+				"l4-backend": { type: "string" },
 			},
 		}).values;
 	} catch (error) {
@@ -93,21 +96,28 @@ function readFlags(args: readonly string[]): RunFlags | string {
 	if (!source) return "give --keepalived-conf FILE or --resources DIR";
 	const listen = values["metrics-listen"]?.match(/^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/);
 	if (values["metrics-listen"] !== undefined && !listen) return "--metrics-listen wants ADDRESS:PORT";
+	const layer4 = layer4Of(values["l4-backend"] ?? "auto");
+	if (layer4 === undefined) return "--l4-backend wants auto, nftables, ipvs or none";
 	return {
 		node,
 		state,
 		source,
+		...(layer4 === "none" ? {} : { layer4 }),
 		...(listen ? { metricsListen: { host: listen[1] ?? listen[2] ?? "", port: Number(listen[3]) } } : {}),
 		realTime: values["no-real-time"] !== true,
 		watchdog: values["no-watchdog"] !== true,
 	};
 }
 
-const textFlags = ["keepalived-conf", "resources", "node", "state", "metrics-listen"] as const;
+const textFlags = ["keepalived-conf", "resources", "node", "state", "metrics-listen", "l4-backend"] as const;
 
 function sourceOf(file: string | undefined, directory: string | undefined): VipSource | undefined {
 	if (file !== undefined && directory === undefined) return { type: "keepalivedConf", file };
 	return directory !== undefined && file === undefined ? { type: "resources", directory } : undefined;
+}
+
+function layer4Of(word: string): Layer4Choice | "none" | undefined {
+	return (["auto", "nftables", "ipvs", "none"] as const).find((known) => known === word);
 }
 
 function logProblems({ problems }: LoadedConfig, log: Log): void {

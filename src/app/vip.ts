@@ -4,7 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Server } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { EventLoop } from "../kernel/linux/event-loop.ts";
 import { openLinuxHostNetwork } from "../kernel/linux/linux-host-network.ts";
 import { makeThreadRealTime } from "../kernel/linux/real-time-thread.ts";
@@ -15,6 +15,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Hashes } from "../vip/vrrp/advert-codec.ts";
 import { ConfigReloader } from "./vip/config-reloader.ts";
 import { followConfig } from "./vip/follow-config.ts";
+import type { Layer4Child, Layer4Choice } from "./vip/layer4-child.ts";
 import { LeaseAdvisers } from "./vip/lease-advisers.ts";
 import { withLease } from "./vip/lease-status.ts";
 import { LeaseStores } from "./vip/lease-stores.ts";
@@ -47,6 +48,8 @@ export interface VipOptions {
 	readonly realTime?: boolean;
 	/** Default true. */
 	readonly watchdog?: boolean;
+	/** What balances virtual_server blocks, in a process of its own. Default: nothing does. */
+	readonly layer4?: Layer4Choice;
 }
 
 export interface RunningVip {
@@ -118,8 +121,23 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 	await notifier.open();
 	runtime.start();
 	await trackers.configure(options.loaded.config);
+	let latest: LoadedConfig = options.loaded;
+	let layer4: Layer4Child | undefined;
+	const followLayer4 = async (): Promise<void> => {
+		const count = latest.ok ? (latest.virtualServers ?? 0) : 0;
+		if (source.type !== "keepalivedConf" || options.layer4 === undefined || (count === 0 && !layer4)) return;
+		if (!layer4) {
+			const { Layer4Child: Child } = await import("./vip/layer4-child.ts");
+			layer4 = new Child({ file: resolve(source.file), backend: options.layer4, state }, log);
+		}
+		await layer4.follow(count);
+	};
+	await followLayer4();
 	const reloader = new ConfigReloader(options.loaded, {
-		load: () => loadVipConfig(source, node),
+		load: async () => {
+			latest = await loadVipConfig(source, node);
+			return latest;
+		},
 		apply: async (config) => {
 			await notifier.reconfigure(config.global);
 			await refused.set(config.instances);
@@ -136,7 +154,14 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		cancelTrim = realClock.after(trimAfterMs, releaseCodePages);
 	};
 	trimSoon();
-	const reload = (): Promise<Answer> => reloader.reload().finally(trimSoon);
+	const reload = (): Promise<Answer> =>
+		reloader
+			.reload()
+			.then(async (answer) => {
+				if (answer.ok) await followLayer4();
+				return answer;
+			})
+			.finally(trimSoon);
 	const api = {
 		status: () => vipStatus(runtime, node, loop.nowUs(), reloader),
 		metrics: () => renderVipMetrics(vipStatus(runtime, node, loop.nowUs(), reloader)),
@@ -168,7 +193,9 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 			follower.close();
 			trackers.close();
 			for (const server of servers) server.close();
-			await new Promise<void>((resolve) => runtime.stop(resolve));
+			await new Promise<void>((done) => runtime.stop(done));
+			// Connections are balanced until the addresses are elsewhere.
+			await layer4?.stop();
 			await refused.set([]);
 			// The addresses are gone by now; a lease that cannot be given back runs out.
 			await new Promise<void>((resolve) => {

@@ -17,6 +17,11 @@ export function vipRunCommand(): Command {
 		)
 		.option("--state <dir>", "directory of the local API's socket", defaultVipState)
 		.option("--metrics-listen <address:port>", "serve metrics over TCP as well; they are always on the socket")
+		.option(
+			"--l4-backend <name>",
+			"what balances virtual_server blocks, in a second process: auto, nftables, ipvs, or none",
+			"auto",
+		)
 		.option("--no-real-time", "stay an ordinary process: adverts may be late on a busy machine")
 		.option("--no-watchdog", "start no second process that removes addresses should this one be killed")
 		.action(async () => {

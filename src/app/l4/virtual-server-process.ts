@@ -16,6 +16,7 @@ import { type LoadedVirtualServers, loadVirtualServers, type VirtualServersConf 
 import { renderVirtualServerMetrics } from "./virtual-server-metrics.ts";
 import { openVirtualServerRules } from "./virtual-server-rules.ts";
 import { type RunningVirtualServers, startVirtualServers } from "./virtual-server-runtime.ts";
+import { virtualServerSocketName } from "./virtual-server-socket.ts";
 
 export interface VirtualServerProcessOptions {
 	readonly file: string;
@@ -36,9 +37,6 @@ export interface VirtualServerProcess {
 export type Reloaded =
 	| { readonly ok: true; readonly message: string }
 	| { readonly ok: false; readonly because: string };
-
-/** Under STATE. */
-export const virtualServerSocketName = "l4.sock";
 
 /** A file that is written in pieces is read once. */
 const settleMs = 100;

@@ -12,7 +12,13 @@ export type VipSource =
 	| { readonly type: "resources"; readonly directory: string };
 
 export type LoadedConfig =
-	| { readonly ok: true; readonly config: VipConfig; readonly problems: readonly Problem[] }
+	| {
+			readonly ok: true;
+			readonly config: VipConfig;
+			readonly problems: readonly Problem[];
+			/** Blocks of a keepalived.conf that are for layer 4. */
+			readonly virtualServers?: number;
+	  }
 	| { readonly ok: false; readonly problems: readonly Problem[] };
 
 export async function loadVipConfig(source: VipSource, node: string): Promise<LoadedConfig> {
@@ -50,7 +56,7 @@ async function loadKeepalivedConf(file: string, node: string): Promise<LoadedCon
 	if (text === undefined) return { ok: false, problems: [unreadable(path)] };
 	const { parseKeepalivedConf } = await import("../../vip/keepalived-conf/parse-keepalived-conf.ts");
 	const scriptUser = readText("/etc/passwd")?.match(/^keepalived_script:/m) ? "keepalived_script" : "root";
-	const { config, problems } = parseKeepalivedConf(path, text, {
+	const { config, problems, servers } = parseKeepalivedConf(path, text, {
 		files: {
 			read: readText,
 			glob: (pattern, directory) => globSync(resolve(directory, pattern)).sort(),
@@ -59,9 +65,10 @@ async function loadKeepalivedConf(file: string, node: string): Promise<LoadedCon
 		hostName: node,
 		scriptUser,
 	});
-	if (config.instances.length === 0 && problems.some(({ severity }) => severity === "error"))
+	const virtualServers = servers.servers.length;
+	if (config.instances.length + virtualServers === 0 && problems.some(({ severity }) => severity === "error"))
 		return { ok: false, problems };
-	return { ok: true, config, problems };
+	return { ok: true, config, problems, virtualServers };
 }
 
 function readText(path: string): string | undefined {
