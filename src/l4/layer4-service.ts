@@ -47,7 +47,7 @@ export interface Layer4Endpoint {
 	readonly port: number;
 	readonly node?: string;
 	readonly zone?: string;
-	/** `ready`, or every address where `publishNotReadyAddresses` is set. */
+	/** As its slice says: who writes slices has seen to `publishNotReadyAddresses`. */
 	readonly ready: boolean;
 	readonly serving: boolean;
 	readonly terminating: boolean;

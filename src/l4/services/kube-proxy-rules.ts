@@ -110,8 +110,7 @@ function warnOfOtherModes(fields: KubeProxyFields, findings: Findings): void {
 	for (const section of ["ipvs", "nftables", "iptables"] as const)
 		for (const [field, value] of Object.entries(fields[section] ?? {})) {
 			if (`${section}.${field}` in fieldsWithoutEffect || !isSet(value)) continue;
-			const isForeign =
-				!inForce.includes(section) || (chosen === "ipvs" && section === "iptables" && field === "syncPeriod");
+			const isForeign = !inForce.includes(section);
 			if (isForeign && !(section === "iptables" && isDefault(field, value)))
 				findings.warning([section, field], `has no effect in mode ${chosen}`, `set it under ${chosen}, or remove it`);
 		}

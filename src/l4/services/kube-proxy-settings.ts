@@ -19,7 +19,7 @@ export interface KubeProxySettings {
 	readonly masqueradeAll: boolean;
 	/** Absent: random with nftables, rr with IPVS. */
 	readonly scheduler?: SchedulerName;
-	/** How often everything is compared anew. Default 30 s. */
+	/** How often IPVS' tables, which nobody can watch, are compared anew. Default 30 s. */
 	readonly syncPeriodMs: number;
 	readonly ipvs: IpvsSettings;
 	/** Where `/healthz` and `/livez` are answered. Default 0.0.0.0:10256. */

@@ -70,6 +70,7 @@ export const kubeProxyShape = struct(
 const whyNot = {
 	source: "Keepmesh's own control plane tells the node what there is",
 	atOnce: "a change is in force at once, and several that come together are one write",
+	watched: "the tables are watched: what somebody else changes in them is put right at once",
 	conntrack: "`keepmesh check` says what this machine needs, `keepmesh check --fix` sets it",
 	windows: "it is for Windows",
 };
@@ -78,7 +79,9 @@ const whyNot = {
 export const fieldsWithoutEffect: Readonly<Record<string, string>> = {
 	"ipvs.minSyncPeriod": whyNot.atOnce,
 	"nftables.minSyncPeriod": whyNot.atOnce,
+	"nftables.syncPeriod": whyNot.watched,
 	"iptables.minSyncPeriod": whyNot.atOnce,
+	"iptables.syncPeriod": whyNot.watched,
 	"iptables.localhostNodePorts": "node ports are not answered on loopback addresses",
 	conntrack: whyNot.conntrack,
 	portRange: "only the userspace mode had it, which is gone",

@@ -3,17 +3,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { NodeFacts } from "../node-facts.ts";
-import { nodeA, planOf, serviceOf, slice, type Written, written } from "./plan.testing.ts";
+import { nodeA, planOf, pool, serviceOf, slice, type Written, written } from "./plan.testing.ts";
 import { renderBalancers } from "./render-balancers.ts";
 
 const here = "{addresses: [10.244.1.5], nodeName: a}";
 const there = "{addresses: [10.244.2.5], nodeName: b}";
-const notReady = "{addresses: [10.244.1.6], nodeName: a, conditions: {ready: false}}";
 const leavingHere =
 	"{addresses: [10.244.1.7], nodeName: a, conditions: {ready: false, serving: true, terminating: true}}";
 const leavingThere =
 	"{addresses: [10.244.2.7], nodeName: b, conditions: {ready: false, serving: true, terminating: true}}";
-const gone = "{addresses: [10.244.1.8], nodeName: a, conditions: {ready: false, serving: false, terminating: true}}";
 const local = "type: LoadBalancer\nexternalTrafficPolicy: Local";
 const balanced = "{loadBalancer: {ingress: [{ip: 203.0.113.7}]}}";
 
@@ -23,13 +21,6 @@ function plan(parts: Written, node: Partial<NodeFacts> = {}): readonly string[] 
 		.trimEnd()
 		.split("\n")
 		.map((line) => line.replace("shop/web:http ", ""));
-}
-
-/** Only who answers at the cluster address. */
-function pool(endpoints: readonly string[], parts: Written = {}, node: Partial<NodeFacts> = {}): readonly string[] {
-	const [first] = planOf(written({ ...parts, endpoints }), { ...nodeA, families: ["ipv4"], ...node });
-	if (first?.outside.type !== "balance") return [first?.outside.type ?? "nothing"];
-	return first.outside.backends.map(({ address, port }) => `${address}:${port}`);
 }
 
 describe("the addresses of a Service", () => {
@@ -110,99 +101,6 @@ describe("the ports of a Service", () => {
 	it("lead to another number in each slice when the target port is a name", () => {
 		const more = slice("web-2", ["{addresses: [10.244.1.5]}"], { ports: "[{name: http, port: 9090}]" });
 		assert.deepEqual(pool([here], { more }), ["10.244.1.5:8080", "10.244.1.5:9090"]);
-	});
-});
-
-describe("the endpoints that get new connections", () => {
-	const cases: readonly (readonly [what: string, endpoints: readonly string[], expected: readonly string[]])[] = [
-		["are those that are ready", [here, notReady, there], ["10.244.1.5", "10.244.2.5"]],
-		["are those that leave but still serve when nobody is ready", [notReady, leavingHere, gone], ["10.244.1.7"]],
-		["are never those that leave while somebody is ready", [there, leavingHere], ["10.244.2.5"]],
-		[
-			"are in the order of their bytes, not of their digits",
-			["{addresses: [10.244.1.10]}", "{addresses: [10.244.1.9]}"],
-			["10.244.1.9", "10.244.1.10"],
-		],
-		["are ready and serving where a slice says nothing", ["{addresses: [10.244.1.1], conditions: {}}"], ["10.244.1.1"]],
-		[
-			"count as serving where a leaving one says nothing about it",
-			["{addresses: [10.244.1.1], conditions: {ready: false, terminating: true}}"],
-			["10.244.1.1"],
-		],
-		["are reached at the first of their addresses", ["{addresses: [10.244.1.1, 10.244.1.2]}"], ["10.244.1.1"]],
-		["are nobody: then connections are refused", [notReady, gone], ["reject"]],
-	];
-	for (const [what, endpoints, expected] of cases)
-		it(what, () => {
-			assert.deepEqual(
-				pool(endpoints).map((text) => text.replace(":8080", "")),
-				expected,
-			);
-		});
-
-	it("are in no slice of another Service, of names, or that is marked headless", () => {
-		const more = [
-			slice("web-2", [there], { labels: ", service.kubernetes.io/headless: ''" }),
-			slice("web-3", ["{addresses: [a.example]}"], { type: "FQDN" }),
-			slice("web-4", [there]).replace("service-name: web", "service-name: other"),
-			slice("web-5", [there]).replace("namespace: shop", "namespace: other"),
-		].join("---\n");
-		assert.deepEqual(pool([here], { more }), ["10.244.1.5:8080"]);
-	});
-
-	it("are one where two slices have it, and a pod that stays wins over one that left its address", () => {
-		const more = slice("web-2", [leavingHere.replace("10.244.1.7", "10.244.1.5"), there]);
-		assert.deepEqual(pool([here, there], { more }), ["10.244.1.5:8080", "10.244.2.5:8080"]);
-		const earlier = slice("web-0", [leavingHere.replace("10.244.1.7", "10.244.1.5")]);
-		assert.deepEqual(pool([here], { more: earlier }), ["10.244.1.5:8080"]);
-	});
-
-	it("are what the slice says also with publishNotReadyAddresses: who writes slices has seen to it", () => {
-		assert.deepEqual(pool([notReady], { spec: "publishNotReadyAddresses: true" }), ["reject"]);
-	});
-});
-
-describe("hints", () => {
-	const zone = (address: string, name: string): string =>
-		`{addresses: [${address}], nodeName: b, hints: {forZones: [{name: ${name}}]}}`;
-	const node = (address: string, name: string): string =>
-		`{addresses: [${address}], nodeName: ${name}, hints: {forZones: [{name: zone-1}], forNodes: [{name: ${name}}]}}`;
-	const cases: readonly (readonly [what: string, endpoints: readonly string[], expected: readonly string[]])[] = [
-		["keep connections in the zone", [zone("10.0.0.1", "zone-1"), zone("10.0.0.2", "zone-2")], ["10.0.0.1"]],
-		[
-			"count for nothing when nobody is hinted for this zone",
-			[zone("10.0.0.2", "zone-2"), zone("10.0.0.3", "zone-3")],
-			["10.0.0.2", "10.0.0.3"],
-		],
-		[
-			"count for nothing when one ready endpoint has none",
-			[zone("10.0.0.1", "zone-1"), "{addresses: [10.0.0.9]}"],
-			["10.0.0.1", "10.0.0.9"],
-		],
-		[
-			"need not be on endpoints that are not ready",
-			[zone("10.0.0.1", "zone-1"), zone("10.0.0.2", "zone-2"), "{addresses: [10.0.0.9], conditions: {ready: false}}"],
-			["10.0.0.1"],
-		],
-		[
-			"keep connections on the node before they keep them in the zone",
-			[node("10.0.0.1", "a"), node("10.0.0.2", "b")],
-			["10.0.0.1"],
-		],
-		["of nodes fall back to those of zones", [node("10.0.0.2", "b"), node("10.0.0.3", "c")], ["10.0.0.2", "10.0.0.3"]],
-	];
-	for (const [what, endpoints, expected] of cases)
-		it(what, () => {
-			assert.deepEqual(
-				pool(endpoints).map((text) => text.replace(":8080", "")),
-				expected,
-			);
-		});
-
-	it("do not keep a node of no zone from answering", () => {
-		const { zone: _, ...nowhere } = nodeA;
-		const [first] = planOf(written({ endpoints: [zone("10.0.0.1", "zone-1")] }), nowhere);
-		assert.equal(first?.outside.type, "balance");
 	});
 });
 
@@ -390,68 +288,6 @@ describe("both families", () => {
 			planOf(written(parts)).map(({ front }) => front.family),
 			["ipv4"],
 		);
-	});
-});
-
-describe("pods without slices", () => {
-	const pod = (name: string, rest = "", status = "", metadata = ""): string => `---
-apiVersion: v1
-kind: Pod
-metadata: {name: ${name}, namespace: shop, labels: {app: web, topology.kubernetes.io/zone: zone-1}${metadata}}
-spec: {nodeName: a, containers: [{name: c, ports: [{name: http, containerPort: 8080}, {name: dns, containerPort: 53, protocol: UDP}]}]${rest}}
-status: {podIP: 10.244.1.5, podIPs: [{ip: 10.244.1.5}, {ip: "fd00::5"}]${status}}
-`;
-	const service = (rest = "", ports = "[{port: 80, targetPort: http}]"): string =>
-		`apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}, ports: ${ports}${rest}}\n`;
-
-	it("are the endpoints, of both families, with the place that they have", () => {
-		assert.deepEqual(serviceOf(service() + pod("web-1"))?.ports[0]?.endpoints, [
-			{ address: "10.244.1.5", port: 8080, node: "a", zone: "zone-1", ready: true, serving: true, terminating: false },
-			{ address: "fd00::5", port: 8080, node: "a", zone: "zone-1", ready: true, serving: true, terminating: false },
-		]);
-	});
-
-	it("count only when the selector takes them in", () => {
-		const text = service().replace("selector: {app: web}", "selector: {app: other}");
-		assert.deepEqual(serviceOf(text + pod("web-1"))?.ports[0]?.endpoints, []);
-	});
-
-	it("are looked into for a named target port of the same protocol", () => {
-		const ports = "[{name: a, port: 53, targetPort: dns, protocol: UDP}, {name: b, port: 53, targetPort: dns}]";
-		const made = serviceOf(service("", ports) + pod("web-1"));
-		assert.deepEqual(
-			made?.ports.map(({ endpoints }) => endpoints.map(({ port }) => port)),
-			[[53, 53], []],
-		);
-	});
-
-	it("that are not ready are so unless publishNotReadyAddresses is set", () => {
-		const status = ", conditions: [{type: Ready, status: 'False'}]";
-		const ready = (rest: string): unknown =>
-			serviceOf(service(rest) + pod("web-1", "", status))?.ports[0]?.endpoints[0]?.ready;
-		assert.equal(ready(""), false);
-		assert.equal(ready(", publishNotReadyAddresses: true"), true);
-	});
-
-	it("that are being deleted still serve, and those that ended are nobody", () => {
-		const leaving = serviceOf(service() + pod("web-1", "", "", ", deletionTimestamp: 2026-01-01T00:00:00Z"));
-		const [first] = leaving?.ports[0]?.endpoints ?? [];
-		assert.deepEqual([first?.ready, first?.serving, first?.terminating], [false, true, true]);
-		assert.deepEqual(serviceOf(service() + pod("web-1", "", ", phase: Succeeded"))?.ports[0]?.endpoints, []);
-	});
-
-	it("get the hints that trafficDistribution asks for", () => {
-		const hints = (prefers: string): unknown => {
-			const [first] = serviceOf(service(`, trafficDistribution: ${prefers}`) + pod("web-1"))?.ports[0]?.endpoints ?? [];
-			return [first?.hintZones, first?.hintNodes];
-		};
-		assert.deepEqual(hints("PreferSameNode"), [["zone-1"], ["a"]]);
-		assert.deepEqual(hints("PreferSameZone"), [["zone-1"], undefined]);
-		assert.deepEqual(hints("PreferClose"), [["zone-1"], undefined]);
-	});
-
-	it("are nobody where there is any slice", () => {
-		assert.deepEqual(serviceOf(`${service()}${pod("web-1")}---\n${slice("web-1", [])}`)?.ports[0]?.endpoints, []);
 	});
 });
 

@@ -93,3 +93,14 @@ ports: ${ports}
 endpoints: [${endpoints.join(", ")}]
 `;
 }
+
+/** Who answers at the cluster address, or why nobody does; of IPv4. */
+export function pool(
+	endpoints: readonly string[],
+	parts: Written = {},
+	node: Partial<NodeFacts> = {},
+): readonly string[] {
+	const [first] = planOf(written({ ...parts, endpoints }), { ...nodeA, families: ["ipv4"], ...node });
+	if (first?.outside.type !== "balance") return [first?.outside.type ?? "nothing"];
+	return first.outside.backends.map(({ address, port }) => `${address}:${port}`);
+}

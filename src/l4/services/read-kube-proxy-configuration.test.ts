@@ -140,6 +140,7 @@ describe("a KubeProxyConfiguration", () => {
 			`${withPods}mode: nftables\nnftables: {syncPeriod: 1s, minSyncPeriod: 2s}\n`,
 			"error nftables.minSyncPeriod: is longer than syncPeriod",
 			"warning nftables.minSyncPeriod: is accepted but has no effect",
+			"warning nftables.syncPeriod: is accepted but has no effect",
 		],
 		[
 			"settings of a mode that is not chosen",
