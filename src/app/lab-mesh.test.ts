@@ -105,6 +105,18 @@ spec:
 		assert.doesNotMatch(stdout, /x-envoy/i);
 	});
 
+	it("lets a pod without a proxy reach Services by their names, through the kernel of its node", async () => {
+		for (const [service, path] of [
+			["details", "/details/0"],
+			["ratings", "/ratings/0"],
+			["productpage", "/health"],
+		] as const) {
+			const url = `http://${service}.default.svc.cluster.local:9080${path}`;
+			const { stdout } = await lab.execIn("plain", ["curl", "-si", "--max-time", "5", url]);
+			assert.match(stdout, /^HTTP\/1.1 200 OK/, service);
+		}
+	});
+
 	it("loses no request, and lets none wait, while every Deployment is rolled at once", async () => {
 		const running = send({ requests: 360, concurrency: 40, ratePerSecond: 60 });
 		await sleep(500);

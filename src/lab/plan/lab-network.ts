@@ -138,7 +138,10 @@ export interface PodLink {
 	readonly address: string;
 }
 
-/** `suffix` tells the ends apart on the node: the last byte of the address. */
+/**
+ * `suffix` tells the ends apart on the node: the last byte of the address. A pod has no neighbours but its node: what a Service's
+ * address was translated to may be one of them, and its answers must come back through the node.
+ */
 export function planPodUp(pod: PodLink): readonly (readonly IpBatch[])[] {
 	const end = podLinkName(pod.address);
 	return [
