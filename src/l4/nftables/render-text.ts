@@ -28,7 +28,7 @@ function renderTable({ table, sets, chains }: NftTableContents): string {
 			.map(({ set, elements }) =>
 				block(`${kindOf(set)} ${set.name}`, [
 					...setLines(set, table.family),
-					...elementLines(elements.map(renderElement).sort()),
+					...elementLines(elements.toSorted(byKey).map(renderElement)),
 				]),
 			),
 		...chains
@@ -120,6 +120,17 @@ function hookLines({ hook }: NftChain): string[] {
 
 function block(head: string, lines: readonly string[]): string {
 	return `\t${head} {\n${lines.map((line) => `\t\t${line}\n`).join("")}\t}\n`;
+}
+
+/** Numbers as numbers: slot 2 comes before slot 10. */
+function byKey(a: NftElement, b: NftElement): number {
+	for (const [index, part] of a.key.entries()) {
+		const other = b.key[index] ?? "";
+		const order =
+			typeof part === "number" && typeof other === "number" ? part - other : inOrder(String(part), String(other));
+		if (order !== 0) return order;
+	}
+	return 0;
 }
 
 function inOrder(a: string, b: string): number {
