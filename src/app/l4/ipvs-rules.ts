@@ -1,8 +1,78 @@
-// Virtual servers in the kernel's IPVS, without disturbing those of others.
+// Virtual servers in the kernel's IPVS, as keepalived has them there, beside those of others. A server that has failed leaves at once:
+// whoever waited for its connections would wait for the dead.
 
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { openIpvsTable } from "../../kernel/linux/ipvs/linux-ipvs-table.ts";
+import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
+import type { LocalRoutes } from "../../kernel/local-routes.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
+import { IpvsRules, type OwnedRecord } from "../../node/layer4/ipvs-rules.ts";
+import { replaceFile } from "../../runtime/durable-file.ts";
+import { renamedTables } from "./renamed-tables.ts";
 import type { OpenedRules, RulesOptions } from "./virtual-server-rules.ts";
 
-export function openIpvsRules(_facts: NodeFacts, _options: RulesOptions): OpenedRules {
-	return { ok: false, because: "IPVS is not wired up yet" };
+export const virtualServerIpvsTable = "keepmesh-virtual-servers-ipvs";
+
+/** keepmesh vip makes addresses local, or somebody else does. */
+const noRoutes: LocalRoutes = {
+	read: () => [],
+	add: () => ({ ok: true, changed: false }),
+	remove: () => ({ ok: true, changed: false }),
+	cleanUp: () => [],
+	close: () => undefined,
+};
+
+export function openIpvsRules(facts: NodeFacts, { clock, log, state }: RulesOptions): OpenedRules {
+	const ipvs = openIpvsTable();
+	if (!ipvs.ok) return { ok: false, because: ipvs.message };
+	const nftables = openNftablesTables();
+	if (!nftables.ok) {
+		ipvs.value.close();
+		return { ok: false, because: nftables.message };
+	}
+	const tables = renamedTables(nftables.value, virtualServerIpvsTable);
+	const record = ownedRecord(state);
+	const rules = new IpvsRules(
+		facts,
+		{ ipvs: ipvs.value, tables, routes: noRoutes, record, clock, log },
+		{ drain: { pollMs: 1, longestMs: 0 } },
+	);
+	return {
+		ok: true,
+		rules: {
+			backend: "ipvs",
+			set: (owner, balancers) => rules.set(owner, balancers),
+			apply: () => rules.apply(),
+			get isInForce() {
+				return rules.isInForce;
+			},
+			problems: () => rules.problems(),
+			close: (how) => {
+				rules.close(how);
+				tables.close();
+				ipvs.value.close();
+			},
+		},
+	};
+}
+
+/** One name a line. */
+function ownedRecord(state: string): OwnedRecord {
+	mkdirSync(state, { recursive: true, mode: 0o700 });
+	const path = join(state, "ipvs-virtual-servers");
+	return {
+		read: () => {
+			try {
+				return new Set(
+					readFileSync(path, "utf8")
+						.split("\n")
+						.filter((line) => line !== ""),
+				);
+			} catch {
+				return new Set();
+			}
+		},
+		write: (names) => replaceFile(path, names.map((name) => `${name}\n`).join(""), false),
+	};
 }

@@ -45,7 +45,12 @@ export async function startVirtualServerProcess(
 	options: VirtualServerProcessOptions,
 	{ log }: { readonly log: Log },
 ): Promise<VirtualServerProcess | { readonly because: string }> {
-	const opened = await openVirtualServerRules({ backend: options.backend, clock: realClock, log });
+	const opened = await openVirtualServerRules({
+		backend: options.backend,
+		state: options.state,
+		clock: realClock,
+		log,
+	});
 	if (!opened.ok) return opened;
 	const { rules } = opened;
 	let loaded = loadVirtualServers(options.file, rules.backend);

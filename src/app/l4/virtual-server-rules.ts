@@ -41,6 +41,8 @@ const facts: NodeFacts = {
 
 export interface RulesOptions {
 	readonly backend: BalancingBackend | "auto";
+	/** Where a restart finds what is ours. */
+	readonly state: string;
 	readonly clock: Clock;
 	readonly log: Log;
 }

@@ -225,7 +225,13 @@ class VirtualServerRuntime implements RunningVirtualServers {
 		const file = this.#conf.servers.trackFiles?.get(check.trackFile);
 		if (!file) return () => undefined;
 		const probe = startFileProbe(
-			{ type: "file", ...file, limit: 2 ** 31 - 1 },
+			{
+				type: "file",
+				path: file.path,
+				overwrites: file.overwrites,
+				...(file.initial === undefined ? {} : { initial: file.initial }),
+				limit: 2 ** 31 - 1,
+			},
 			{ clock: this.#deps.clock, onResult: take },
 		);
 		return () => probe.close();

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { runVirtualServers } from "./virtual-servers.testing.ts";
 
@@ -65,18 +68,22 @@ describe("real servers and their checks", () => {
 	});
 	it("need all of their checks", async () => {
 		const run = runVirtualServers(
-			server({ addresses: ["10.0.0.1"], check: "TCP_CHECK { retry 0 }\n TCP_CHECK { connect_port 9 \n retry 0 }" }),
+			server({ addresses: ["10.0.0.1"], server: "retry 0", check: "TCP_CHECK { }\n MISC_CHECK { misc_path /check }" }),
 		);
-		run.answer("10.0.0.1", false);
-		await run.seconds(1);
-		assert.equal(run.pool(), "reject");
-		assert.deepEqual(
-			run.running.status()[0]?.realServers[0]?.checks.map(({ ok }) => ok),
-			[false, false],
-		);
-		run.answer("10.0.0.1", true);
-		await run.seconds(10);
-		assert.equal(run.pool(), "10.0.0.1=1");
+		for (const [tcp, misc, pool] of [
+			[true, true, "10.0.0.1=1"],
+			[false, true, "reject"],
+			[false, false, "reject"],
+			[true, false, "reject"],
+			[true, true, "10.0.0.1=1"],
+		] as const) {
+			run.answer("10.0.0.1 tcp", tcp);
+			run.answer("10.0.0.1 misc", misc ? 0 : 1);
+			await run.seconds(10);
+			assert.equal(run.pool(), pool);
+			const checks = run.running.status()[0]?.realServers[0]?.checks.map(({ ok }) => ok);
+			assert.deepEqual(checks, [tcp, misc]);
+		}
 	});
 	it("without a check are always there", async () => {
 		const run = runVirtualServers(server({ check: "weight 3" }));
@@ -159,6 +166,49 @@ describe("scripts and files say the weight", () => {
 		run.answer("10.0.0.1", 12);
 		await run.seconds(1);
 		assert.equal(run.pool(), "10.0.0.1=15");
+	});
+	it("a file's number times the weight is added, and with weight 0 a number other than 0 is a failure", async () => {
+		const directory = mkdtempSync(join(tmpdir(), "keepmesh-files-"));
+		const file = join(directory, "number");
+		const run = runVirtualServers(`
+track_file number {
+	file ${file}
+	weight 3
+	init_file 2
+}
+virtual_server 192.0.2.1 80 {
+	protocol TCP
+	real_server 10.0.0.1 80 {
+		weight 4
+		FILE_CHECK { track_file number }
+	}
+	real_server 10.0.0.2 80 {
+		FILE_CHECK {
+			track_file number
+			weight 0
+		}
+	}
+	real_server 10.0.0.3 80 {
+		FILE_CHECK {
+			track_file number
+			weight 1 reverse
+		}
+	}
+}`);
+		const pools: string[] = [run.pool()];
+		for (const number of ["0", "-1", "1000"]) {
+			writeFileSync(file, number);
+			await run.seconds(1);
+			pools.push(run.pool());
+		}
+		run.running.close();
+		rmSync(directory, { recursive: true });
+		assert.deepEqual(pools, [
+			"10.0.0.1=10 10.0.0.3=0",
+			"10.0.0.1=4 10.0.0.2=1 10.0.0.3=1",
+			"10.0.0.1=1 10.0.0.3=2",
+			"10.0.0.1=3004 10.0.0.3=0",
+		]);
 	});
 	it("a weight that a script lowers may cost the quorum", async () => {
 		const run = runVirtualServers(misc.replace("delay_loop 10", "delay_loop 10\n quorum 4\n quorum_down /lost"));

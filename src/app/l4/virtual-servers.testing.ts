@@ -13,7 +13,7 @@ import { type RunningVirtualServers, startVirtualServers } from "./virtual-serve
 export interface TestRun {
 	readonly clock: VirtualClock;
 	readonly running: RunningVirtualServers;
-	/** What checks of an address find from now on: good, bad, or the exit code of a script. Default good. */
+	/** What checks of an address (or `ADDRESS TYPE`, or an address with a url) find from now on: good, bad, or the exit code of a script. Default good. */
 	answer(address: string, outcome: boolean | number): void;
 	/** Addresses and urls asked, in order, as `SECONDS ADDRESS`. */
 	readonly asked: string[];
@@ -68,7 +68,9 @@ export function runVirtualServers(
 		runCheck: async (check, target, url) => {
 			const where = check.type === "http" ? `${target.address}${check.urls[url]?.path}` : target.address;
 			asked.push(`${clock.monotonicMs() / 1000} ${where}`);
-			return outcomeOf(outcomes.get(where) ?? outcomes.get(target.address) ?? true);
+			return outcomeOf(
+				outcomes.get(where) ?? outcomes.get(`${target.address} ${check.type}`) ?? outcomes.get(target.address) ?? true,
+			);
 		},
 	});
 	return {

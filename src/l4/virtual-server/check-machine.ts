@@ -146,9 +146,11 @@ function afterScript(
 }
 
 function afterFile(check: Extract<RealServerCheck, { type: "file" }>, state: CheckState, value: number): CheckStep {
-	const product = value * check.weight * (check.reverse ? -1 : 1);
-	const isDown = check.weight === 0 ? (value !== 0) !== check.reverse : product <= fileFault;
-	const adjustment = isDown || check.weight === 0 ? 0 : product + 0;
+	const { weight = 1, reverse = false } = check;
+	const product = value * weight * (reverse ? -1 : 1);
+	const isDown = weight === 0 ? (value !== 0) !== reverse : product <= fileFault;
+	// Never -0, which would look like another weight.
+	const adjustment = isDown || weight === 0 ? 0 : product + 0;
 	return {
 		state: { ...state, isUp: !isDown, hasRun: true, adjustment },
 		...(state.isUp === !isDown ? {} : { verdict: isDown ? "down" : "up" }),

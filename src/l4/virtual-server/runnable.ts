@@ -20,12 +20,20 @@ export function runnableServers(
 		if (check.type === "file") return trackFiles?.has(check.trackFile) === true;
 		return check.type !== "http" || check.urls.every(({ regex }) => !regex || regexOf(regex).ok);
 	};
+	const withWeight = (check: RealServerCheck): RealServerCheck => {
+		if (check.type !== "file" || check.weight !== undefined) return check;
+		const { weight, reverse } = trackFiles?.get(check.trackFile) ?? {};
+		return { ...check, ...(weight === undefined ? {} : { weight, reverse: reverse === true }) };
+	};
 	const runnable = new Map<string, VirtualServer>();
 	for (const server of servers) {
 		const id = virtualServerId(server);
 		if (runnable.has(id) || !frontsOf(server, groups).ok) continue;
 		const realServers = server.realServers.map(
-			(real): RealServer => ({ ...real, checks: real.checks.filter((check) => isRunnable(check) && mayRun(check)) }),
+			(real): RealServer => ({
+				...real,
+				checks: real.checks.filter((check) => isRunnable(check) && mayRun(check)).map(withWeight),
+			}),
 		);
 		runnable.set(id, { ...server, realServers });
 	}

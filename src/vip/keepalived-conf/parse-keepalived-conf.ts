@@ -64,8 +64,10 @@ export function parseKeepalivedConf(path: string, text: string, options: ParseOp
 	}
 	const config = buildConfig(drafts, options, report);
 	const trackFiles = new Map(
-		[...drafts.files].flatMap(([name, { path, initial, overwrites }]) =>
-			path === undefined ? [] : [[name, { path, overwrites, ...withoutUndefined({ initial }) }] as const],
+		[...drafts.files].flatMap(([name, { path, initial, overwrites, weight, reverse }]) =>
+			path === undefined
+				? []
+				: [[name, { path, overwrites, weight, reverse, ...withoutUndefined({ initial }) }] as const],
 		),
 	);
 	const servers = {

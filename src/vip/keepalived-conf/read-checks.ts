@@ -43,7 +43,7 @@ export interface CheckDraft extends TimingDraft {
 	timeoutMs?: number;
 	dynamic: boolean;
 	trackFile?: string;
-	weight: number;
+	weight: number | undefined;
 	reverse: boolean;
 }
 
@@ -158,13 +158,10 @@ const tables: Readonly<Record<string, DirectiveTable<CheckDraft>>> = {
 		track_file: value((draft, word) => {
 			draft.trackFile = word;
 		}),
-		dynamic: flag((draft) => {
-			draft.dynamic = true;
-		}),
 		weight: once((draft, statement, context) => {
 			const word = statement.words[1] ?? "";
-			draft.weight =
-				wholeValue(word, { min: -(2 ** 31), max: 2 ** 31 - 1, otherwise: "1 is taken" }, statement, context) ?? 1;
+			const otherwise = "the file's weight is taken";
+			draft.weight = wholeValue(word, { min: -(2 ** 31) + 1, max: 2 ** 31 - 1, otherwise }, statement, context);
 			draft.reverse = statement.words[2] === "reverse";
 		}),
 	},
@@ -188,7 +185,7 @@ function newCheckDraft(): CheckDraft {
 		minReplyBytes: 0,
 		maxReplyBytes: 255,
 		dynamic: false,
-		weight: 1,
+		weight: undefined,
 		reverse: false,
 	};
 }
@@ -254,7 +251,7 @@ function checkOf(keyword: string, read: CheckDraft, { timing, outer }: ChecksDra
 			const { trackFile, weight, reverse } = read;
 			return trackFile === undefined
 				? "there is no track_file"
-				: { type: "file", trackFile, dynamic, weight, reverse, ...timed("file") };
+				: { type: "file", trackFile, ...(weight === undefined ? {} : { weight, reverse }), ...timed("file") };
 		}
 		default:
 			return read.name === undefined ? "there is no name" : { type: "bfd", name: read.name, ...timed("bfd") };

@@ -11,6 +11,9 @@ export interface VirtualServers {
 
 export interface TrackedFile {
 	readonly path: string;
+	/** Default 1. */
+	readonly weight: number;
+	readonly reverse: boolean;
 	/** Written at the start when the file is not there, or always with `overwrites`. */
 	readonly initial?: number;
 	readonly overwrites: boolean;
@@ -172,9 +175,9 @@ export type RealServerCheck = CheckTiming &
 		| {
 				readonly type: "file";
 				readonly trackFile: string;
-				readonly dynamic: boolean;
-				readonly weight: number;
-				readonly reverse: boolean;
+				/** Absent: that of the track_file block. */
+				readonly weight?: number;
+				readonly reverse?: boolean;
 		  }
 		| { readonly type: "bfd"; readonly name: string }
 	);
