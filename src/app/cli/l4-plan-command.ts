@@ -2,6 +2,8 @@
 // with the plan above them, as what `nft -f` takes, or as data.
 
 import { Command, Option } from "commander";
+import { IpvsPlan } from "../../l4/ipvs/ipvs-plan.ts";
+import { renderPlan } from "../../l4/ipvs/render-text.ts";
 import { layer4Key } from "../../l4/layer4-service.ts";
 import { NftablesPlan } from "../../l4/nftables/nftables-plan.ts";
 import { renderTables } from "../../l4/nftables/render-text.ts";
@@ -10,7 +12,7 @@ import type { ServiceStatus } from "../../node/layer4/layer4-status.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { countProblems } from "./count-problems.ts";
 import { chosen } from "./l4-list-commands.ts";
-import { type Layer4Plan, planOffline } from "./l4-offline.ts";
+import type { Layer4Plan } from "./l4-offline.ts";
 import { readSource, type SourceFlags, withOfflineFlags, withSourceFlags } from "./l4-source.ts";
 import { print, printJson, say, sayProblems } from "./terminal.ts";
 
@@ -39,6 +41,7 @@ export function l4PlanCommand(): Command {
 			.option("-n, --namespace <name>", "of resources that name none", "default")
 			.addOption(outputFlag()),
 	).action(async (flags: PlanFlags) => {
+		const { planOffline } = await import("./l4-offline.ts");
 		const plan = await planOffline({ ...flags, nodeAddress: flags.nodeAddress ?? [] });
 		printRules(plan, plan.services, flags.output);
 		sayProblems(plan.problems);
@@ -71,18 +74,33 @@ export function l4RulesCommand(): Command {
 
 function printRules({ node, backend }: Layer4Plan, services: readonly ServiceStatus[], format: Format): void {
 	const plan = new NftablesPlan(node);
-	for (const { service, balancers } of services) plan.set(layer4Key(service), balancers);
-	const tables = plan.ruleset();
-	const problems = plan.problems();
+	const ipvs = new IpvsPlan(node);
+	for (const { service, balancers, backend: own } of services)
+		(own === "ipvs" ? ipvs : plan).set(layer4Key(service), balancers);
+	const isIpvsUsed = backend === "ipvs" || services.some((one) => one.backend === "ipvs");
+	const isNftablesUsed = backend === "nftables" || services.some((one) => one.backend === "nftables");
+	const tables = [...(isNftablesUsed ? plan.ruleset() : []), ...(isIpvsUsed ? ipvs.ruleset() : [])];
+	const problems = [...plan.problems(), ...ipvs.problems()];
+	const servers = ipvs.wantedServers().map(({ server, destinations }) => ({
+		server,
+		destinations: [...destinations.values()],
+	}));
 	switch (format) {
 		case "json":
-			printJson({ node, backend, services, tables, problems });
+			printJson({ node, backend, services, tables, servers, routes: ipvs.wantedRoutes(), problems });
 			return;
 		case "nft":
 			print(renderTables(tables));
+			if (servers.length > 0) say("IPVS is not among what nft takes: its virtual servers and routes are in -o text");
 			break;
 		case "text":
-			print(`${renderBalancers(services.flatMap(({ balancers }) => balancers))}\n${renderTables(tables)}`);
+			print(
+				[
+					renderBalancers(services.flatMap(({ balancers }) => balancers)),
+					...(isIpvsUsed ? [renderPlan(ipvs)] : []),
+					renderTables(tables),
+				].join("\n"),
+			);
 			break;
 		default:
 			format satisfies never;

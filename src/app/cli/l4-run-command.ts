@@ -4,10 +4,8 @@ import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import { removeLayer4Rules } from "../../node/layer4/remove-rules.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { startLog } from "../../runtime/log.ts";
-import { Layer4CannotRun, startLayer4 } from "../l4.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { defaultNodeState } from "./l4-source.ts";
 import { type Layer4Flags, layer4Of, withLayer4Flags } from "./layer4-flags.ts";
@@ -50,6 +48,7 @@ export function l4RunCommand(): Command {
 		const asked = new Promise<void>((done) => {
 			process.once("SIGTERM", () => done()).once("SIGINT", () => done());
 		});
+		const { Layer4CannotRun, startLayer4 } = await import("../l4.ts");
 		const running = await startLayer4(
 			{ resources: flags.filename, socketPath: join(state, "node.sock"), layer4 },
 			{ clock: realClock, log },
@@ -66,6 +65,7 @@ export function l4RunCommand(): Command {
 }
 
 async function cleanUp(): Promise<void> {
+	const { removeLayer4Rules } = await import("../../node/layer4/remove-rules.ts");
 	const removed = await removeLayer4Rules().catch((error: Error) => {
 		throw new CliError(exitCodes.failure, error.message, "sudo keepmesh l4 run --clean-up");
 	});

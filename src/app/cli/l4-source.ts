@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { Layer4Status } from "../../node/layer4/layer4-status.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { type Layer4Plan, type OfflineFlags, planOffline } from "./l4-offline.ts";
+import type { Layer4Plan, OfflineFlags } from "./l4-offline.ts";
 import { addressRanges } from "./layer4-flags.ts";
 import { sayProblems } from "./terminal.ts";
 
@@ -50,6 +50,7 @@ export async function readSource(flags: SourceFlags): Promise<Layer4Source> {
 		const status = await askNode(flags.state);
 		return { ...status, status };
 	}
+	const { planOffline } = await import("./l4-offline.ts");
 	const plan = await planOffline({ ...flags, filename: flags.filename, nodeAddress: flags.nodeAddress ?? [] });
 	sayProblems(plan.problems);
 	return plan;

@@ -9,7 +9,6 @@ import { CliError, exitCodes } from "./cli-error.ts";
 import { chosen } from "./l4-list-commands.ts";
 import { hostPort, round, shareOf } from "./l4-rows.ts";
 import { type Layer4Source, readSource, type SourceFlags, withSourceFlags } from "./l4-source.ts";
-import { renderFlows, trackedFlows } from "./l4-tracked-flows.ts";
 import { print, printJson, renderTable, say } from "./terminal.ts";
 
 interface TraceFlags extends SourceFlags {
@@ -42,14 +41,15 @@ export function l4TraceCommand(): Command {
 		const balancers = source.services.flatMap(({ balancers: own }) => own);
 		const trace = traceConnection(balancers, source.node, connection);
 		// Only a running node's connections are on this machine.
-		const tracked = source.status ? trackedFlows(connection, source.node) : undefined;
+		const flows = source.status ? await import("./l4-tracked-flows.ts") : undefined;
+		const tracked = flows?.trackedFlows(connection, source.node);
 		if (flags.output === "json") {
 			printJson({ connection, ...trace, ...(tracked?.ok ? { tracked: tracked.flows } : {}) });
 			return;
 		}
 		print(renderTrace(trace, connection, source.node));
-		if (tracked?.ok) print(`\n${renderFlows(tracked.flows, trace)}`);
-		else if (tracked) say(`tracked connections cannot be read: ${tracked.because}`);
+		if (flows && tracked?.ok) print(`\n${flows.renderFlows(tracked.flows, trace)}`);
+		else if (tracked && !tracked.ok) say(`tracked connections cannot be read: ${tracked.because}`);
 	});
 }
 
