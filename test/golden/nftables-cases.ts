@@ -182,6 +182,21 @@ export const changeCases: Readonly<
 			},
 		],
 	},
+	"change-endpoint-behind-source-ranges": {
+		before: [{ ...web, front: loadBalancer, sourceRanges: ["10.0.0.0/8"] }],
+		after: [
+			{
+				...web,
+				front: loadBalancer,
+				sourceRanges: ["10.0.0.0/8"],
+				outside: to([there, backend("10.244.4.5", 8080)], "fromOutsideCluster"),
+			},
+		],
+	},
+	"change-source-ranges": {
+		before: [{ ...web, front: loadBalancer, sourceRanges: ["10.0.0.0/8", "198.51.100.0/24"] }],
+		after: [{ ...web, front: loadBalancer, sourceRanges: ["10.1.0.0/16", "198.51.100.0/24"] }],
+	},
 	"change-service-leaves": { before: [web], after: [] },
 	"change-owners-exchange-addresses": {
 		before: [web, { ...virtualServer, port: 80 }],

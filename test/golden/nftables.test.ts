@@ -50,10 +50,7 @@ function textOf({ balancers, node = usualNode }: PlanCase): string {
 		.map((table) => withoutStanding(table, standing))
 		.filter(({ sets, chains }) => sets.length + chains.length > 0);
 	const problems = plan.problems().map(({ owner, message }) => `# ${owner}: ${message}\n`);
-	return (
-		problems.join("") +
-		renderTables(tables).replaceAll(/(( *\t*.* \. 7 : .*\n)(?:.* \. \d+ : .*,\n)+)/g, "$2\t\t\t     ...\n")
-	);
+	return problems.join("") + renderTables(tables);
 }
 
 function withoutStanding(contents: NftTableContents, standing: readonly NftTableContents[]): NftTableContents {
@@ -62,7 +59,10 @@ function withoutStanding(contents: NftTableContents, standing: readonly NftTable
 		list?.some((one) => JSON.stringify(one) === JSON.stringify(each)) ?? false;
 	return {
 		table: contents.table,
-		sets: contents.sets.filter((set) => !isIn(base?.sets, set)),
+		// Of a Maglev table the beginning is enough.
+		sets: contents.sets
+			.filter((set) => !isIn(base?.sets, set))
+			.map(({ set, elements }) => ({ set, elements: elements.length > 1000 ? elements.slice(0, 12) : elements })),
 		chains: contents.chains.filter((chain) => !isIn(base?.chains, chain)),
 	};
 }

@@ -50,13 +50,46 @@ const nodes: readonly NodeFacts[] = [
 describe("a plan that changed many times", () => {
 	for (const seed of [1, 2, 3])
 		it(`is the same as a new one, whatever order the slots are in (seed ${seed})`, () => {
-			walk(seed, 1000, { schedulers: ["random", "random", "rr", "wrr", "sh", "lc"] }, (contents) =>
+			walk(seed, 600, { schedulers: ["random", "random", "rr", "wrr", "sh", "lc"] }, (contents) =>
 				renderTables(contents.map(withoutOrder)),
 			);
 		});
 
 	it("is the same as a new one slot for slot, where the backends alone decide who stands where", () => {
 		walk(4, 150, { schedulers: ["wrr", "sh", "maglev", "mh"] }, renderTables);
+	});
+
+	it("deletes no chain within a second of its last use, given the time, and all of them after", () => {
+		const random = seededNumbers(6);
+		const plan = new NftablesPlan(facts(0));
+		const kernel = new KernelModel();
+		const unusedSince = new Map<string, number>();
+		let deleted = 0;
+		let nowMs = 0;
+		for (let round = 0; round < 200; round++) {
+			nowMs += Math.floor(random() * 500);
+			for (const owner of ["a", "b"]) plan.set(owner, randomBalancers(owner, random, { schedulers: ["random", "rr"] }));
+			const changes = plan.takeChanges(nowMs);
+			for (const { table, change } of changes) {
+				// Those that only rules lead to may go at once.
+				if (change.type !== "deleteChain" || !/random|rr|svc/.test(change.chain)) continue;
+				deleted += 1;
+				assert.ok(nowMs - (unusedSince.get(`${table.family} ${change.chain}`) ?? nowMs) >= 1000, change.chain);
+			}
+			kernel.apply(changes);
+			const used = new Set(
+				plan.ruleset().flatMap(({ table, chains }) => chains.map(({ chain }) => `${table.family} ${chain.name}`)),
+			);
+			for (const { table, chains } of kernel.contents())
+				for (const { chain } of chains) {
+					const name = `${table.family} ${chain.name}`;
+					if (used.has(name)) unusedSince.delete(name);
+					else if (!unusedSince.has(name)) unusedSince.set(name, nowMs);
+				}
+		}
+		assert.ok(deleted > 50, `only ${deleted} were deleted`);
+		kernel.apply(plan.takeChanges(nowMs + 1000));
+		assert.equal(renderTables(kernel.contents().map(withoutOrder)), renderTables(plan.ruleset().map(withoutOrder)));
 	});
 
 	it("has nothing left but what is always there when all owners are gone", () => {

@@ -64,8 +64,11 @@ export class NftablesPlan {
 		for (const id of this.#fronts.keys()) this.#touched.add(id);
 	}
 
-	/** Since the last call, in order, for one transaction; the first call builds the tables, in place of any of the same name. */
-	takeChanges(): readonly NftTableChange[] {
+	/**
+	 * Since the last call, in order, for one transaction; the first call builds the tables, in place of any of the same name. Chains that
+	 * fell out of use are deleted at once; given the time (monotonic), by the first call a second later: kernels before 6.2 need that.
+	 */
+	takeChanges(nowMs?: number): readonly NftTableChange[] {
 		const changes: NftTableChange[] = this.#withdrawFamilies();
 		for (const family of this.#node.families)
 			if (!this.#tables.has(family)) this.#tables.set(family, new TableState(family));
@@ -83,7 +86,7 @@ export class NftablesPlan {
 		}
 		this.#touched.clear();
 		for (const [, table] of this.#tables)
-			for (const change of table.finish(this.#node)) changes.push({ table: table.words.table, change });
+			for (const change of table.finish(this.#node, nowMs)) changes.push({ table: table.words.table, change });
 		return changes;
 	}
 

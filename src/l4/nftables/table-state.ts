@@ -11,6 +11,9 @@ import { familyWords } from "./family-words.ts";
 import type { AnswerChain } from "./front-chains.ts";
 import type { NftElement, NftRule, NftSet } from "./ruleset.ts";
 
+/** Kernels before 6.2 notice only some time later that no element leads to a chain any more, and refuse to delete it until then. */
+const lingerMs = 1000;
+
 interface UsedChain {
 	users: number;
 	readonly rules: readonly NftRule[];
@@ -37,11 +40,14 @@ export class TableState {
 	readonly #setsBefore = new Map<string, NftSet | undefined>();
 	readonly #shared = new Map<string, UsedElement>();
 	readonly #sharedBefore = new Map<string, boolean>();
+	readonly #leaving = new Map<string, UsedElement>();
 	readonly #out = new Map<string, { readonly set: NftSet; readonly elements: NftElement[] }>();
 	readonly #in = new Map<string, { readonly set: NftSet; readonly elements: NftElement[] }>();
 	#ofNode: ReadonlyMap<string, { readonly set: NftSet; readonly elements: ReadonlyMap<string, NftElement> }> =
 		new Map();
 	#base: ReadonlyMap<string, string> = new Map();
+	/** Chains that nobody uses any more, and since when. */
+	readonly #lingering = new Map<string, number>();
 	#nodeOfBase: NodeFacts | undefined;
 	#setsChanged = true;
 
@@ -114,10 +120,11 @@ export class TableState {
 			if (this.#sharedBefore.get(id)) this.#leaving.set(id, used);
 		}
 	}
-	readonly #leaving = new Map<string, UsedElement>();
-
-	/** All that must be done since the last time; a new table replaces what is there under its name. */
-	finish(node: NodeFacts): readonly NftChange[] {
+	/**
+	 * All that must be done since the last time; a new table replaces what is there under its name. With the time, chains that fell out
+	 * of use stay, empty, for `lingerMs`.
+	 */
+	finish(node: NodeFacts, nowMs?: number): readonly NftChange[] {
 		const addedSets: NftSet[] = [];
 		const deletedSets: NftSet[] = [];
 		const addedChains: NftChange[] = [];
@@ -132,15 +139,21 @@ export class TableState {
 		for (const [name, before] of this.#chainsBefore) {
 			const now = this.#chains.get(name)?.rules;
 			if (before === undefined && now !== undefined) {
-				addedChains.push({ type: "addChain", chain: { name } });
+				if (!this.#lingering.delete(name)) addedChains.push({ type: "addChain", chain: { name } });
 				for (const rule of now) changedRules.push({ type: "addRule", chain: name, rule });
 			} else if (before !== undefined && now === undefined) {
 				flushed.push({ type: "flushChain", chain: name });
-				deletedChains.push({ type: "deleteChain", chain: name });
+				if (nowMs === undefined) deletedChains.push({ type: "deleteChain", chain: name });
+				else this.#lingering.set(name, nowMs);
 			} else if (before !== undefined && now !== undefined && !equal(before, now)) {
 				changedRules.push({ type: "flushChain", chain: name });
 				for (const rule of now) changedRules.push({ type: "addRule", chain: name, rule });
 			}
+		}
+		for (const [name, sinceMs] of this.#lingering) {
+			if (nowMs !== undefined && nowMs - sinceMs < lingerMs) continue;
+			deletedChains.push({ type: "deleteChain", chain: name });
+			this.#lingering.delete(name);
 		}
 		const changes: NftChange[] = this.#isNew
 			? [{ type: "addTable" }, { type: "deleteTable" }, { type: "addTable" }]
