@@ -11,10 +11,14 @@ import { hostPort, round, shareOf } from "./l4-rows.ts";
 import { type Layer4Source, readSource, type SourceFlags, withSourceFlags } from "./l4-source.ts";
 import { print, printJson, renderTable, say } from "./terminal.ts";
 
-interface TraceFlags extends SourceFlags {
+interface TraceFlags extends SourceFlags, Asked {
+	readonly output: "text" | "json";
+}
+
+interface Asked {
+	readonly namespace?: string;
 	readonly protocol: Layer4Protocol;
 	readonly from?: Connection["from"];
-	readonly output: "text" | "json";
 }
 
 const example = "keepmesh l4 trace 10.244.1.5 reviews.default:9080";
@@ -77,7 +81,8 @@ export function renderTrace(trace: Trace, connection: Connection, node: NodeFact
 	return lines.join("\n");
 }
 
-function connectionOf(source: Layer4Source, from: string, to: string, flags: TraceFlags): Connection {
+/** Throws a CliError for what is no address, and where a port is missing that cannot be guessed. */
+export function connectionOf(source: Layer4Source, from: string, to: string, flags: Asked): Connection {
 	const { node } = source;
 	const { destination, port } = destinationOf(source, to, flags);
 	const own = node.nodeAddresses ?? node.nodePortAddresses;
@@ -111,7 +116,7 @@ function isPod({ localTraffic }: NodeFacts, address: string): boolean {
 function destinationOf(
 	source: Layer4Source,
 	text: string,
-	flags: TraceFlags,
+	flags: Asked,
 ): { readonly destination: string; readonly port: number } {
 	const match = /^(?:\[(?<v6>[^\]]+)\]|(?<host>[^:]+))(?::(?<port>\d+))?$/.exec(text);
 	const bare = match ? undefined : canonicalAddress(text);
@@ -130,7 +135,7 @@ function destinationOf(
 }
 
 /** Of an address with one port, where none is given. */
-function onlyPort(source: Layer4Source, address: string, flags: TraceFlags): number {
+function onlyPort(source: Layer4Source, address: string, flags: Asked): number {
 	const ports = new Set<number>();
 	for (const { balancers } of source.services)
 		for (const { front, port, protocol } of balancers)
