@@ -31,6 +31,8 @@ export interface Rig {
 	removeHost(host: Host): void;
 	/** A namespace that the test made itself, named after a host's: removed with the others. */
 	keep(namespace: string): void;
+	/** One that was kept, before the others. */
+	remove(namespace: string): void;
 	close(): void;
 }
 
@@ -88,6 +90,10 @@ export function createRig(): Rig {
 			namespaces.delete(host.name);
 		},
 		keep: (namespace) => void namespaces.add(namespace),
+		remove: (namespace) => {
+			ip("netns", "delete", namespace);
+			namespaces.delete(namespace);
+		},
 		close: () => {
 			for (const worker of workers.values()) worker.end();
 			killProcessesOf(directory);

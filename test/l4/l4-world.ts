@@ -53,8 +53,8 @@ export async function createL4World(): Promise<L4World> {
 	const node = rig.addHost("node", addresses.node[0]);
 	const other = rig.addHost("other", addresses.other[0]);
 	const client = rig.addHost("client", addresses.client[0]);
-	const podA = addPod(rig, node, "pod-a", addresses.podA);
-	const podB = addPod(rig, node, "pod-b", addresses.podB);
+	const podA = attachPod(rig, node, "pod-a", addresses.podA);
+	const podB = attachPod(rig, node, "pod-b", addresses.podB);
 	// Refusals are counted one by one here.
 	const settings = ["net.ipv4.icmp_ratelimit=0", "net.ipv4.icmp_msgs_per_sec=100000", "net.ipv6.icmp.ratelimit=0"];
 	node.exec("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", ...settings);
@@ -87,7 +87,7 @@ export async function createL4World(): Promise<L4World> {
 }
 
 /** A namespace with a cable to the node; its addresses are routed there one by one. Returns the namespace's path. */
-function addPod(rig: Rig, node: Host, name: string, own: readonly string[]): string {
+export function attachPod(rig: Rig, node: Host, name: string, own: readonly string[]): string {
 	const namespace = `${node.name}-${name}`;
 	const atNode = `to-${name}`;
 	execFileSync("ip", ["netns", "add", namespace]);
