@@ -86,36 +86,43 @@ function mappedSlots(state: SideState | undefined): readonly Backend[] {
 	return state?.type === "balance" && state.form !== "chains" ? state.slots : noSlots;
 }
 
+/** Connections that come back to where they started need the node's address as their source. */
 function changeHairpins(table: TableState, before: FrontState | undefined, now: FrontState | undefined): void {
 	const set: NftSet = { name: hairpinSet, key: [table.words.addressType, table.words.addressType] };
 	change(
 		localAddresses(before),
 		localAddresses(now),
-		(address) => table.useElement(set, { key: [address, address] }),
-		(address) => table.leaveElement(set, { key: [address, address] }),
+		(address) => table.useAddress(set, address),
+		(address) => table.leaveAddress(set, address),
 	);
 }
 
+const none: ReadonlySet<string> = new Set();
+
 function localAddresses(front: FrontState | undefined): ReadonlySet<string> {
-	const addresses = new Set<string>();
-	for (const state of [front?.outside, front?.inside])
-		if (state?.type === "balance")
-			for (const { local, address } of state.slots) if (local) addresses.add(oneSpelling(address));
-	return addresses;
+	let addresses: Set<string> | undefined;
+	for (const state of [front?.outside, front?.inside]) {
+		if (state?.type !== "balance") continue;
+		for (const { local, address } of state.slots) {
+			if (!local) continue;
+			addresses ??= new Set();
+			addresses.add(oneSpelling(address));
+		}
+	}
+	return addresses ?? none;
 }
 
 function changeClusterAddress(table: TableState, before: FrontState | undefined, now: FrontState | undefined): void {
+	const old = clusterAddress(before);
+	const next = clusterAddress(now);
+	if (old === next) return;
 	const set: NftSet = { name: clusterAddressesSet, key: [table.words.addressType] };
-	change(
-		clusterAddress(before),
-		clusterAddress(now),
-		(address) => table.useElement(set, { key: [address] }),
-		(address) => table.leaveElement(set, { key: [address] }),
-	);
+	if (next !== undefined) table.useAddress(set, next);
+	if (old !== undefined) table.leaveAddress(set, old);
 }
 
-function clusterAddress(front: FrontState | undefined): ReadonlySet<string> {
-	return new Set(front?.balancer.front.type === "clusterIP" ? [oneSpelling(front.balancer.front.address)] : []);
+function clusterAddress(front: FrontState | undefined): string | undefined {
+	return front?.balancer.front.type === "clusterIP" ? oneSpelling(front.balancer.front.address) : undefined;
 }
 
 function changeSources(table: TableState, before: FrontState | undefined, now: FrontState | undefined): void {
@@ -131,8 +138,8 @@ function changeSources(table: TableState, before: FrontState | undefined, now: F
 	if (old !== undefined) for (const set of [limited, sources]) table.leaveSet(set);
 	const element = (range: string): NftElement => ({ key: [...place.key, range] });
 	change(
-		old ?? new Set(),
-		next ?? new Set(),
+		old ?? none,
+		next ?? none,
 		(range) => table.addElement(sources, element(range)),
 		(range) => table.deleteElement(sources, element(range)),
 	);

@@ -6,7 +6,7 @@ import type { NodeFacts } from "../node-facts.ts";
 import type { SchedulerName } from "../scheduler.ts";
 import { type DrawnBy, slotsOf } from "../schedulers/slots-of.ts";
 import { familyOf } from "./family-words.ts";
-import { type FrontPlace, placeOf } from "./front-place.ts";
+import type { FrontPlace } from "./front-place.ts";
 
 export interface FrontState {
 	readonly balancer: Balancer;
@@ -38,8 +38,12 @@ export const insideSlotOffset = 65536;
 
 const noSpread: SideState = { type: "reject" };
 
-export function planFront(balancer: Balancer, node: NodeFacts, before: FrontState | undefined): FrontState {
-	const place = before?.balancer === balancer ? before.place : placeOf(balancer);
+export function planFront(
+	balancer: Balancer,
+	place: FrontPlace,
+	node: NodeFacts,
+	before: FrontState | undefined,
+): FrontState {
 	return {
 		balancer,
 		place,

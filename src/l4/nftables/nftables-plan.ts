@@ -15,6 +15,7 @@ import { TableState } from "./table-state.ts";
 interface Claim {
 	readonly owner: string;
 	readonly balancer: Balancer;
+	readonly place: FrontPlace;
 }
 
 interface FrontEntry {
@@ -43,15 +44,15 @@ export class NftablesPlan {
 		if (balancers.length === 0) this.#owners.delete(owner);
 		else this.#owners.set(owner, balancers);
 		for (const balancer of balancers) {
-			const { id } = placeOf(balancer);
-			let entry = this.#fronts.get(id);
+			const place = placeOf(balancer);
+			let entry = this.#fronts.get(place.id);
 			if (entry === undefined) {
 				entry = { claims: [], told: undefined };
-				this.#fronts.set(id, entry);
+				this.#fronts.set(place.id, entry);
 			}
 			const at = entry.claims.findIndex((claim) => claim.owner > owner);
-			entry.claims.splice(at < 0 ? entry.claims.length : at, 0, { owner, balancer });
-			this.#touched.add(id);
+			entry.claims.splice(at < 0 ? entry.claims.length : at, 0, { owner, balancer, place });
+			this.#touched.add(place.id);
 		}
 	}
 
@@ -120,12 +121,12 @@ export class NftablesPlan {
 
 	#next({ claims, told }: FrontEntry): FrontState | undefined {
 		const claim = claims[0];
-		return claim === undefined ? undefined : planFront(claim.balancer, this.#node, told);
+		return claim === undefined ? undefined : planFront(claim.balancer, claim.place, this.#node, told);
 	}
 
 	#withdraw(owner: string, balancers: readonly Balancer[]): void {
 		for (const balancer of balancers) {
-			const { id }: FrontPlace = placeOf(balancer);
+			const { id } = placeOf(balancer);
 			const claims = this.#fronts.get(id)?.claims ?? [];
 			const at = claims.findIndex((claim) => claim.owner === owner);
 			if (at >= 0) claims.splice(at, 1);

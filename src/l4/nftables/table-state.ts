@@ -24,10 +24,12 @@ interface UsedSet {
 	users: number;
 }
 
-interface UsedElement {
+/** A set of addresses that several fronts may want: every part of an element's key is the address. */
+interface SharedAddresses {
 	readonly set: NftSet;
-	readonly element: NftElement;
-	users: number;
+	readonly users: Map<string, number>;
+	/** Of those that were touched: whether the kernel has it. */
+	readonly before: Map<string, boolean>;
 }
 
 export class TableState {
@@ -38,9 +40,7 @@ export class TableState {
 	readonly #chainsBefore = new Map<string, readonly NftRule[] | undefined>();
 	readonly #sets = new Map<string, UsedSet>();
 	readonly #setsBefore = new Map<string, NftSet | undefined>();
-	readonly #shared = new Map<string, UsedElement>();
-	readonly #sharedBefore = new Map<string, boolean>();
-	readonly #leaving = new Map<string, UsedElement>();
+	readonly #shared = new Map<string, SharedAddresses>();
 	readonly #out = new Map<string, { readonly set: NftSet; readonly elements: NftElement[] }>();
 	readonly #in = new Map<string, { readonly set: NftSet; readonly elements: NftElement[] }>();
 	#ofNode: ReadonlyMap<string, { readonly set: NftSet; readonly elements: ReadonlyMap<string, NftElement> }> =
@@ -100,26 +100,29 @@ export class TableState {
 		listIn(this.#out, set).push({ key: element.key });
 	}
 
-	/** An element that several fronts may want; it leaves with the last of them. */
-	useElement(set: NftSet, element: NftElement): void {
-		const id = `${set.name} ${element.key.join(" ")}`;
-		const used = this.#shared.get(id);
-		if (!this.#sharedBefore.has(id)) this.#sharedBefore.set(id, used !== undefined);
-		if (used === undefined) this.#shared.set(id, { set, element, users: 1 });
-		else used.users += 1;
+	/** An address in a set that several fronts share; it leaves with the last of them. */
+	useAddress(set: NftSet, address: string): void {
+		let shared = this.#shared.get(set.name);
+		if (shared === undefined) {
+			shared = { set, users: new Map(), before: new Map() };
+			this.#shared.set(set.name, shared);
+		}
+		const users = shared.users.get(address) ?? 0;
+		if (users === 0 && !shared.before.has(address)) shared.before.set(address, false);
+		shared.users.set(address, users + 1);
 	}
 
-	leaveElement(set: NftSet, element: NftElement): void {
-		const id = `${set.name} ${element.key.join(" ")}`;
-		const used = this.#shared.get(id);
-		if (used === undefined) throw new Error(`element ${id} is not there`);
-		if (!this.#sharedBefore.has(id)) this.#sharedBefore.set(id, true);
-		used.users -= 1;
-		if (used.users === 0) {
-			this.#shared.delete(id);
-			if (this.#sharedBefore.get(id)) this.#leaving.set(id, used);
+	leaveAddress(set: NftSet, address: string): void {
+		const shared = this.#shared.get(set.name);
+		const users = shared?.users.get(address) ?? 0;
+		if (shared === undefined || users === 0) throw new Error(`${address} is not in ${set.name}`);
+		if (users > 1) shared.users.set(address, users - 1);
+		else {
+			shared.users.delete(address);
+			if (!shared.before.has(address)) shared.before.set(address, true);
 		}
 	}
+
 	/**
 	 * All that must be done since the last time; a new table replaces what is there under its name. With the time, chains that fell out
 	 * of use stay, empty, for `lingerMs`.
@@ -204,14 +207,16 @@ export class TableState {
 	}
 
 	#finishShared(): void {
-		for (const [id, was] of this.#sharedBefore) {
-			const now = this.#shared.get(id);
-			if (!was && now !== undefined) this.addElement(now.set, now.element);
-			const leaving = this.#leaving.get(id);
-			if (was && now === undefined && leaving !== undefined) this.deleteElement(leaving.set, leaving.element);
+		for (const { set, users, before } of this.#shared.values()) {
+			for (const [address, was] of before) {
+				const is = users.has(address);
+				if (was === is) continue;
+				const element = { key: set.key.map(() => address) };
+				if (is) this.addElement(set, element);
+				else this.deleteElement(set, element);
+			}
+			before.clear();
 		}
-		this.#sharedBefore.clear();
-		this.#leaving.clear();
 	}
 
 	#finishBase(

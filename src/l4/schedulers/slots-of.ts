@@ -18,6 +18,9 @@ export function slotsOf(
 	drawnBy: DrawnBy,
 	before: readonly Backend[] | undefined,
 ): readonly Backend[] {
+	// Kubernetes' backends are all alike.
+	if (drawnBy !== "maglev" && backends.every(({ weight }) => weight === 1))
+		return drawnBy === "random" || drawnBy === "rr" ? keepPlaces(backends, before) : backends;
 	switch (drawnBy) {
 		case "random":
 			return keepPlaces(repeated(backends, slotCounts(backends.map(({ weight }) => weight))), before);
