@@ -213,6 +213,10 @@ describe("conflicts", () => {
 		assert.equal(levelOf("conflict.forward-policy", goodFacts({ chains: [{ ...forward, policy: "accept" }] })), "ok");
 	});
 
+	it("rules that cannot be seen are said to be unknown", () => {
+		assert.equal(levelOf("conflict.legacy-iptables", goodFacts({ legacyTables: ["filter"] })), "unknown");
+	});
+
 	it("another VRRP router is named; our own is none", () => {
 		assert.equal(levelOf("conflict.vrrp-sockets", goodFacts({ vrrpSockets: [{ pid: 3, name: "bird" }] })), "should");
 		assert.equal(levelOf("conflict.vrrp-sockets", goodFacts({ vrrpSockets: [{ pid: 3, name: "keepmesh" }] })), "ok");

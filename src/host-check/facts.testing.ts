@@ -52,6 +52,7 @@ export function goodFacts(changed: Partial<HostFacts> = {}, sysctls: Readonly<Re
 		listening: [],
 		vrrpSockets: [],
 		chains: [],
+		legacyTables: [],
 		modules: new Map(),
 		bridges: [],
 		conntrack: { entries: 100, dropped: 0 },

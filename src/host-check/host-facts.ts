@@ -24,6 +24,8 @@ export interface HostFacts {
 	readonly vrrpSockets: readonly Holder[];
 	/** Base chains and the names of all others; absent: nft is not there, or may not look. */
 	readonly chains?: readonly ForeignChain[];
+	/** Tables of the old iptables (x_tables), whose rules nft does not show. */
+	readonly legacyTables: readonly string[];
 	/** Virtual servers in the kernel's IPVS; absent: this kernel has no IPVS loaded. */
 	readonly virtualServers?: number;
 	/** ip_vs and its like: loaded or built in, can be loaded, or not there. */

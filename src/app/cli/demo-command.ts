@@ -80,7 +80,7 @@ async function demo(flags: DemoFlags): Promise<void> {
 		throw new CliError(
 			exitCodes.failure,
 			"the tour did not measure what it expected",
-			`keepmesh lab events --name ${flags.name}`,
+			`keepmesh lab events --name ${flags.name}; keepmesh check --for node says what of this machine is in the way`,
 		);
 }
 
@@ -110,7 +110,7 @@ async function serveSample(lab: Lab): Promise<void> {
 		throw new CliError(
 			exitCodes.failure,
 			`not ready after ${rolloutLimitMs / 1000} s: ${pending.join(", ")}`,
-			"keepmesh lab pods",
+			"keepmesh lab pods; keepmesh check --for node says what of this machine is in the way",
 		);
 	const pods = await lab.pods();
 	done("sample", `productpage, details, ratings, reviews v1 v2 v3: ${pods.length} pods, each with its Envoy`);

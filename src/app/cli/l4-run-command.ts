@@ -54,7 +54,7 @@ export function l4RunCommand(): Command {
 			{ clock: realClock, log },
 		).catch((error: unknown) => {
 			if (error instanceof Layer4CannotRun)
-				throw new CliError(exitCodes.unavailable, error.message, "keepmesh l4 run --help");
+				throw new CliError(exitCodes.unavailable, error.message, "keepmesh check --for l4");
 			throw error;
 		});
 		log.info({ node: flags.node, resources: flags.filename, state }, "layer 4 runs");

@@ -37,6 +37,7 @@ export async function readHostFacts(
 		listening: readListening(root, watchedPorts),
 		vrrpSockets: readVrrpSockets(root),
 		...(chains ? { chains } : {}),
+		legacyTables: (root.read("proc/net/ip_tables_names") ?? "").split("\n").filter((name) => name !== ""),
 		...(ipvs === undefined ? {} : { virtualServers: countVirtualServers(ipvs) }),
 		modules: new Map([["ip_vs", moduleState(root, release, "ip_vs")]]),
 		bridges: root.list("sys/class/net").filter((name) => root.list(`sys/class/net/${name}/bridge`).length > 0),

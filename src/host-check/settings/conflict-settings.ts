@@ -72,6 +72,23 @@ export const conflictSettings: readonly Setting[] = [
 		detail:
 			"A base chain of the forward hook drops by default (Docker, firewalld and ufw do that). A drop is final whatever other tables say.",
 	},
+	{
+		id: "conflict.legacy-iptables",
+		label: "old iptables tables",
+		roles: ["node", "l4"],
+		judge: ({ legacyTables }) => {
+			if (legacyTables.length === 0) return { level: "ok", is: "none", shouldBe: "none" };
+			return {
+				level: "unknown",
+				is: legacyTables.join(","),
+				shouldBe: "none",
+				remedy: "iptables-legacy -S FORWARD; iptables-legacy -t nat -S",
+			};
+		},
+		fault: "rules that nft does not show may drop or translate",
+		detail:
+			"Rules of the old iptables (x_tables) are in the kernel beside nftables. This check does not read them: look at them for a drop in FORWARD and for KUBE- chains.",
+	},
 	...(["firewalld", "keepalived"] as const).map(
 		(name): Setting => ({
 			id: `conflict.${name}`,
