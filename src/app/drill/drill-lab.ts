@@ -22,7 +22,7 @@ const limitMs = 60_000;
 
 export async function startDrillLab(options: DrillLabOptions): Promise<Lab> {
 	const { name, state, edit = (yaml) => yaml } = options;
-	const lab = await startLab({ name, nodes: 2, controls: 2, ...(state === undefined ? {} : { state }) });
+	const lab = await startLab({ name, nodes: 3, controls: 2, ...(state === undefined ? {} : { state }) });
 	try {
 		await serveDrillMesh(lab, edit);
 		return lab;

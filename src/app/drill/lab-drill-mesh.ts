@@ -13,6 +13,7 @@ import { sectionsOfDump } from "../cli/envoy-dump.ts";
 import { askEnvoy, dumpInPod } from "../cli/lab-pods.ts";
 import { until } from "../demo/applied-everywhere.ts";
 import { rotateInLab } from "../demo/lab-rotation.ts";
+import { type LabLayer4, labLayer4 } from "./lab-layer4.ts";
 import { type LabVirtualIp, labVirtualIp } from "./lab-virtual-ip.ts";
 
 export interface LabDrillOptions {
@@ -30,17 +31,28 @@ const longestLoadSeconds = 600;
 export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh {
 	const ratePerSecond = options.ratePerSecond ?? 500;
 	let address: Promise<LabVirtualIp> | undefined;
+	let balanced: Promise<LabLayer4> | undefined;
+	const layer4 = (): Promise<LabLayer4> => {
+		balanced ??= labLayer4(lab);
+		return balanced;
+	};
 	const virtualIp = (): Promise<LabVirtualIp> => {
 		address ??= labVirtualIp(lab);
 		return address;
 	};
 	return {
 		virtualIp,
+		layer4,
 		close: () => void address?.then((made) => made.close()),
 		nowMs: () => performance.now(),
 		sleep: (ms) => sleep(ms),
 		startLoad: async (load) => {
 			if (load === "virtualIp") return (await virtualIp()).startLoad();
+			if (load !== "mesh") {
+				const sent = await (await layer4()).loadOf(load);
+				const sender = await startSender(lab, sent.from, { ...sent, ratePerSecond });
+				return { stop: async () => ({ ...(await sender.stop()), plaintext: 0 }) };
+			}
 			const [client] = await podsOf(lab, "client");
 			const servers = await podsOf(lab, "server");
 			if (!client || servers.length === 0) throw new Error("the drills' mesh does not run");
@@ -125,11 +137,13 @@ interface Sender {
 async function startSender(
 	lab: Lab,
 	place: string,
-	load: Pick<LoadRequest, "host" | "headers" | "ratePerSecond" | "countHeader">,
+	load: Pick<LoadRequest, "host" | "headers" | "ratePerSecond" | "countHeader" | "newConnections"> & {
+		readonly port?: number;
+	},
 ): Promise<Sender> {
 	const request: LoadRequest = {
-		...load,
 		port: serverPort,
+		...load,
 		path: "/get",
 		requests: (load.ratePerSecond ?? 1) * longestLoadSeconds,
 		concurrency: 1,

@@ -1,6 +1,8 @@
 // Every drill, in the order in which `keepmesh drill all` runs them.
 
 import type { Drill } from "./drill.ts";
+import { l4BackendCrashDrill } from "./drills/l4-backend-crash.ts";
+import { l4NodeLossDrill } from "./drills/l4-node-loss.ts";
 import { noneDrill } from "./drills/none.ts";
 import { rotateIssuerDrill } from "./drills/rotate-issuer.ts";
 import { rotateLeafDrill } from "./drills/rotate-leaf.ts";
@@ -16,6 +18,8 @@ export const drillList: readonly Drill[] = [
 	rotateLeafDrill,
 	rotateIssuerDrill,
 	rotateRootDrill,
+	l4BackendCrashDrill,
+	l4NodeLossDrill,
 	vipCrashDrill,
 	vipStopDrill,
 	vipHealthDrill,

@@ -1,6 +1,7 @@
 // What drills need of a running mesh. `keepmesh drill` gives them a lab; tests of the runner give a fake.
 
 import type { LoadReport } from "../load/load-report.ts";
+import type { DrillLayer4 } from "./drill-layer4.ts";
 import type { DrillVirtualIp } from "./drill-virtual-ip.ts";
 
 export interface DrillReport extends LoadReport {
@@ -10,8 +11,11 @@ export interface DrillReport extends LoadReport {
 	readonly twoOwners?: number;
 }
 
-/** `mesh`: requests on a fixed schedule from a workload to a service, and attempts in plaintext beside them. `virtualIp`: a probe a millisecond. */
-export type DrillLoad = "mesh" | "virtualIp";
+/**
+ * `mesh`: requests on a fixed schedule from a workload to a service, and attempts in plaintext beside them. `virtualIp`: a probe a
+ * millisecond. Through layer 4: `newConnections`, each request on its own, and `keptConnections`, all on a few that stay open.
+ */
+export type DrillLoad = "mesh" | "virtualIp" | "newConnections" | "keptConnections";
 
 export interface RunningLoad {
 	/** Ends it, waits for what is under way, and says what became of every request. */
@@ -31,6 +35,8 @@ export interface DrillMesh {
 	startLoad(load: DrillLoad): Promise<RunningLoad>;
 	/** Made when it is asked for first. */
 	virtualIp?(): Promise<DrillVirtualIp>;
+	/** Made when it is asked for first. */
+	layer4?(): Promise<DrillLayer4>;
 	/** What every Envoy has in use now, asked of the Envoys. */
 	certificates(): Promise<readonly WorkloadCertificate[]>;
 	/** Between the workloads' Envoys since they started: made, as the servers counted them, and failed on either side. */

@@ -22,6 +22,8 @@ export interface LoadRequest {
 	readonly concurrency: number;
 	/** Open loop: so many a second on a fixed schedule, however slow the answers are. Absent: as fast as answers come. */
 	readonly ratePerSecond?: number;
+	/** Each request on a connection of its own. Default false: connections are kept and used again. */
+	readonly newConnections?: boolean;
 	/** Default 10,000. */
 	readonly timeoutMs?: number;
 	/** Response header to count answers by. */

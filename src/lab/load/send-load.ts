@@ -15,7 +15,10 @@ export async function sendRequests(
 	request: LoadRequest,
 	stop?: AbortSignal,
 ): Promise<{ readonly outcomes: readonly Outcome[]; readonly durationMs: number }> {
-	const agent = new Agent({ keepAlive: true, maxSockets: request.ratePerSecond ? Infinity : request.concurrency });
+	const agent = new Agent({
+		keepAlive: request.newConnections !== true,
+		maxSockets: request.ratePerSecond ? Infinity : request.concurrency,
+	});
 	const startedMs = performance.now();
 	const elapsedMs = (): number => performance.now() - startedMs;
 	try {
