@@ -5,7 +5,7 @@ import type { AddressFamily, Failure } from "./host-network.ts";
 
 export interface ConntrackTable {
 	list(filter?: FlowFilter): ListedFlows;
-	/** What the filter finds and `isStale` wants gone; established TCP is never a matter of this. */
+	/** What the filter finds and `isStale` wants gone. Flows of protocols without ports are passed over. */
 	deleteWhere(filter: FlowFilter, isStale: (flow: Flow) => boolean): DeletedFlows;
 	/** UDP flows whose destination was translated, of both families: of those `isStale` decides. */
 	deleteStaleUdp(isStale: (flow: Flow) => boolean): DeletedFlows;

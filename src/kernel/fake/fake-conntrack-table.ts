@@ -36,7 +36,7 @@ export class FakeConntrackTable implements ConntrackTable {
 
 	deleteWhere(filter: FlowFilter, isStale: (flow: Flow) => boolean): DeletedFlows {
 		const looked = this.flows.filter((flow) => flowMatches(flow, filter));
-		const stale = new Set(looked.filter(isStale));
+		const stale = new Set(looked.filter((flow) => typeof flow.protocol === "string" && isStale(flow)));
 		const kept = this.flows.filter((flow) => !stale.has(flow));
 		this.flows.splice(0, this.flows.length, ...kept);
 		return { ok: true, looked: looked.length, deleted: stale.size };

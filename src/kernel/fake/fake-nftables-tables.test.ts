@@ -125,7 +125,7 @@ class RandomChanges {
 }
 
 describe("nftables in memory", { skip: cannotRun ?? false }, () => {
-	for (const seed of [1, 2, 3])
+	for (const seed of [1, 2])
 		it(`takes and refuses what the kernel does, and holds the same (seed ${seed})`, () => {
 			const rig = createRig();
 			const opened = openNftablesTables({ netns: `/run/netns/${rig.hub}` });

@@ -49,7 +49,7 @@ class LinuxConntrackTable implements ConntrackTable {
 		let looked = 0;
 		const failure = this.#forEach(filter, (flow) => {
 			looked++;
-			if (isStale(flow)) stale.push(flow);
+			if (typeof flow.protocol === "string" && isStale(flow)) stale.push(flow);
 		});
 		if (failure) return failure;
 		let deleted = 0;
