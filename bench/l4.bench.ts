@@ -8,7 +8,9 @@ import { cannotRun, createRig } from "../src/node/namespace-rig.testing.ts";
 import { besideHandRows } from "./l4/beside-hand.ts";
 import { firstPacketRows } from "./l4/first-packet.ts";
 import { firstSyncRows } from "./l4/first-sync.ts";
+import { nodeLossRows } from "./l4/node-loss.ts";
 import { oneChangeRows } from "./l4/one-change.ts";
+import { rollingRows } from "./l4/rolling.ts";
 import { type BenchRow, reportBench } from "./support/bench-report.ts";
 
 const { values } = parseArgs({
@@ -32,6 +34,8 @@ const parts: Readonly<Record<string, () => readonly BenchRow[] | Promise<readonl
 	change: async () => [...(await oneChangeRows(rig, 1000)), ...(await oneChangeRows(rig, 10_000, "<= 10"))],
 	"first-packet": () => firstPacketRows(rig),
 	"beside-hand": () => besideHandRows(rig),
+	rolling: () => rollingRows(rig),
+	"node-loss": () => nodeLossRows(rig),
 };
 
 for (const [name, measure] of Object.entries(parts)) {

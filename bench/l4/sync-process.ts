@@ -28,7 +28,13 @@ const applied = balancer.status().applied[0];
 const peakMb = memoryMb("VmHWM");
 // What a quiet node holds a moment later.
 await new Promise((resolve) => setTimeout(resolve, 1500));
-const report: SyncReport = { syncMs, kernelMs: applied?.tookMs ?? 0, rssMb: memoryMb("VmRSS"), peakMb, emptyMb };
+const report: SyncReport = {
+	syncMs,
+	kernelMs: applied?.ok ? applied.tookMs : 0,
+	rssMb: memoryMb("VmRSS"),
+	peakMb,
+	emptyMb,
+};
 console.log(JSON.stringify(report));
 process.exit(0);
 
