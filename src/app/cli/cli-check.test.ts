@@ -204,4 +204,25 @@ describe("keepmesh check in a network namespace of its own", { skip: canUnshare 
 		assert.equal(existsSync(join(root, dropIn)), false);
 		assert.equal(readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8"), machine, "this machine is untouched");
 	});
+
+	it("finds who has our port, and rules of others, and changes nothing", async () => {
+		const listen = 'require("net").createServer().listen(15012, "127.0.0.1", () => console.log("listens"))';
+		const script = `
+			ip link set lo up
+			nft 'table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }'
+			nft 'table ip kube-proxy { chain services { }; }'
+			exec 3< <("${process.execPath}" -e '${listen}' & echo $!; wait)
+			read server <&3; read said <&3
+			trap 'kill $server' EXIT
+			"${process.execPath}" --no-warnings "${program}" check -o json > "${root}/json"
+			nft list tables > "${root}/tables"`;
+		await promisify(execFile)("unshare", ["--net", "bash", "-c", script], { timeout: 60_000 }).catch(() => {});
+		const { findings } = JSON.parse(readFileSync(join(root, "json"), "utf8")) as CheckAnswer;
+		const found = (id: string) => findings.find((finding) => finding.id === id);
+		assert.deepEqual([found("conflict.ports")?.level, found("conflict.ports")?.is], ["should", "15012 taken"]);
+		assert.equal(found("conflict.kube-proxy")?.is, "left rules");
+		assert.equal(found("conflict.forward-policy")?.is, "drop in filter");
+		assert.equal(found("nftables.jhash")?.level, "ok", "this kernel takes the rules");
+		assert.equal(readFileSync(join(root, "tables"), "utf8"), "table ip filter\ntable ip kube-proxy\n");
+	});
 });

@@ -112,7 +112,7 @@ function replace(path: string, text: string): void {
 		throw new CliError(
 			exitCodes.noPermission,
 			`${path} cannot be written: ${(error as Error).message}`,
-			"sudo keepmesh check --fix",
+			"sudo keepmesh check --fix, with the same flags",
 		);
 	}
 }
