@@ -21,6 +21,7 @@ export interface ElementOrder {
 export function writeElements(writer: BatchWriter, { set, elements, remove, start }: ElementOrder): void {
 	const length = keyLength(set.key);
 	const write = elementWriter(writer, set, length, remove);
+	writer.reserve(Math.max(elements.length - 1, 0) * usualBytes(set, length, remove));
 	let index = 0;
 	while (index < elements.length) {
 		start();
@@ -29,6 +30,13 @@ export function writeElements(writer: BatchWriter, { set, elements, remove, star
 		writer.close(list);
 		writer.endMessage();
 	}
+}
+
+/** Of one element, so that memory grows once; chains' names are short. */
+function usualBytes(set: NftSet, length: number, remove: boolean): number {
+	const key = 12 + ((length + 3) & ~3);
+	if (remove || !set.data) return key;
+	return key + (set.data === "verdict" ? 40 : 8 + ((keyLength(set.data) + 3) & ~3));
 }
 
 function elementWriter(

@@ -47,9 +47,9 @@ class LinuxNftablesTables implements NftablesTables {
 		// Nothing but a beginning and an end.
 		if (batch.changeOf.length > 2) {
 			const answer = this.#socket.sendBatch(batch.bytes, "nftables");
+			this.#writer.clear();
 			if (!answer.ok) return "failure" in answer ? answer.failure : refused(changes, batch, answer.refusals);
 		}
-		this.#writer.clear();
 		return { ok: true, bytes, tookMs: performance.now() - start };
 	}
 
