@@ -23,11 +23,12 @@ export function serverNotification(config: VirtualServer, { notice, server, comm
 /** FMT_VS of keepalived. */
 function virtualServerText({ target, protocol }: VirtualServer): string {
 	if (target.type === "mark") return `FWM ${target.mark}`;
-	if (target.type === "group") return `[${target.group}]:${protocol.toLowerCase()}`;
+	if (target.type === "group") return `[${target.group}]:0`;
 	return `[${target.address}]:${protocol.toLowerCase()}:${target.port ?? 0}`;
 }
 
 /** `[10.0.0.5]:80` -> `[10.0.0.5]:tcp:80` */
-function realServerText(server: string, { protocol }: VirtualServer): string {
+function realServerText(server: string, { protocol, target }: VirtualServer): string {
+	if (target.type === "mark") return server.replace(/\]:.*/, "]:none:0");
 	return server.replace(/\]:/, `]:${protocol.toLowerCase()}:`).replace(/#\d+$/, "");
 }

@@ -273,12 +273,7 @@ class VirtualServerRuntime implements RunningVirtualServers {
 	#handOut(gone: ReadonlyMap<string, undefined> = new Map()): void {
 		if (this.#closed) return;
 		const changed = new Map<string, readonly Balancer[] | undefined>(gone);
-		const ownAddresses = this.#deps.ownAddresses?.();
-		const facts = {
-			groups: this.#conf.servers.groups,
-			backend: this.#deps.backend,
-			...(ownAddresses ? { ownAddresses } : {}),
-		};
+		const facts = { groups: this.#conf.servers.groups, backend: this.#deps.backend };
 		for (const [id, running] of this.#servers) {
 			const balancers = balancersOf(running.config, poolOf(running.config, running.state), facts);
 			const text = JSON.stringify(balancers);

@@ -134,14 +134,16 @@ describe("scripts and files say the weight", () => {
 		real: "weight 5",
 		check: "MISC_CHECK { misc_path /check\n misc_dynamic }",
 	});
-	it("an exit code from 2 to 255 is the weight plus 2, 0 is the configured one, 1 is a failure", async () => {
+	it("an exit code from 2 to 255 is the weight plus 2, 0 leaves it as it is, 1 is a failure", async () => {
 		const run = runVirtualServers(misc);
 		for (const [exitCode, pool] of [
+			[0, "10.0.0.1=5"],
 			[12, "10.0.0.1=10"],
 			[2, "10.0.0.1=0"],
 			[255, "10.0.0.1=253"],
-			[0, "10.0.0.1=5"],
+			[0, "10.0.0.1=253"],
 			[1, "reject"],
+			[0, "10.0.0.1=253"],
 			[3, "10.0.0.1=1"],
 		] as const) {
 			run.answer("10.0.0.1", exitCode);

@@ -1,5 +1,5 @@
 // What one balancer needs of the kernel besides its share of the common chains. In: a balancer, the node, a mark for what differs inside.
-// Out: virtual servers, elements, chains, addresses to be made local. Node ports become virtual servers of each of the node's addresses.
+// Out: virtual servers, elements, chains, addresses to be made local. Node ports come here by address.
 
 import type { Answer, Backend, Balancer, IpFamily } from "../balancer.ts";
 import type { Layer4Protocol } from "../layer4-service.ts";
@@ -64,8 +64,8 @@ class PartsOf {
 		const { front, port, owner, protocol } = this.#balancer;
 		const { family } = front;
 		if (front.type === "mark") this.#server({ family, type: "mark", mark: front.mark }, this.#balancer.outside);
-		else if (front.type !== "nodePort") this.#address(front.address, front.type !== "virtualServer");
-		else for (const address of this.#nodePortAddresses()) this.#address(address, false);
+		else if (front.type === "nodePort") throw new Error(`${owner}: node ports are planned by address`);
+		else this.#address(front.address, front.type !== "virtualServer");
 		if (front.type === "mark" || port === 0) {
 			const { outside, inside, sourceRanges } = this.#balancer;
 			if (
@@ -130,8 +130,10 @@ class PartsOf {
 	}
 
 	#server(key: VirtualServerKey, answer: Answer, address?: string): void {
-		const { affinity, protocol, scheduler } = this.#balancer;
-		const kernel = kernelScheduler(scheduler);
+		const { affinity, front, onePacket, protocol, scheduler, schedulerFlags } = this.#balancer;
+		// A virtual_server says all by itself; what a Service does not say, is chosen.
+		const isVirtualServer = front.type === "virtualServer" || front.type === "mark";
+		const kernel = isVirtualServer ? { scheduler, ...flagsOf(schedulerFlags ?? []) } : kernelScheduler(scheduler);
 		const destinations = new Map<string, Destination>();
 		for (const backend of answer.type === "balance" ? answer.backends : []) {
 			const destination = destinationOf(backend);
@@ -142,7 +144,13 @@ class PartsOf {
 			}
 		}
 		this.#servers.set(virtualServerName(key), {
-			server: { key, ...kernel, ...(affinity && { persistence: { timeoutSec: affinity.timeoutSec } }) },
+			server: {
+				key,
+				...kernel,
+				...(affinity && { persistence: { timeoutSec: affinity.timeoutSec, ...prefixOf(affinity.granularity) } }),
+				...(onePacket && { onePacket }),
+				...(affinity?.engine !== undefined && { persistenceEngine: affinity.engine }),
+			},
 			destinations,
 			drains: drains(protocol) && passesOverWeightZero(kernel.scheduler),
 			...(address !== undefined && { address }),
@@ -162,14 +170,28 @@ class PartsOf {
 		this.#elements.push({ set, element: data ? { key, data } : { key } });
 	}
 
-	#nodePortAddresses(): readonly string[] {
-		const { family } = this.#balancer.front;
-		return [...new Set(this.#node.nodePortAddresses)].filter((address) => familyOf(address) === family);
-	}
-
 	#ownAddresses(): readonly string[] {
 		return [...(this.#node.nodeAddresses ?? []), ...this.#node.nodePortAddresses];
 	}
+}
+
+function flagsOf(names: readonly string[]): { readonly schedulerFlags?: readonly (1 | 2 | 3)[] } {
+	const flags = ([1, 2, 3] as const).filter((flag) => names.some((name) => flagNumber(name) === flag));
+	return flags.length > 0 ? { schedulerFlags: flags } : {};
+}
+
+function flagNumber(name: string): number {
+	if (name.endsWith("-fallback")) return 1;
+	return name.endsWith("-port") ? 2 : Number(name.slice("flag-".length));
+}
+
+/** A netmask of IPv4, or a length. */
+function prefixOf(granularity: string | undefined): { readonly prefixLength?: number } {
+	if (granularity === undefined) return {};
+	if (!granularity.includes(".")) return { prefixLength: Number(granularity) };
+	const bits = granularity.split(".").map((part) => Number(part).toString(2).padStart(8, "0"));
+	const prefixLength = bits.join("").replace(/0*$/, "").length;
+	return prefixLength === 32 ? {} : { prefixLength };
 }
 
 const drains = (protocol: Layer4Protocol): boolean => protocol !== "udp";

@@ -128,7 +128,8 @@ function afterScript(
 	const isWeight = check.dynamic && exitCode !== undefined && exitCode >= 2;
 	const inMs = (ms: number): number => Math.max(0, ms - tookMs);
 	if (exitCode === 0 || isWeight) {
-		const adjustment = isWeight ? exitCode - 2 - weight : 0;
+		// Exit code 0 leaves the weight as it is, also one that an earlier code has set.
+		const adjustment = isWeight ? exitCode - 2 - weight : state.adjustment;
 		return {
 			state: { ...state, isUp: true, hasRun: true, failures: 0, adjustment },
 			nextMs: inMs(check.delayLoopMs),

@@ -13,8 +13,6 @@ import { virtualServerId } from "./virtual-server-state.ts";
 export interface BalancerFacts {
 	readonly groups: readonly VirtualServerGroup[];
 	readonly backend: BalancingBackend;
-	/** Addresses of this machine: servers on them are local. */
-	readonly ownAddresses?: ReadonlySet<string>;
 }
 
 const protocols: Readonly<Record<VirtualServer["protocol"], Layer4Protocol>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp" };
@@ -68,20 +66,22 @@ function answerOf(pool: readonly Destination[], { front, port }: FrontPort, fact
 				whyNotForwarded(forwarding, facts.backend) === undefined &&
 				(forwarding.method === "TUN" || familyOf(address) === front.family),
 		)
-		.map((destination) => backendOf(destination, port, facts));
+		// With a mark, packets of all ports come: each keeps its own.
+		.map((destination) => backendOf(front.type === "mark" ? { ...destination, port: 0 } : destination, port));
 	// IPVS has nobody to ask either, and says so.
 	if (backends.length === 0) return { type: "reject" };
 	return { type: "balance", backends: backends.sort(inOrder), masquerade: "never" };
 }
 
-function backendOf(destination: Destination, port: number, { ownAddresses }: BalancerFacts): Backend {
+function backendOf(destination: Destination, port: number): Backend {
 	const { weight, forwarding, upperThreshold, lowerThreshold } = destination;
 	const address = canonicalAddress(destination.address)?.text ?? destination.address;
 	return {
 		address,
 		port: destination.port ?? port,
 		weight,
-		local: ownAddresses?.has(address) === true,
+		// Else connections of this machine to itself would be masqueraded, which LVS never does.
+		local: false,
 		forwarding,
 		...(upperThreshold === undefined ? {} : { upperThreshold }),
 		...(lowerThreshold === undefined ? {} : { lowerThreshold }),
