@@ -54,7 +54,7 @@ describe("the IPVS table", () => {
 				read().map(({ server }) => server),
 				[{ key, scheduler }],
 			);
-			});
+		});
 
 	it("says which scheduler the kernel lacks", () => {
 		const { failed } = table.apply([{ type: "addServer", server: { key, scheduler: "twos" } }]);

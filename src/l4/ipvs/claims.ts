@@ -21,6 +21,12 @@ interface Front {
 	of: Balancer | undefined;
 }
 
+/** IPVS looks at a mark alone, whatever the protocol and the port. */
+function frontId(balancer: Balancer): string {
+	const { front } = balancer;
+	return front.type === "mark" ? `${front.family} mark ${front.mark}` : placeOf(balancer).id;
+}
+
 export class Claims {
 	readonly #owners = new Map<string, readonly Balancer[]>();
 	readonly #fronts = new Map<string, Front>();
@@ -34,7 +40,7 @@ export class Claims {
 	): { readonly came: readonly BalancerParts[]; readonly went: readonly BalancerParts[] } {
 		const touched = new Set<string>();
 		for (const balancer of this.#owners.get(owner) ?? []) {
-			const { id } = placeOf(balancer);
+			const id = frontId(balancer);
 			const claims = this.#fronts.get(id)?.claims;
 			const at = claims?.findIndex((claim) => claim.owner === owner) ?? -1;
 			if (at >= 0) claims?.splice(at, 1);
@@ -43,7 +49,7 @@ export class Claims {
 		if (balancers.length > 0) this.#owners.set(owner, balancers);
 		else this.#owners.delete(owner);
 		for (const balancer of balancers) {
-			const { id } = placeOf(balancer);
+			const id = frontId(balancer);
 			const front = this.#fronts.get(id) ?? { claims: [], parts: undefined, of: undefined };
 			this.#fronts.set(id, front);
 			const at = front.claims.findIndex((claim) => claim.owner > owner);
@@ -54,10 +60,6 @@ export class Claims {
 		const went: BalancerParts[] = [];
 		for (const id of touched) this.#settle(id, node, marks, came, went);
 		return { came, went };
-	}
-
-	balancersByOwner(): ReadonlyMap<string, readonly Balancer[]> {
-		return this.#owners;
 	}
 
 	server(name: string): WantedServer | undefined {

@@ -46,6 +46,7 @@ export interface FoundInKernel {
 export class IpvsPlan {
 	#node: NodeFacts;
 	readonly #options: IpvsPlanOptions;
+	readonly #owners = new Map<string, readonly Balancer[]>();
 	readonly #claims = new Claims();
 	readonly #marks = new InsideMarks();
 	readonly #tables = new Map<IpFamily, TrafficTable>();
@@ -66,7 +67,12 @@ export class IpvsPlan {
 
 	/** All balancers of one owner, in place of those it had. */
 	set(owner: string, balancers: readonly Balancer[]): void {
-		const own = balancers.filter(({ front }) => this.#tables.has(front.family));
+		if (this.#owners.get(owner) === balancers) return;
+		if (balancers.length > 0) this.#owners.set(owner, balancers);
+		else this.#owners.delete(owner);
+		const own = balancers
+			.filter(({ front }) => this.#tables.has(front.family))
+			.flatMap((balancer) => atEachAddress(balancer, this.#node));
 		const { came, went } = this.#claims.set(owner, own, this.#node, this.#marks);
 		for (const parts of came) this.#tables.get(parts.family)?.use(parts);
 		for (const parts of went) this.#tables.get(parts.family)?.leave(parts);
@@ -84,7 +90,7 @@ export class IpvsPlan {
 
 	/** All is planned anew for the node as it is now. */
 	setNode(node: NodeFacts): void {
-		const owners = [...this.#claims.balancersByOwner()];
+		const owners = [...this.#owners];
 		for (const [owner] of owners) this.remove(owner);
 		for (const family of node.families)
 			if (!this.#tables.has(family)) this.#tables.set(family, new TrafficTable(family));
@@ -211,6 +217,15 @@ export class IpvsPlan {
 		const ranges = this.#options.excludeRanges ?? [];
 		return ranges.some((range) => familyOf(range) === key.family && rangeHolds(range, key.address));
 	}
+}
+
+/** A node port is a port of each of the node's addresses: a virtual server each. */
+function atEachAddress(balancer: Balancer, node: NodeFacts): readonly Balancer[] {
+	const { family, type } = balancer.front;
+	if (type !== "nodePort") return [balancer];
+	return [...new Set(node.nodePortAddresses)]
+		.filter((address) => familyOf(address) === family)
+		.map((address) => ({ ...balancer, front: { family, type: "virtualServer", address } }));
 }
 
 function knownServer(

@@ -13,7 +13,7 @@ read -r up _ </proc/uptime
 echo "guest: up after $up s"
 cd /work || poweroff -f
 # shellcheck disable=SC2046
-timeout -s KILL "$(cat seconds)" node --no-warnings --import=/work/load-stripped.js --test --test-isolation=none --test-reporter=tap $(cat tests)
+timeout -s KILL "$(cat seconds)" node --no-warnings --import=/work/load-stripped.js --test --test-isolation=none --test-force-exit --test-reporter=tap $(cat tests)
 code=$?
 read -r up _ </proc/uptime
 echo "guest: ended with $code after $up s"
