@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { openLinuxHostNetwork } from "../../kernel/linux/linux-host-network.ts";
 import { crashVirtualIpNode, setPort } from "../../lab/crash-node.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
-import type { LoadReport, LoadRequest } from "../../lab/load/load-report.ts";
+import { type LoadReport, type LoadRequest, summarise } from "../../lab/load/load-report.ts";
 import { netnsPath } from "../../lab/network.ts";
 import type { TourMesh } from "../../lab/tour/tour-mesh.ts";
 import type { MeshStatus } from "../api/api-types.ts";
@@ -52,6 +52,14 @@ export function labTourMesh(lab: Lab): TourMesh {
 			if (!pod) throw new Error(`no pod of ${deployment} is ready`);
 			return sendFromClient(lab, { ...load, host: pod.address, port: applicationPort });
 		},
+		sendLayer4: async (service, load) => {
+			const name = `${service}.default.svc.cluster.local`;
+			const { stdout } = await lab.execIn("plain-caller", ["getent", "ahostsv4", name]);
+			const [host = ""] = stdout.split(/\s/);
+			// Its name comes a moment after the Service: who asks may ask again.
+			if (host === "") return summarise([], 0);
+			return sendFrom(lab, "plain-caller", { ...load, host, port: 80, newConnections: true });
+		},
 		rotateRoot: () => rotateRoot(lab),
 		sleep: (ms) => sleep(ms),
 		ownerOf: (address) => ownerOf(lab, address),
@@ -79,9 +87,13 @@ export function labTourMesh(lab: Lab): TourMesh {
 	};
 }
 
-async function sendFromClient(lab: Lab, request: LoadRequest): Promise<LoadReport> {
+function sendFromClient(lab: Lab, request: LoadRequest): Promise<LoadReport> {
+	return sendFrom(lab, "client", request);
+}
+
+async function sendFrom(lab: Lab, place: string, request: LoadRequest): Promise<LoadReport> {
 	const argv = [process.execPath, "--no-warnings", senderProgram, JSON.stringify(request)];
-	const result = await lab.execIn("client", argv, { timeoutMs: 120_000 });
+	const result = await lab.execIn(place, argv, { timeoutMs: 120_000 });
 	if (result.code !== 0) throw new Error(`the sender failed: ${result.stderr.trim().split("\n").slice(-3).join("; ")}`);
 	return JSON.parse(result.stdout) as LoadReport;
 }

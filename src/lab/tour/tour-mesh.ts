@@ -22,6 +22,8 @@ export interface TourMesh {
 	send(load: TourLoad, address?: string): Promise<LoadReport>;
 	/** Plain HTTP from a client outside the mesh straight to a pod of the deployment, past gateway and mutual TLS. */
 	sendPast(deployment: string, load: TourLoad): Promise<LoadReport>;
+	/** From the pod `plain-caller`, which has no proxy, to a Service, each request on a new connection; the kernel balances. */
+	sendLayer4(service: string, load: TourLoad): Promise<LoadReport>;
 	/** Replaces the mesh's root certificate; resolves when every proxy trusts the new one alone. */
 	rotateRoot(): Promise<RootRotation>;
 	/** The node that holds a virtual IP now, asked of the nodes' kernels; undefined while none or several do. */

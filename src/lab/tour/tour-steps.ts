@@ -199,6 +199,43 @@ const rotation: TourStep = {
 	},
 };
 
+/** 6 s at 500 a second: longer than the replacement takes. */
+const replacementLoad = { path: "/details/0", requests: 3000, concurrency: 8, ratePerSecond: 500 };
+
+const layer4: TourStep = {
+	title: "Layer 4, no proxy: all three servers of a Service are replaced under 500 new connections a second",
+	expected: "0 lost, all servers replaced while requests go on",
+	file: "layer4.yaml",
+	async run(mesh) {
+		await mesh.apply("layer4.yaml");
+		await mesh.podsReady("plain-details", 3);
+		await untilServed(mesh);
+		let isOver = false;
+		const load = mesh.sendLayer4("plain-details", replacementLoad).finally(() => {
+			isOver = true;
+		});
+		await mesh.sleep(300);
+		await mesh.apply("layer4-replaced.yaml");
+		await mesh.podsReady("plain-details", 3);
+		const isInTime = !isOver;
+		const report = await load;
+		await mesh.remove("layer4.yaml");
+		const ok = isInTime && report.sent === replacementLoad.requests && lost(report) === 0;
+		const measured = `${lost(report)} of ${report.sent} lost; replaced ${isInTime ? "meanwhile" : "too late to say"}`;
+		return { ok, measured, reports: [report] };
+	},
+};
+
+/** Ten connections in a row: every node knows the Service. */
+async function untilServed(mesh: TourMesh): Promise<void> {
+	const ten = { path: "/details/0", requests: 10, concurrency: 1 };
+	for (let attempt = 0; attempt < 100; attempt++) {
+		if (answered(await mesh.sendLayer4("plain-details", ten), "200") === 10) return;
+		await mesh.sleep(100);
+	}
+	throw new Error("plain-details does not answer");
+}
+
 const virtualAddress = "10.77.0.240";
 /** 3 s at 500 a second. */
 const crashOwnerLoad = {
@@ -254,6 +291,7 @@ export const tourSteps: readonly TourStep[] = [
 	strict,
 	denied,
 	rotation,
+	layer4,
 	virtualIp,
 ];
 
