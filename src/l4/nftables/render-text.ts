@@ -10,7 +10,10 @@ export function renderTables(tables: readonly NftTableContents[]): string {
 	return tables.map(renderTable).join("\n");
 }
 
-/** One command a line. */
+/**
+ * One command a line. nft 1.0.6 takes what builds tables; of later changes it cannot check rules that name a map of endpoints which it
+ * reads back ("conflicting protocols specified"): those go by netlink.
+ */
 export function renderChanges(changes: readonly NftTableChange[]): string {
 	return changes.map((change) => `${renderChange(change)}\n`).join("");
 }
