@@ -138,14 +138,18 @@ export class NfnetlinkSocket {
 	#batchAnswers(what: string): BatchAnswer {
 		const refusals: Refusal[] = [];
 		let acknowledged = false;
+		let overflown = false;
 		for (;;) {
 			const length = libc.recv(this.#fd, this.#received, this.#received.length, MSG_DONTWAIT);
 			if (length < 0) {
 				const error = errorNumber();
 				if (error === EINTR) continue;
 				if (error === EAGAIN) break;
-				// So many errors that not all fit: the first ones are there.
-				if (error === ENOBUFS && refusals.length > 0) continue;
+				// So many refusals that not all fit; it is told once, before the first ones, which are there.
+				if (error === ENOBUFS && !overflown) {
+					overflown = true;
+					continue;
+				}
 				return { ok: false, failure: systemFailure(error, what) };
 			}
 			for (const answer of messagesIn(this.#received.subarray(0, length))) {
@@ -156,7 +160,7 @@ export class NfnetlinkSocket {
 			}
 		}
 		if (refusals.length > 0) return { ok: false, refusals };
-		return acknowledged
+		return acknowledged && !overflown
 			? { ok: true }
 			: { ok: false, failure: { ok: false, because: "refused", message: `${what}: the kernel gave no answer` } };
 	}

@@ -120,6 +120,17 @@ describe("nftables by netlink", { skip: cannotRun ?? false }, () => {
 		);
 	});
 
+	it("names the first of more refusals than fit into the socket", () => {
+		const many = Array.from({ length: 50_000 }, (_, number): NftChange => {
+			return { type: "deleteElements", set: numbers, elements: [element(number)] };
+		});
+		assert.match(
+			failure(apply(...many)),
+			/^delete element 10\.0\.0\.0 \. 80 from numbers of .*: there is no such thing/,
+		);
+		assert.ok(withNumbers(element(1)).ok, "and the next transaction is answered as usual");
+	});
+
 	it("refuses to take a chain away while something jumps to it", () => {
 		const chain = (name: string): NftChange => ({ type: "addChain", chain: { name } });
 		const jump = { statements: [{ type: "verdict", verdict: { type: "jump", chain: "b" } }] } as const;
