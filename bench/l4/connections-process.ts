@@ -1,4 +1,4 @@
-// Program: HOST PORT HELD RATE. Holds so many connections, each with a word sent and awaited every 50 ms, and opens RATE new ones a
+// Program: HOST PORT HELD RATE PERIOD. Holds so many connections, each with a word sent every PERIOD ms (0: never) and awaited, and opens RATE new ones a
 // second on a fixed schedule (a word there and back, then closed), however long they take. Told by lines: `mark` forgets what
 // was before, `report` prints what happened since as JSON, `end` stops new ones and prints it once all are through.
 
@@ -18,7 +18,7 @@ export interface ConnectionsReport {
 	readonly longestGapMs: number;
 }
 
-const [host = "", port = "", heldCount = "0", rate = "0"] = process.argv.slice(2);
+const [host = "", port = "", heldCount = "0", rate = "0", periodMs = "50"] = process.argv.slice(2);
 const answerMs = 3000;
 
 interface Held {
@@ -45,9 +45,10 @@ const opener = setInterval(() => {
 	for (; due < shouldBe; due++) void openOne();
 }, perTickMs);
 
-setInterval(() => {
-	for (const one of held) if (!one.isBroken) one.socket.write("?");
-}, 50);
+if (Number(periodMs) > 0)
+	setInterval(() => {
+		for (const one of held) if (!one.isBroken) one.socket.write("?");
+	}, Number(periodMs));
 
 console.log("ready");
 for await (const line of createInterface({ input: process.stdin })) {

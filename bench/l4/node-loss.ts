@@ -22,19 +22,25 @@ const watchedMs = 4000;
 
 export async function nodeLossRows(rig: Rig): Promise<readonly BenchRow[]> {
 	const rows: BenchRow[] = [];
-	for (const scheduler of ["maglev", "random"] as const) {
+	for (const [scheduler, speaker] of [
+		["maglev", "clients"],
+		["maglev", "servers"],
+		["random", "clients"],
+	] as const) {
 		const reports: ConnectionsReport[] = [];
 		const times = scheduler === "maglev" ? runs : 1;
-		for (let run = 0; run < times; run++) reports.push(await loseNode(rig, `${scheduler}-${run}`, scheduler));
+		const name = `node loss, ${scheduler}, ${speaker} speak`;
+		for (let run = 0; run < times; run++)
+			reports.push(await loseNode(rig, `${scheduler}-${speaker}-${run}`, scheduler, speaker));
 		rows.push(
 			{
-				what: `node loss, ${scheduler}: of ${held} open connections go on`,
+				what: `${name}: of ${held} open connections go on`,
 				unit: "%",
 				spread: spreadOf(reports.map((report) => (100 * report.alive) / report.held)),
 				...(scheduler === "maglev" ? { target: "100" } : {}),
 			},
 			{
-				what: `node loss, ${scheduler}: their longest silence`,
+				what: `${name}: their longest silence`,
 				unit: "ms",
 				spread: spreadOf(reports.map((report) => report.longestGapMs)),
 			},
@@ -43,7 +49,12 @@ export async function nodeLossRows(rig: Rig): Promise<readonly BenchRow[]> {
 	return rows;
 }
 
-async function loseNode(rig: Rig, name: string, scheduler: SchedulerName): Promise<ConnectionsReport> {
+async function loseNode(
+	rig: Rig,
+	name: string,
+	scheduler: SchedulerName,
+	speaker: "clients" | "servers",
+): Promise<ConnectionsReport> {
 	const client = rig.addHost(`${name}-c`, "10.77.0.200");
 	const servers = rig.addHost(`${name}-s`, "10.77.0.201");
 	const nodes = [rig.addHost(`${name}-1`, "10.77.0.202"), rig.addHost(`${name}-2`, "10.77.0.203")] as const;
@@ -74,10 +85,10 @@ async function loseNode(rig: Rig, name: string, scheduler: SchedulerName): Promi
 			balancer.update(new Map([[layer4Key(service), service]]));
 			await written(balancer);
 		}
-		await echo.tell(`listen 0.0.0.0 ${endpointPort}`);
+		await echo.tell(`${speaker === "clients" ? "listen" : "push"} 0.0.0.0 ${endpointPort}`);
 		wayThrough(nodes[0]);
 		clients = new LineProcess(client.netns, "connections-process.ts", [
-			...[serviceAddress(0), servicePort, held, 0].map(String),
+			...[serviceAddress(0), servicePort, held, 0, speaker === "clients" ? 50 : 0].map(String),
 		]);
 		await clients.next();
 		await sleep(500);
