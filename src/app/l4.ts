@@ -2,7 +2,6 @@
 // Out: this machine's rules, an API on a Unix socket that tells of them.
 
 import { createServer, type Server } from "node:http";
-import type { Balancer } from "../l4/balancer.ts";
 import type { Layer4Service } from "../l4/layer4-service.ts";
 import { listenOnSocket } from "../node/unix-server.ts";
 import { readResourceFile } from "../resources/read-resources.ts";
@@ -23,8 +22,6 @@ export interface Layer4RunOptions {
 }
 
 export interface RunningLayer4 {
-	/** Of others than Services, by owner. */
-	updateBalancers(changed: ReadonlyMap<string, readonly Balancer[] | undefined>): void;
 	/** Rules stay unless told. */
 	close(options?: { readonly keepRules: boolean }): Promise<void>;
 }
@@ -77,7 +74,6 @@ export async function startLayer4(
 	// Also when there is no Service: what an earlier run left has no reason any more.
 	balancing.update(new Map());
 	return {
-		updateBalancers: (changed) => balancing.updateBalancers(changed),
 		close: async (closing = { keepRules: true }) => {
 			source.close();
 			balancing.close(closing);

@@ -1,6 +1,7 @@
 // What `keepmesh node` and `keepmesh l4 run` are told of layer 4: flags in, settings out; problems of the configuration file go to
 // stderr.
 
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { canonicalRange } from "../../l4/services/canonical-address.ts";
 import type { KubeProxySettings } from "../../l4/services/kube-proxy-settings.ts";
@@ -40,7 +41,7 @@ export function withLayer4Flags(command: Command): Command {
 
 /** Undefined: off. `auto` means off where `isAutoOff`. */
 export function layer4Of(
-	flags: Layer4Flags & { readonly node: string },
+	flags: Layer4Flags & { readonly node: string; readonly state: string },
 	isAutoOff: boolean,
 ): Omit<NodeLayer4Options, "otherProblems"> | undefined {
 	const { layer4: wanted = "auto", kubeProxyConfig: file, zone } = flags;
@@ -57,6 +58,7 @@ export function layer4Of(
 	return {
 		machine: { name: flags.node, podRanges, ...(zone === undefined ? {} : { zone }) },
 		settings,
+		state: resolve(flags.state),
 		answersForItself: file !== undefined,
 		yieldsToOthers: wanted === "auto" && file === undefined,
 	};

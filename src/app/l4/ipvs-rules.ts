@@ -1,14 +1,12 @@
 // Virtual servers in the kernel's IPVS, as keepalived has them there, beside those of others. A server that has failed leaves at once:
 // whoever waited for its connections would wait for the dead.
 
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { openIpvsTable } from "../../kernel/linux/ipvs/linux-ipvs-table.ts";
 import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
 import type { LocalRoutes } from "../../kernel/local-routes.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
-import { IpvsRules, type OwnedRecord } from "../../node/layer4/ipvs-rules.ts";
-import { replaceFile } from "../../runtime/durable-file.ts";
+import { IpvsRules } from "../../node/layer4/ipvs-rules.ts";
+import { ownedRecord } from "./owned-record.ts";
 import { renamedTables } from "./renamed-tables.ts";
 import type { OpenedRules, RulesOptions } from "./virtual-server-rules.ts";
 
@@ -32,7 +30,7 @@ export function openIpvsRules(facts: NodeFacts, { clock, log, state }: RulesOpti
 		return { ok: false, because: nftables.message };
 	}
 	const tables = renamedTables(nftables.value, virtualServerIpvsTable);
-	const record = ownedRecord(state);
+	const record = ownedRecord(state, "ipvs-virtual-servers");
 	const rules = new IpvsRules(
 		facts,
 		{ ipvs: ipvs.value, tables, routes: noRoutes, record, clock, log },
@@ -54,25 +52,5 @@ export function openIpvsRules(facts: NodeFacts, { clock, log, state }: RulesOpti
 				ipvs.value.close();
 			},
 		},
-	};
-}
-
-/** One name a line. */
-function ownedRecord(state: string): OwnedRecord {
-	mkdirSync(state, { recursive: true, mode: 0o700 });
-	const path = join(state, "ipvs-virtual-servers");
-	return {
-		read: () => {
-			try {
-				return new Set(
-					readFileSync(path, "utf8")
-						.split("\n")
-						.filter((line) => line !== ""),
-				);
-			} catch {
-				return new Set();
-			}
-		},
-		write: (names) => replaceFile(path, names.map((name) => `${name}\n`).join(""), false),
 	};
 }

@@ -1,11 +1,11 @@
 // Layer 4 of one machine put together: the kernel's tables, the balancer, the machine's own addresses, health-check ports and
 // metrics. In: settings, then Services and other balancers as they change. Out: rules, and what there is to say of them.
 
+import { release } from "node:os";
 import { openConntrackTable } from "../../kernel/linux/conntrack/conntrack-table.ts";
 import { EventLoop } from "../../kernel/linux/event-loop.ts";
 import { openLinuxHostNetwork } from "../../kernel/linux/linux-host-network.ts";
 import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
-import type { Balancer } from "../../l4/balancer.ts";
 import type { Layer4Service } from "../../l4/layer4-service.ts";
 import { type KubeProxySettings, nodeFactsOf } from "../../l4/services/kube-proxy-settings.ts";
 import { HealthCheckPorts } from "../../node/layer4/health-check-ports.ts";
@@ -18,10 +18,14 @@ import { ServiceBalancer } from "../../node/layer4/service-balancer.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
+import { openServiceIpvs } from "./open-service-ipvs.ts";
+import { ownedRecord } from "./owned-record.ts";
 
 export interface NodeLayer4Options {
 	readonly machine: MachineNames;
 	readonly settings: KubeProxySettings;
+	/** Where a record of what is ours in IPVS is kept. */
+	readonly state: string;
 	/** Answers /healthz, /livez and /metrics where the settings say. */
 	readonly answersForItself: boolean;
 	/** Nothing is done where another service proxy has rules. */
@@ -33,8 +37,6 @@ export interface NodeLayer4Options {
 export interface NodeLayer4 {
 	/** Undefined: the Service is gone. */
 	update(changed: ReadonlyMap<string, Layer4Service | undefined>): void;
-	/** Of others than Services, by owner. */
-	updateBalancers(changed: ReadonlyMap<string, readonly Balancer[] | undefined>): void;
 	status(): Layer4Status;
 	/** Prometheus' text. */
 	metrics(): Promise<string>;
@@ -67,13 +69,26 @@ export function openNodeLayer4(
 	const registry = createMetrics();
 	const metrics = layer4Metrics(registry, () => clock.wallMs());
 	const factsNow = () => nodeFactsOf(settings, machineFacts(machine, network));
-	const listening: RulesProblem[] = [];
+	const ownProblems: RulesProblem[] = [];
 	const balancer: ServiceBalancer = new ServiceBalancer(factsNow(), {
 		tables,
 		...(conntrack.ok ? { conntrack: conntrack.value } : {}),
 		metrics,
 		clock,
 		log,
+		backend: settings.backend,
+		syncPeriodMs: settings.syncPeriodMs,
+		chainsLinger: isBefore(release(), 6, 2),
+		openIpvs: (facts) =>
+			openServiceIpvs(facts, {
+				settings: settings.ipvs,
+				syncPeriodMs: settings.syncPeriodMs,
+				tables,
+				record: ownedRecord(options.state, "ipvs-services"),
+				clock,
+				log,
+				onProblem: (problem) => ownProblems.push(problem),
+			}),
 		onChanged: () => healthChecks.set(balancer.services().values(), balancer.node),
 	});
 	const healthChecks = new HealthCheckPorts({ isHealthy: () => balancer.isInForce, clock });
@@ -102,7 +117,7 @@ export function openNodeLayer4(
 			startProxyHealthServer(listen, {
 				...deps,
 				onProblem: (because) => {
-					listening.push({ about: `${listen.address}:${listen.port}`, because });
+					ownProblems.push({ about: `${listen.address}:${listen.port}`, because });
 					log.error({ listen, because }, "layer 4: cannot answer for itself");
 				},
 			}),
@@ -113,10 +128,9 @@ export function openNodeLayer4(
 		ok: true,
 		value: {
 			update: (changed) => balancer.update(changed),
-			updateBalancers: (changed) => balancer.updateBalancers(changed),
 			status: () => {
 				const status = balancer.status();
-				const problems = [...status.problems, ...healthChecks.problems(), ...listening];
+				const problems = [...status.problems, ...healthChecks.problems(), ...ownProblems];
 				return { ...status, problems: [...problems, ...(options.otherProblems?.() ?? [])] };
 			},
 			metrics: metricsText,
@@ -132,4 +146,10 @@ export function openNodeLayer4(
 			},
 		},
 	};
+}
+
+/** `6.1.0-18-amd64` is before 6.2. */
+function isBefore(text: string, major: number, minor: number): boolean {
+	const [first = 0, second = 0] = text.split(/[.-]/).map(Number);
+	return first < major || (first === major && second < minor);
 }

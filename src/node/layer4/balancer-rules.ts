@@ -16,8 +16,8 @@ export interface RulesPlan {
 	set(owner: string, balancers: readonly Balancer[]): void;
 	remove(owner: string): void;
 	setNode(node: NodeFacts): void;
-	/** Since the last call; the first one builds the tables. */
-	takeChanges(): readonly NftTableChange[];
+	/** Since the last call; the first one builds the tables. With the time, chains out of use stay for a second. */
+	takeChanges(nowMs?: number): readonly NftTableChange[];
 	/** What of the balancers is not done, or not as asked. */
 	problems(): readonly { readonly owner: string; readonly message: string }[];
 }
@@ -27,6 +27,10 @@ export interface BalancerRulesDeps {
 	readonly newPlan: (node: NodeFacts) => RulesPlan;
 	readonly clock: Clock;
 	readonly log: Log;
+	/** How often the kernel's tables are compared with those of before. Default 30 s. */
+	readonly syncPeriodMs?: number;
+	/** Before Linux 6.2: the kernel notices late that a chain is out of use. Default false. */
+	readonly chainsLinger?: boolean;
 	/** Something was applied, or could not be. */
 	readonly onApplied?: (applied: AppliedRules) => void;
 }
@@ -40,6 +44,8 @@ const firstRetryMs = 100;
 const maxRetryMs = 30_000;
 /** Of somebody who changes our tables again and again. */
 const foreignGapMs = 1_000;
+const lingerMs = 1_100;
+const defaultSyncPeriodMs = 30_000;
 
 export class BalancerRules {
 	readonly #deps: BalancerRulesDeps;
@@ -57,6 +63,10 @@ export class BalancerRules {
 	#cancelWatch: Cancel | undefined;
 	#foreignMs = Number.NEGATIVE_INFINITY;
 	#cancelForeign: Cancel | undefined;
+	#cancelLinger: Cancel | undefined;
+	#cancelSync: Cancel | undefined;
+	/** What the kernel said of the tables when it was asked last; undefined once they were changed. */
+	#seen: string | undefined;
 
 	constructor(node: NodeFacts, deps: BalancerRulesDeps) {
 		this.#node = node;
@@ -82,7 +92,13 @@ export class BalancerRules {
 	/** Brings the kernel to what is wanted; false when it could not, then it is tried again by itself. */
 	apply(): boolean {
 		if (!this.#plan) return this.#rebuild("first");
-		const changes = this.#plan.takeChanges();
+		const { chainsLinger, clock } = this.#deps;
+		const changes = this.#plan.takeChanges(chainsLinger ? clock.monotonicMs() : undefined);
+		if (chainsLinger && changes.length > 0)
+			this.#cancelLinger ??= clock.after(lingerMs, () => {
+				this.#cancelLinger = undefined;
+				this.apply();
+			});
 		if (changes.length === 0) {
 			this.#touched.clear();
 			return true;
@@ -113,6 +129,8 @@ export class BalancerRules {
 		this.#cancelRetry?.();
 		this.#cancelForeign?.();
 		this.#cancelWatch?.();
+		this.#cancelLinger?.();
+		this.#cancelSync?.();
 		if (keepRules) return;
 		const leftovers = this.#presentTables().map((table) => ({ table, change: { type: "deleteTable" } as const }));
 		if (leftovers.length > 0) this.#deps.tables.apply(leftovers);
@@ -196,8 +214,22 @@ export class BalancerRules {
 		return layer4Tables.filter((table) => this.#deps.tables.read(table) !== undefined);
 	}
 
+	/** For the hand that no event told of. */
+	#compareLater(): void {
+		const { clock, syncPeriodMs = defaultSyncPeriodMs } = this.#deps;
+		this.#cancelSync = clock.after(syncPeriodMs, () => {
+			if (this.#plan) {
+				const now = JSON.stringify(layer4Tables.map((table) => this.#deps.tables.read(table)));
+				if (this.#seen !== undefined && this.#seen !== now) this.#onForeignChange("the tables are not as they were");
+				this.#seen = now;
+			}
+			this.#compareLater();
+		});
+	}
+
 	#write(changes: readonly NftTableChange[], reason: AppliedRules["reason"]): Outcome {
 		const written = this.#deps.tables.apply(changes);
+		this.#seen = undefined;
 		const common = { atMs: this.#deps.clock.wallMs(), reason, changes: changes.length };
 		if (written.ok) {
 			const { bytes, tookMs } = written;
@@ -215,7 +247,9 @@ export class BalancerRules {
 	}
 
 	#watch(): void {
-		this.#cancelWatch ??= this.#deps.tables.watch(layer4Tables, (what) => this.#onForeignChange(what));
+		if (this.#cancelWatch) return;
+		this.#cancelWatch = this.#deps.tables.watch(layer4Tables, (what) => this.#onForeignChange(what));
+		this.#compareLater();
 	}
 
 	#onForeignChange(what: string): void {

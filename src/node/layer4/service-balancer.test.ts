@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import type { Flow } from "../../kernel/conntrack-table.ts";
+import type { Balancer } from "../../l4/balancer.ts";
 import type { Layer4Endpoint, Layer4Service } from "../../l4/layer4-service.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import { MemoryTables } from "./memory-tables.testing.ts";
-import { ServiceBalancer } from "./service-balancer.ts";
+import { ServiceBalancer, type ServiceRules } from "./service-balancer.ts";
 
 const node: NodeFacts = {
 	name: "n1",
@@ -180,6 +181,15 @@ describe("a service balancer", () => {
 		assert.deepEqual(tables.destinations(), ["10.0.0.1:8080"]);
 	});
 
+	it("finds out by itself when a table is gone that no event told of", async () => {
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		clock.advance(30_000);
+		tables.tables.delete("ip keepmesh-l4");
+		clock.advance(32_000);
+		assert.deepEqual(tables.destinations(), ["10.0.0.1:8080"]);
+		assert.equal(tables.transactions.length, 2);
+	});
+
 	it("plans anew for other addresses of the node", async () => {
 		const base = service("a", "10.96.0.1", ["10.0.0.1"]);
 		await update({ ...base, ports: base.ports.map((port) => ({ ...port, nodePort: 30_080 })) });
@@ -205,6 +215,86 @@ describe("a service balancer", () => {
 		flows = [flow("10.96.0.10", "10.0.0.1")];
 		await update(service("dns", "10.96.0.10", [], "udp"));
 		assert.equal(flows.length, 1);
+	});
+
+	describe("with IPVS", () => {
+		const order: string[] = [];
+		const ipvs = new Map<string, readonly Balancer[]>();
+		let isThere = true;
+		let opened = 0;
+		const withIpvs = (backend: "nftables" | "ipvs") =>
+			new ServiceBalancer(node, {
+				tables,
+				clock,
+				log: silentLog,
+				backend,
+				openIpvs: () => {
+					opened++;
+					if (!isThere) return { ok: false, because: "this kernel has no ip_vs" };
+					const rules: ServiceRules = {
+						set: (owner, balancers) => {
+							if (balancers) ipvs.set(owner, balancers);
+							else ipvs.delete(owner);
+						},
+						setNode: () => {},
+						apply: () => {
+							order.push(`ipvs ${[...ipvs.keys()]} beside ${tables.keysOf("services").length}`);
+							return true;
+						},
+						problems: () => [],
+						isInForce: true,
+						close: () => {},
+					};
+					return { ok: true, rules };
+				},
+			});
+		beforeEach(() => {
+			order.length = 0;
+			ipvs.clear();
+			isThere = true;
+			opened = 0;
+		});
+
+		it("gives each Service the backend that its annotation asks for, and rr where chance is the node's way", async () => {
+			balancer = withIpvs("nftables");
+			await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+			assert.equal(opened, 0);
+			await update({ ...service("b", "10.96.0.2", ["10.0.0.2"]), backend: "ipvs" });
+			assert.deepEqual(tables.keysOf("services"), ["10.96.0.1 . tcp . 80"]);
+			assert.deepEqual([...ipvs.keys()], ["default/b"]);
+			assert.equal(ipvs.get("default/b")?.[0]?.scheduler, "rr");
+			assert.deepEqual(
+				balancer.status().services.map(({ backend }) => backend),
+				["nftables", "ipvs"],
+			);
+		});
+
+		it("has a Service that moves to IPVS there before its other rules go", async () => {
+			balancer = withIpvs("nftables");
+			await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+			await update({ ...service("a", "10.96.0.1", ["10.0.0.1"]), backend: "ipvs" });
+			assert.equal(order[0], "ipvs default/a beside 1");
+			assert.deepEqual(tables.keysOf("services"), []);
+			await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+			assert.equal(ipvs.size, 0);
+			assert.deepEqual(tables.keysOf("services"), ["10.96.0.1 . tcp . 80"]);
+		});
+
+		it("uses nftables where the kernel has none, and says so once for all or for each that asked", async () => {
+			isThere = false;
+			balancer = withIpvs("ipvs");
+			await update(service("a", "10.96.0.1", ["10.0.0.1"]), service("b", "10.96.0.2", ["10.0.0.2"]));
+			assert.equal(opened, 1);
+			assert.equal(tables.keysOf("services").length, 2);
+			const because = "this kernel has no ip_vs; nftables is used";
+			assert.deepEqual(balancer.status().problems, [{ about: "ipvs", because }]);
+			balancer = withIpvs("nftables");
+			await update(service("a", "10.96.0.1", ["10.0.0.1"]), {
+				...service("b", "10.96.0.2", ["10.0.0.2"]),
+				backend: "ipvs",
+			});
+			assert.deepEqual(balancer.status().problems, [{ about: "default/b", because }]);
+		});
 	});
 
 	it("leaves its rules when it closes, unless told to take them away", async () => {

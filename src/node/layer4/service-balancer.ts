@@ -7,6 +7,7 @@ import type { Balancer } from "../../l4/balancer.ts";
 import { type Layer4Service, layer4Key } from "../../l4/layer4-service.ts";
 import { NftablesPlan } from "../../l4/nftables/nftables-plan.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
+import type { Layer4Backend } from "../../l4/services/annotations.ts";
 import { planService } from "../../l4/services/plan-service.ts";
 import { compareText } from "../../resources/config-object.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
@@ -18,6 +19,13 @@ import { isStale, udpFronts } from "./stale-flows.ts";
 
 export interface ServiceBalancerDeps {
 	readonly tables: NftablesTables;
+	readonly syncPeriodMs?: number;
+	/** Before Linux 6.2. Default false. */
+	readonly chainsLinger?: boolean;
+	/** What Services without an annotation get. Default nftables. */
+	readonly backend?: Layer4Backend;
+	/** Opens IPVS when a Service wants it, once. Absent: there is none. */
+	readonly openIpvs?: (node: NodeFacts) => OpenedIpvs;
 	/** Absent: UDP flows to endpoints that are gone live on until they time out. */
 	readonly conntrack?: Pick<ConntrackTable, "deleteWhere">;
 	readonly metrics?: Layer4Metrics;
@@ -27,14 +35,33 @@ export interface ServiceBalancerDeps {
 	readonly onChanged?: () => void;
 }
 
+/** Rules of one backend. */
+export interface ServiceRules {
+	/** Undefined removes them. Takes effect with `apply`. */
+	set(owner: string, balancers: readonly Balancer[] | undefined): void;
+	setNode(node: NodeFacts): void;
+	/** False when it could not; then it is tried again by itself. */
+	apply(): boolean;
+	problems(): readonly RulesProblem[];
+	readonly isInForce: boolean;
+	close(how: { readonly keepRules: boolean }): void;
+}
+
+export type OpenedIpvs =
+	| { readonly ok: true; readonly rules: ServiceRules }
+	| { readonly ok: false; readonly because: string };
+
+const noIpvs: OpenedIpvs = { ok: false, because: "there is no IPVS here" };
 const rememberedApplies = 8;
 
 export class ServiceBalancer {
 	readonly #deps: ServiceBalancerDeps;
 	readonly #rules: BalancerRules;
 	readonly #services = new Map<string, Layer4Service>();
-	/** Of Services. */
-	readonly #balancers = new Map<string, readonly Balancer[]>();
+	readonly #planned = new Map<string, Planned>();
+	#ipvs: OpenedIpvs | undefined;
+	/** In this round a Service moved to IPVS: it must be there before its other rules go. */
+	#movesToIpvs = false;
 	#node: NodeFacts;
 	/** Changed since rules were written last, and since when. */
 	#pending = new Map<string, Layer4Service | undefined>();
@@ -53,6 +80,8 @@ export class ServiceBalancer {
 		this.#deps = deps;
 		this.#rules = new BalancerRules(node, {
 			tables: deps.tables,
+			...(deps.syncPeriodMs === undefined ? {} : { syncPeriodMs: deps.syncPeriodMs }),
+			...(deps.chainsLinger ? { chainsLinger: true } : {}),
 			newPlan: (facts) => new NftablesPlan(facts),
 			clock: deps.clock,
 			log: deps.log,
@@ -72,18 +101,12 @@ export class ServiceBalancer {
 		this.#schedule();
 	}
 
-	/** Balancers that are no Service's, by owner: virtual servers. Undefined removes them. */
-	updateBalancers(changed: ReadonlyMap<string, readonly Balancer[] | undefined>): void {
-		for (const [owner, balancers] of changed) this.#rules.set(owner, balancers);
-		this.#isReady = true;
-		this.#schedule();
-	}
-
 	/** Addresses or settings of the machine changed: every Service is planned again. */
 	setNode(node: NodeFacts): void {
 		if (JSON.stringify(node) === JSON.stringify(this.#node)) return;
 		this.#node = node;
 		this.#rules.setNode(node);
+		if (this.#ipvs?.ok) this.#ipvs.rules.setNode(node);
 		for (const [key, service] of this.#services) this.#plan(key, service);
 		if (this.#isReady) this.#schedule();
 	}
@@ -98,7 +121,7 @@ export class ServiceBalancer {
 
 	/** The rules are those of the Services; what health checks of the proxy itself ask. */
 	get isInForce(): boolean {
-		return this.#isReady && this.#rules.isInForce;
+		return this.#isReady && this.#areRulesInForce;
 	}
 
 	status(): Layer4Status {
@@ -107,14 +130,14 @@ export class ServiceBalancer {
 			.map(
 				([key, service]): ServiceStatus => ({
 					service,
-					backend: "nftables",
-					balancers: this.#balancers.get(key) ?? [],
+					backend: this.#planned.get(key)?.backend ?? "nftables",
+					balancers: this.#planned.get(key)?.balancers ?? [],
 				}),
 			);
 		return {
 			node: this.#node,
-			backend: "nftables",
-			state: this.#rules.isInForce ? (this.#isReady ? "inForce" : "waiting") : "failed",
+			backend: this.#deps.backend ?? "nftables",
+			state: this.#areRulesInForce ? (this.#isReady ? "inForce" : "waiting") : "failed",
 			services,
 			problems: this.problems(),
 			applied: this.#applied,
@@ -122,7 +145,15 @@ export class ServiceBalancer {
 	}
 
 	problems(): readonly RulesProblem[] {
-		return this.#rules.problems();
+		const wanting = [...this.#planned].filter(([, { wanted, backend }]) => wanted !== backend);
+		const because = this.#ipvs?.ok === false ? this.#ipvs.because : "";
+		const isDefault = this.#deps.backend === "ipvs";
+		return [
+			...this.#rules.problems(),
+			...(this.#ipvs?.ok ? this.#ipvs.rules.problems() : []),
+			...(isDefault && wanting.length > 0 ? [{ about: "ipvs", because: `${because}; nftables is used` }] : []),
+			...(isDefault ? [] : wanting.map(([about]) => ({ about, because: `${because}; nftables is used` }))),
+		];
 	}
 
 	/** What waits is applied first. */
@@ -131,6 +162,11 @@ export class ServiceBalancer {
 		this.#isClosed = true;
 		this.#cancelFlows?.();
 		this.#rules.close({ keepRules });
+		if (this.#ipvs?.ok) this.#ipvs.rules.close({ keepRules });
+	}
+
+	get #areRulesInForce(): boolean {
+		return this.#rules.isInForce && (!this.#ipvs?.ok || this.#ipvs.rules.isInForce);
 	}
 
 	#schedule(): void {
@@ -147,7 +183,7 @@ export class ServiceBalancer {
 		const pending = this.#pending;
 		this.#pending = new Map();
 		for (const [key, service] of pending) this.#take(key, service);
-		const isApplied = this.#rules.apply();
+		const isApplied = this.#apply();
 		const endMs = clock.monotonicMs();
 		metrics?.synced({
 			tookMs: endMs - startMs,
@@ -165,15 +201,37 @@ export class ServiceBalancer {
 			if (service.ports.some(({ protocol }) => protocol === "udp")) this.#flowsOf.add(key);
 		} else if (before) {
 			this.#services.delete(key);
-			this.#balancers.delete(key);
-			this.#rules.set(key, undefined);
+			this.#rulesOf(this.#planned.get(key)?.backend).set(key, undefined);
+			this.#planned.delete(key);
 		}
 	}
 
+	#apply(): boolean {
+		const ipvs = this.#ipvs?.ok ? this.#ipvs.rules : undefined;
+		const isFirst = this.#movesToIpvs && ipvs ? ipvs.apply() : true;
+		this.#movesToIpvs = false;
+		const isApplied = this.#rules.apply();
+		return (ipvs?.apply() ?? true) && isApplied && isFirst;
+	}
+
+	#rulesOf(backend: Layer4Backend | undefined): ServiceRules {
+		return backend === "ipvs" && this.#ipvs?.ok ? this.#ipvs.rules : this.#rules;
+	}
+
 	#plan(key: string, service: Layer4Service): void {
-		const balancers = planService(service, this.#node);
-		this.#balancers.set(key, balancers);
-		this.#rules.set(key, balancers);
+		const wanted = service.backend ?? this.#deps.backend ?? "nftables";
+		if (wanted === "ipvs") this.#ipvs ??= this.#deps.openIpvs?.(this.#node) ?? noIpvs;
+		const backend = wanted === "ipvs" && this.#ipvs?.ok ? "ipvs" : "nftables";
+		// IPVS has no chance; in turn is what it begins with.
+		const isChance = backend === "ipvs" && this.#node.scheduler === "random";
+		const balancers = planService(service, isChance ? { ...this.#node, scheduler: "rr" } : this.#node);
+		const before = this.#planned.get(key)?.backend;
+		if (before !== undefined && before !== backend) {
+			this.#rulesOf(before).set(key, undefined);
+			if (backend === "ipvs") this.#movesToIpvs = true;
+		}
+		this.#planned.set(key, { wanted, backend, balancers });
+		this.#rulesOf(backend).set(key, balancers);
 	}
 
 	#forgetFlows(): void {
@@ -188,4 +246,11 @@ export class ServiceBalancer {
 			log.error({ because: outcome.message, services: about }, "layer 4: UDP flows could not be looked through");
 		else if (outcome.deleted > 0) log.info({ flows: outcome.deleted, services: about }, "layer 4: UDP flows forgotten");
 	}
+}
+
+interface Planned {
+	readonly wanted: Layer4Backend;
+	/** What it got. */
+	readonly backend: Layer4Backend;
+	readonly balancers: readonly Balancer[];
 }

@@ -1,0 +1,21 @@
+// The record of virtual servers that are ours: a file with a name a line, for the next run.
+
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { OwnedRecord } from "../../node/layer4/ipvs-rules.ts";
+import { replaceFile } from "../../runtime/durable-file.ts";
+
+export function ownedRecord(directory: string, file: string): OwnedRecord {
+	mkdirSync(directory, { recursive: true, mode: 0o711 });
+	const path = join(directory, file);
+	return {
+		read: () => (existsSync(path) ? new Set(linesOf(path)) : new Set()),
+		write: (names) => replaceFile(path, names.map((name) => `${name}\n`).join(""), false),
+	};
+}
+
+function linesOf(path: string): readonly string[] {
+	return readFileSync(path, "utf8")
+		.split("\n")
+		.filter((line) => line !== "");
+}
