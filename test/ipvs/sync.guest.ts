@@ -50,7 +50,7 @@ describe("sync daemons", () => {
 		const end = performance.now() + 15_000;
 		for (;;) {
 			await far.call("say", { id: "shared" });
-			const known = await secondHost.call("read", { path: "/proc/thread-self/net/ip_vs_conn" });
+			const known = await secondHost.call("read", { path: "/proc/thread-self/net/ip_vs_conn_sync" });
 			const line = known.split("\n").find((line) => line.includes(client));
 			if (line !== undefined) {
 				assert.match(line, /^TCP +0A090009 [0-9A-F]{4} 0A600004 0050 0A00000B 1F90 ESTABLISHED +SYNC/);

@@ -133,7 +133,9 @@ class PartsOf {
 		const { affinity, front, onePacket, protocol, scheduler, schedulerFlags } = this.#balancer;
 		// A virtual_server says all by itself; what a Service does not say, is chosen.
 		const isVirtualServer = front.type === "virtualServer" || front.type === "mark";
-		const kernel = isVirtualServer ? { scheduler, ...flagsOf(schedulerFlags ?? []) } : kernelScheduler(scheduler);
+		const kernel = isVirtualServer
+			? { scheduler: kernelScheduler(scheduler).scheduler, ...flagsOf(schedulerFlags ?? []) }
+			: kernelScheduler(scheduler);
 		const destinations = new Map<string, Destination>();
 		for (const backend of answer.type === "balance" ? answer.backends : []) {
 			const destination = destinationOf(backend);

@@ -219,13 +219,13 @@ export class IpvsPlan {
 	}
 }
 
-/** A node port is a port of each of the node's addresses: a virtual server each. */
+/** A node port is a port of each of the node's addresses, which are local by themselves: a virtual server each. */
 function atEachAddress(balancer: Balancer, node: NodeFacts): readonly Balancer[] {
 	const { family, type } = balancer.front;
 	if (type !== "nodePort") return [balancer];
 	return [...new Set(node.nodePortAddresses)]
 		.filter((address) => familyOf(address) === family)
-		.map((address) => ({ ...balancer, front: { family, type: "virtualServer", address } }));
+		.map((address) => ({ ...balancer, front: { family, type: "externalIP", address } }));
 }
 
 function knownServer(
