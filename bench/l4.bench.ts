@@ -8,6 +8,7 @@ import { cannotRun, createRig } from "../src/node/namespace-rig.testing.ts";
 import { besideHandRows } from "./l4/beside-hand.ts";
 import { firstPacketRows } from "./l4/first-packet.ts";
 import { firstSyncRows } from "./l4/first-sync.ts";
+import { kubeProxyRows } from "./l4/kube-proxy.ts";
 import { nodeLossRows } from "./l4/node-loss.ts";
 import { oneChangeRows } from "./l4/one-change.ts";
 import { rollingRows } from "./l4/rolling.ts";
@@ -16,6 +17,7 @@ import { type BenchRow, reportBench } from "./support/bench-report.ts";
 const { values } = parseArgs({
 	options: {
 		only: { type: "string", multiple: true, default: [""] },
+		"kube-proxy-services": { type: "string", default: "1000" },
 		json: { type: "string" },
 	},
 });
@@ -36,6 +38,7 @@ const parts: Readonly<Record<string, () => readonly BenchRow[] | Promise<readonl
 	"beside-hand": () => besideHandRows(rig),
 	rolling: () => rollingRows(rig),
 	"node-loss": () => nodeLossRows(rig),
+	"kube-proxy": () => kubeProxyRows(rig, values["kube-proxy-services"].split(",").map(Number)),
 };
 
 for (const [name, measure] of Object.entries(parts)) {

@@ -98,6 +98,14 @@ export function connectTo(fd: number, to: Target): void {
 	check(connectCall(fd, to, to.length), "connect");
 }
 
+/** False: refused, or no answer in 50 ms. */
+export function tryConnect(fd: number, to: Target): boolean {
+	const short = Buffer.alloc(16);
+	short.writeBigInt64LE(50_000n, 8);
+	check(libc.setsockopt(fd, solSocket, sendTimeout, short, 16), "SO_SNDTIMEO");
+	return connectCall(fd, to, to.length) === 0;
+}
+
 /** A waiting connection of a server. */
 export function accept(fd: number): number {
 	return check(acceptCall(fd, null, null, nonBlocking | closeOnExec), "accept");

@@ -3,12 +3,13 @@
 
 import { basename } from "node:path";
 import type { NodeFacts } from "../../src/l4/node-facts.ts";
-import type { Rig } from "../../src/node/namespace-rig.testing.ts";
+import type { Host, Rig } from "../../src/node/namespace-rig.testing.ts";
 import { attachPod } from "../../test/l4/l4-world.ts";
 
 export interface Lane {
 	readonly client: string;
 	readonly node: string;
+	readonly host: Host;
 	readonly servers: string;
 	/** Of `nft -f -`, into the node. */
 	nft(text: string): void;
@@ -43,6 +44,7 @@ export function createLane(rig: Rig, name: string): Lane {
 		client,
 		servers,
 		node: node.netns,
+		host: node,
 		nft: (text) => void node.exec("sh", "-c", `nft -f - <<'END'\n${text}\nEND`),
 		ip: (...words) => void node.exec("ip", ...words),
 		close: () => {
