@@ -76,7 +76,7 @@ export async function labLayer4(lab: Lab): Promise<LabLayer4> {
 		const endMs = performance.now() + limitMs;
 		while (!(await is())) {
 			if (performance.now() > endMs) throw new Error(`never: ${what}`);
-			await sleep(2);
+			await sleep(10);
 		}
 	}
 	async function addressOf(name: string): Promise<string> {

@@ -8,7 +8,7 @@ export const l4BackendCrashDrill: Drill = {
 	summary: "a server behind a Service is killed, under 500 new connections a second from a pod without a proxy",
 	load: "newConnections",
 	// Of four servers one is gone: what is lost is a quarter of what comes until the rules know.
-	bars: { lost: 60, gapMaxMs: 500, detectMs: 500, wrong: 0 },
+	bars: { lost: 60, gapMaxMs: 1_000, detectMs: 500, wrong: 0 },
 	inject: async (mesh) => {
 		const { outMs, backMs } = await (await layer4Of(mesh)).crashBackend();
 		return { detectMs: outMs, restoreMs: backMs };
