@@ -4,11 +4,11 @@
 
 import { layer4Key } from "../../src/l4/layer4-service.ts";
 import type { Rig } from "../../src/node/namespace-rig.testing.ts";
+import { openBalancer, written } from "../../test/l4/open-balancer.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 import { accept, close, connectTo, openServer, openSockets, receive, target, write } from "./fast-sockets.ts";
 import { benchNode, createLane, type Lane } from "./lane.ts";
 import { endpointAddress, endpointPort, oneService, serviceAddress, servicePort } from "./many-services.ts";
-import { openBalancer, written } from "./open-balancer.ts";
 
 const rounds = 120;
 const connections = 150;

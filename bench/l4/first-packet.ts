@@ -2,11 +2,11 @@
 // when the answer to the first packet is there.
 
 import type { Rig } from "../../src/node/namespace-rig.testing.ts";
+import { openBalancer, written } from "../../test/l4/open-balancer.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 import { accept, close, connectTo, openServer, openSockets, target } from "./fast-sockets.ts";
 import { benchNode, createLane, type Lane } from "./lane.ts";
 import { endpointAddress, endpointPort, manyServices, serviceAddress, servicePort } from "./many-services.ts";
-import { openBalancer, written } from "./open-balancer.ts";
 
 const sizes = [100, 1000, 10_000, 30_000];
 const rounds = 25;

@@ -4,6 +4,7 @@
 import { layer4Key } from "../../src/l4/layer4-service.ts";
 import type { ServiceBalancer } from "../../src/node/layer4/service-balancer.ts";
 import type { Rig } from "../../src/node/namespace-rig.testing.ts";
+import { openBalancer, written } from "../../test/l4/open-balancer.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 import {
 	close,
@@ -25,7 +26,6 @@ import {
 	serviceAddress,
 	servicePort,
 } from "./many-services.ts";
-import { openBalancer, written } from "./open-balancer.ts";
 
 const samples = 60;
 const perService = 10;

@@ -4,12 +4,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { layer4Key } from "../../src/l4/layer4-service.ts";
 import type { Rig } from "../../src/node/namespace-rig.testing.ts";
+import { openBalancer, written } from "../../test/l4/open-balancer.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 import type { ConnectionsReport } from "./connections-process.ts";
 import { benchNode, createLane } from "./lane.ts";
 import { LineProcess } from "./line-process.ts";
 import { endpointAddress, endpointPort, oneService, serviceAddress, servicePort } from "./many-services.ts";
-import { openBalancer, written } from "./open-balancer.ts";
 
 const runs = 3;
 const endpoints = 10;

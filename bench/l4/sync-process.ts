@@ -2,9 +2,9 @@
 // and prints how long the rules took to be in the kernel and what memory the process then has, as JSON.
 
 import { readFileSync } from "node:fs";
+import { openBalancer, written } from "../../test/l4/open-balancer.ts";
 import { benchNode } from "./lane.ts";
 import { manyServices } from "./many-services.ts";
-import { openBalancer, written } from "./open-balancer.ts";
 
 export interface SyncReport {
 	readonly syncMs: number;

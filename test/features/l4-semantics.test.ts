@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { cannotRun } from "../../src/node/namespace-rig.testing.ts";
 import { type Balancing, balance } from "../l4/balance.ts";
-import { cellsOf, judge, objectsOf, targetOf } from "../l4/l4-case.ts";
+import { cellsOf, judge, type L4Case, objectsOf, targetOf } from "../l4/l4-case.ts";
 import { l4Cases } from "../l4/l4-cases.ts";
 import { createL4World, type L4World, nodeFacts } from "../l4/l4-world.ts";
 import type { Met } from "../l4/probe.ts";
@@ -18,7 +18,7 @@ describe("layer 4 in the kernel", { skip: cannotRun }, () => {
 	before(async () => {
 		world = await createL4World();
 		balancing = balance(world.node.netns, nodeFacts);
-		balancing.apply(l4Cases.flatMap((one, index) => objectsOf(one, index + 1)));
+		await balancing.apply(l4Cases.flatMap((one, index) => objectsOf(one, index + 1)));
 		met = await meetCases(world, l4Cases);
 	});
 	after(() => {
@@ -27,13 +27,26 @@ describe("layer 4 in the kernel", { skip: cannotRun }, () => {
 	});
 
 	for (const [index, one] of l4Cases.entries())
-		it(one.name, () => {
-			const wrong = cellsOf(one, index + 1).flatMap((cell, at) => {
-				const seen = met[index]?.[at];
-				assert.ok(seen);
-				const problem = judge(cell, seen, targetOf(one, cell.row));
-				return problem === undefined ? [] : [`${cell.title}: ${problem}`];
-			});
+		it(one.name, () => assert.deepEqual(wrongOf(one, index, met[index] ?? []), []));
+
+	// Every address, node port and set of endpoints changes hands by increments alone.
+	for (const shift of [1, 11])
+		it(`holds after each Service has become the one ${shift} further`, async () => {
+			const shifted = [...l4Cases.slice(shift), ...l4Cases.slice(0, shift)];
+			await balancing.apply(shifted.flatMap((one, index) => objectsOf(one, index + 1)));
+			const seen = await meetCases(world, shifted);
+			const wrong = shifted.flatMap((one, index) =>
+				wrongOf(one, index, seen[index] ?? []).map((problem) => `${one.name}: ${problem}`),
+			);
 			assert.deepEqual(wrong, []);
 		});
 });
+
+function wrongOf(one: L4Case, index: number, met: readonly Met[]): readonly string[] {
+	return cellsOf(one, index + 1).flatMap((cell, at) => {
+		const seen = met[at];
+		assert.ok(seen);
+		const problem = judge(cell, seen, targetOf(one, cell.row));
+		return problem === undefined ? [] : [`${cell.title}: ${problem}`];
+	});
+}

@@ -26,7 +26,7 @@ describe("Keepmesh beside kube-proxy", { skip: cannotRun ?? notBuilt, timeout: 3
 		worlds.push(left, right);
 		proxy = await startKubeProxy(left, objects);
 		balancing = balance(right.node.netns, nodeFacts);
-		balancing.apply(objects);
+		await balancing.apply(objects);
 		theirs = await meetCases(left, l4Cases);
 		ours = await meetCases(right, l4Cases);
 	});

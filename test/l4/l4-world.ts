@@ -63,6 +63,8 @@ export async function createL4World(): Promise<L4World> {
 	giveAddresses(other, "lo", addresses.otherPods);
 	// Of IPv6 addresses that fit alike, Linux comes from the newest.
 	giveAddresses(client, "eth0", [...addresses.clientAlias, addresses.client[1]]);
+	// There, so that what nobody balances goes to silence and not to an unreachable neighbour.
+	batch(rig.hub, ["address add fd77::1/64 dev br0 nodad"]);
 	route(node, ["10.244.2.0/24 via 10.77.0.11", "fd44:2::/32 via fd77::11", "::/0 via fd77::1 dev eth0"]);
 	route(other, ["10.244.1.0/24 via 10.77.0.10", "fd44:1::/32 via fd77::10"]);
 	// Addresses of services, and of pods for whoever may ask them directly.
