@@ -24,7 +24,6 @@ export const IPVS_CMD_DEL_DAEMON = 10;
 export const IPVS_CMD_GET_DAEMON = 11;
 export const IPVS_CMD_SET_CONFIG = 12;
 export const IPVS_CMD_GET_CONFIG = 13;
-export const IPVS_CMD_GET_INFO = 15;
 
 export const IPVS_CMD_ATTR_SERVICE = 1;
 export const IPVS_CMD_ATTR_DEST = 2;
@@ -33,7 +32,6 @@ export const IPVS_CMD_ATTR_TIMEOUT_TCP = 4;
 export const IPVS_CMD_ATTR_TIMEOUT_TCP_FIN = 5;
 export const IPVS_CMD_ATTR_TIMEOUT_UDP = 6;
 
-export const IPVS_INFO_ATTR_VERSION = 1;
 
 export const IPVS_SVC_ATTR_AF = 1;
 export const IPVS_SVC_ATTR_PROTOCOL = 2;
