@@ -4,7 +4,7 @@
 import koffi from "koffi";
 import { errorNumber, libc } from "../../src/kernel/linux/libc.ts";
 import { insideNamespace } from "../../src/kernel/linux/network-namespace.ts";
-import { addressIn, internetSocketAddress } from "../../src/kernel/linux/socket-address.ts";
+import { internetSocketAddress } from "../../src/kernel/linux/socket-address.ts";
 
 const inet = 2;
 const stream = 1;
@@ -122,15 +122,6 @@ export function dropWaiting(fd: number): boolean {
 export function write(fd: number, bytes: Uint8Array): number {
 	const count = libc.send(fd, bytes, bytes.length, nonBlockingFlag);
 	return count < 0 && errorNumber() === again ? 0 : check(count, "send");
-}
-
-/** The server's own end. */
-export function localAddress(fd: number): string {
-	const address = Buffer.alloc(16);
-	const length = Buffer.alloc(4);
-	length.writeUInt32LE(16);
-	check(libc.getsockname(fd, address, length), "getsockname");
-	return addressIn(address).address;
 }
 
 export function close(...fds: readonly number[]): void {
