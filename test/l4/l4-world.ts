@@ -63,6 +63,9 @@ export async function createL4World(): Promise<L4World> {
 	giveAddresses(other, "lo", addresses.otherPods);
 	// Of IPv6 addresses that fit alike, Linux comes from the newest.
 	giveAddresses(client, "eth0", [...addresses.clientAlias, addresses.client[1]]);
+	// What nobody balances yet must come to the node again once somebody does.
+	client.exec("sysctl", "-qw", "net.ipv4.conf.all.accept_redirects=0", "net.ipv4.conf.eth0.accept_redirects=0");
+	client.exec("sysctl", "-qw", "net.ipv6.conf.eth0.accept_redirects=0");
 	// There, so that what nobody balances goes to silence and not to an unreachable neighbour.
 	batch(rig.hub, ["address add fd77::1/64 dev br0 nodad"]);
 	route(node, ["10.244.2.0/24 via 10.77.0.11", "fd44:2::/32 via fd77::11", "::/0 via fd77::1 dev eth0"]);
