@@ -10,7 +10,7 @@ import { costRows } from "./vip/vip-costs.ts";
 import { type Lane, laneName, lanes } from "./vip/vip-lanes.ts";
 import { VipPair } from "./vip/vip-pair.ts";
 import { endLane, runLane, startLane, type VipRun } from "./vip/vip-runs.ts";
-import { soakRows } from "./vip/vip-soak.ts";
+import { soak } from "./vip/vip-soak.ts";
 
 const { values } = parseArgs({
 	options: {
@@ -39,7 +39,8 @@ process.once("exit", () => {
 try {
 	if (!values.costs) for (const lane of lanes.filter(isWanted)) rows.push(...(await measure(lane)));
 	if (values.costs || isNamed("costs")) rows.push(...(await costRows(pair)));
-	if (isNamed("soak")) rows.push(...(await soakRows(pair, Number(values.soak))));
+	for (const profile of ["default", "fast"] as const)
+		if (isNamed(`soak, ${profile}`)) rows.push(...(await soak(pair, profile, Number(values.soak))));
 } finally {
 	if (rows.length > 0) reportBench("vip", rows);
 }

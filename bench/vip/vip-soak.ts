@@ -13,13 +13,8 @@ import { endLane, startLane } from "./vip-runs.ts";
 const slice = 20_000;
 const burnersForEachCore = 2;
 
-export async function soakRows(pair: VipPair, minutes: number): Promise<readonly BenchRow[]> {
-	const rows: BenchRow[] = [];
-	for (const profile of ["default", "fast"] as const) rows.push(...(await soak(pair, profile, minutes)));
-	return rows;
-}
-
-async function soak(pair: VipPair, profile: Profile, minutes: number): Promise<readonly BenchRow[]> {
+/** Two rows: how often the address moved, and the longest gap of each slice. */
+export async function soak(pair: VipPair, profile: Profile, minutes: number): Promise<readonly BenchRow[]> {
 	const lane: Lane = { fault: "none", a: "keepmesh", b: "keepmesh", pace: profile, health: "none" };
 	await startLane(pair, lane);
 	const burners: ChildProcess[] = [];
@@ -29,12 +24,14 @@ async function soak(pair: VipPair, profile: Profile, minutes: number): Promise<r
 		burners.push(spawn("timeout", [`${limitSeconds}`, "sh", "-c", "while :; do :; done"], { stdio: "ignore" }));
 	let moves = 0;
 	const gaps: number[] = [];
+	let mostLateUs = 0;
 	try {
 		for (let leftMs = minutes * 60_000; leftMs > 0; leftMs -= slice) {
 			pair.beginWatching();
 			await sleep(Math.min(slice, leftMs));
 			const { probes, spans } = await pair.endWatching();
 			moves += spans.filter(({ node, toUs }) => node === "b" || toUs !== undefined).length;
+			mostLateUs = Math.max(mostLateUs, probes.mostLateUs);
 			gaps.push(longestGapMs(probes, probes.sentUs[0] ?? 0, (probes.sentUs.at(-1) ?? 0) - 30_000));
 		}
 	} finally {
@@ -45,5 +42,6 @@ async function soak(pair: VipPair, profile: Profile, minutes: number): Promise<r
 	return [
 		{ what: `${what}: false failovers`, unit: "moves", spread: spreadOf([moves]), target: "0" },
 		{ what: `${what}: longest gap`, unit: "ms", spread: spreadOf(gaps) },
+		{ what: `${what}: the prober itself was late`, unit: "ms", spread: spreadOf([mostLateUs / 1000]) },
 	];
 }

@@ -112,6 +112,17 @@ describe("keepmesh vip run, two machines", { skip: cannotRun }, () => {
 		);
 	});
 
+	it("takes no packets to an address with no_accept, until a reload allows them", async () => {
+		const a = start(hostA, conf(150, "no_accept"));
+		await a.untilRole("MASTER");
+		const dropped = (): string => a.host.exec("nft", "list", "ruleset");
+		assert.match(dropped(), /ip daddr 10\.77\.0\.100 drop/);
+		a.write(conf(150));
+		a.signal("SIGHUP");
+		await a.untilLogged("configuration read again");
+		assert.doesNotMatch(dropped(), /drop/);
+	});
+
 	it("stays master over a reload that changes its addresses, and over a file that is broken", async () => {
 		const [a] = await pair();
 		a.write(conf(150, "", [vip, "10.77.0.101"]));

@@ -4,8 +4,11 @@
 import { flushCompileCache, getCompileCacheDir } from "node:module";
 import { join } from "node:path";
 
-/** Helper threads of the collector would wait behind every busy process while the one that sends adverts waits for them. */
-const flags = ["--single-threaded-gc", "--max-semi-space-size=1"];
+/**
+ * V8's helper threads have an ordinary priority: on a busy machine the thread that sends adverts would wait for the collector's,
+ * and for the compiler's to reach a safepoint, for as long as other processes keep them from running.
+ */
+const flags = ["--single-threaded", "--max-semi-space-size=1"];
 /** Set for the last start, so that there is no other. */
 const mark = "KEEPMESH_VIP_WARM";
 /** A run from the cache stays below; one that had to translate TypeScript is above 80 MB. */

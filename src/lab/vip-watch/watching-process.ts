@@ -19,7 +19,8 @@ export function startWatching(
 	args: readonly string[],
 ): WatchingProcess {
 	const file = fileURLToPath(new URL(`./${program}.ts`, import.meta.url));
-	const command = [process.execPath, "--no-warnings", file, ...args];
+	// As the process of virtual IPs itself: no waiting for V8's helper threads, which have an ordinary priority.
+	const command = [process.execPath, "--no-warnings", "--single-threaded", file, ...args];
 	const [name = "", ...rest] = netns === undefined ? command : ["nsenter", `--net=${netns}`, "--", ...command];
 	return watchingProcess(spawn(name, rest, { stdio: ["pipe", "pipe", "inherit"] }), program);
 }
