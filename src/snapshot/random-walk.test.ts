@@ -25,6 +25,7 @@ import {
 } from "../model/model.testing.ts";
 import { type AnyObject, keyOf } from "../resources/config-object.ts";
 import type { AuthorizationPolicySpec, MtlsMode } from "../resources/kinds/security.ts";
+import { Dice } from "../runtime/seeded-random.testing.ts";
 import type { Change } from "./change.ts";
 import type { KeySets } from "./key-sets.ts";
 import { nameTableFor } from "./name-table.ts";
@@ -111,35 +112,6 @@ function described(change: Change): string {
 	return change.type === "objectRemoved"
 		? `-${change.key}`
 		: `${keyOf(change.object)}=${JSON.stringify(change.object.spec)}`;
-}
-
-class Dice {
-	#state: number;
-	constructor(seed: number) {
-		this.#state = seed;
-	}
-	/** mulberry32 */
-	next(): number {
-		this.#state = (this.#state + 0x6d2b79f5) | 0;
-		let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-		return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-	}
-	below(limit: number): number {
-		return Math.floor(this.next() * limit);
-	}
-	chance(share: number): boolean {
-		return this.next() < share;
-	}
-	one<T>(items: readonly [T, ...T[]]): T {
-		return items[this.below(items.length)] ?? items[0];
-	}
-	shuffled<T>(items: readonly T[]): readonly T[] {
-		return items
-			.map((item) => [this.next(), item] as const)
-			.sort(([a], [b]) => a - b)
-			.map(([, item]) => item);
-	}
 }
 
 function randomChange(dice: Dice, objects: ReadonlyMap<string, AnyObject>): Change {

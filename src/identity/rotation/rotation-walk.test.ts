@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import {
 	allOperations,
 	copyOf,
@@ -22,7 +23,7 @@ const stepsOfWalk = 600;
 
 for (const seed of seeds)
 	it(`${walks} walks never break trust, and each rotation can be brought to its end (KEEPMESH_SEED=${seed})`, () => {
-		const random = randomOf(seed);
+		const random = seededRandom(seed);
 		const reached = new Set<string>();
 		for (let walk = 0; walk < walks; walk++) {
 			const fleet = newFleet(3, 2);
@@ -132,15 +133,4 @@ function likelihood(operation: Operation): number {
 		default:
 			return 1;
 	}
-}
-
-/** Mulberry32. */
-function randomOf(seed: number): () => number {
-	let a = seed;
-	return () => {
-		a = (a + 0x6d2b79f5) | 0;
-		let t = Math.imul(a ^ (a >>> 15), 1 | a);
-		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-		return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-	};
 }

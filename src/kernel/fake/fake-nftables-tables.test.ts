@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import type { NftChange } from "../../l4/nftables/change.ts";
-import { seededNumbers } from "../../l4/nftables/random-balancers.testing.ts";
+
 import type { NftElement, NftSet, NftStatement, NftTable, NftVerdict } from "../../l4/nftables/ruleset.ts";
 import { createRig } from "../../node/namespace-rig.testing.ts";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import { openNftablesTables } from "../linux/nftables/linux-nftables-tables.ts";
 import type { NftablesTables, Written } from "../nftables-tables.ts";
 import { FakeNftablesTables } from "./fake-nftables-tables.ts";
@@ -132,7 +133,7 @@ describe("nftables in memory", { skip: cannotRun ?? false }, () => {
 			assert.ok(opened.ok);
 			const kernel = opened.value;
 			const fake = new FakeNftablesTables();
-			const random = new RandomChanges(seededNumbers(seed));
+			const random = new RandomChanges(seededRandom(seed));
 			const counts = { taken: 0, refused: 0 };
 			try {
 				const first: readonly NftChange[] = [

@@ -3,10 +3,11 @@ import { spawnSync } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
 import type { NftablesTables } from "../../kernel/nftables-tables.ts";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { Balancer } from "../balancer.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { NftablesPlan } from "./nftables-plan.ts";
-import { randomBalancers, seededNumbers } from "./random-balancers.testing.ts";
+import { randomBalancers } from "./random-balancers.testing.ts";
 import { renderChanges, renderElement, renderTables } from "./render-text.ts";
 import type { NftElement, NftTableContents } from "./ruleset.ts";
 
@@ -49,7 +50,7 @@ describe("the kernel", { skip: canRun ? false : "needs root and nft" }, () => {
 
 	for (const seed of [11, 12])
 		it(`takes every transaction of a plan and then holds what the plan says (seed ${seed})`, () => {
-			const random = seededNumbers(seed);
+			const random = seededRandom(seed);
 			const plan = new NftablesPlan(node);
 			let now = node;
 			const owners = ["ns/a", "ns/b", "ns/c", "ns/d"];
@@ -81,7 +82,7 @@ describe("the kernel", { skip: canRun ? false : "needs root and nft" }, () => {
 		});
 
 	it("takes the same as text: the first script of a plan, and the listing", () => {
-		const random = seededNumbers(13);
+		const random = seededRandom(13);
 		const plan = new NftablesPlan(node);
 		for (const owner of ["ns/a", "ns/b", "ns/c", "ns/d", "ns/e", "ns/f"])
 			plan.set(owner, randomBalancers(owner, random));

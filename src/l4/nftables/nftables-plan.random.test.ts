@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { Balancer } from "../balancer.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { KernelModel } from "./kernel-model.testing.ts";
 import { NftablesPlan } from "./nftables-plan.ts";
 import type { PlanProblem } from "./plan-problem.ts";
-import { type RandomBalancers, randomBalancers, seededNumbers } from "./random-balancers.testing.ts";
+import { type RandomBalancers, randomBalancers } from "./random-balancers.testing.ts";
 import { renderTables } from "./render-text.ts";
 import type { NftElement, NftRule, NftTableContents } from "./ruleset.ts";
 
@@ -60,7 +61,7 @@ describe("a plan that changed many times", () => {
 	});
 
 	it("deletes no chain within a second of its last use, given the time, and all of them after", () => {
-		const random = seededNumbers(6);
+		const random = seededRandom(6);
 		const plan = new NftablesPlan(facts(0));
 		const kernel = new KernelModel();
 		const unusedSince = new Map<string, number>();
@@ -93,7 +94,7 @@ describe("a plan that changed many times", () => {
 	});
 
 	it("has nothing left but what is always there when all owners are gone", () => {
-		const random = seededNumbers(5);
+		const random = seededRandom(5);
 		const plan = new NftablesPlan(facts(0));
 		const kernel = new KernelModel();
 		for (let round = 0; round < 30; round++) {
@@ -120,7 +121,7 @@ function walk(
 	options: RandomBalancers,
 	print: (contents: readonly NftTableContents[]) => string,
 ): void {
-	const random = seededNumbers(seed);
+	const random = seededRandom(seed);
 	const owners = ["ns/a", "ns/b", "ns/c", "ns/d", "ns/e", "ns/f"];
 	const wanted = new Map<string, readonly Balancer[]>();
 	let node = facts(0);

@@ -3,17 +3,6 @@
 import type { Answer, Backend, Balancer, Front, IpFamily } from "../balancer.ts";
 import { type SchedulerName, schedulerNames } from "../scheduler.ts";
 
-/** The same numbers for the same seed, 0 to below 1. */
-export function seededNumbers(seed: number): () => number {
-	let state = seed >>> 0;
-	return () => {
-		state = (state + 0x6d2b79f5) >>> 0;
-		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-	};
-}
-
 export interface RandomBalancers {
 	readonly schedulers?: readonly SchedulerName[];
 	readonly families?: readonly IpFamily[];

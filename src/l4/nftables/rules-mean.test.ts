@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { Answer, Balancer, IpFamily } from "../balancer.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { followPacket, type Packet } from "./follow-packet.testing.ts";
 import { NftablesPlan } from "./nftables-plan.ts";
-import { randomBalancers, seededNumbers } from "./random-balancers.testing.ts";
+import { randomBalancers } from "./random-balancers.testing.ts";
 
 const podsByRange: NodeFacts = {
 	name: "n1",
@@ -25,7 +26,7 @@ const podsUnknown: NodeFacts = { ...podsByRange, localTraffic: undefined, masque
 describe("the rules of random balancers", () => {
 	for (const [name, node] of Object.entries({ podsByRange, podsByInterface, podsUnknown }))
 		it(`do with every connection what the balancers say (${name})`, () => {
-			const random = seededNumbers(name.length);
+			const random = seededRandom(name.length);
 			let answered = 0;
 			for (let round = 0; round < 400; round++) {
 				const plan = new NftablesPlan(node);

@@ -4,9 +4,10 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { ConfigObject } from "../../resources/config-object.ts";
+import { Dice } from "../../runtime/seeded-random.testing.ts";
 import { layer4ServiceOf } from "./layer4-service-of.ts";
 import { planService } from "./plan-service.ts";
-import { connectionsTo, Dice, randomNode, randomService, randomSlice } from "./random-world.testing.ts";
+import { connectionsTo, randomNode, randomService, randomSlice } from "./random-world.testing.ts";
 import { type Trace, traceConnection } from "./trace-connection.ts";
 import { type Expected, type World, whoMayAnswer } from "./who-may-answer.testing.ts";
 

@@ -9,35 +9,10 @@ import type {
 	ServiceSpec,
 	SliceEndpoint,
 } from "../../resources/kinds/core.ts";
+import type { Dice } from "../../runtime/seeded-random.testing.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import type { Connection } from "./trace-connection.ts";
 import type { World } from "./who-may-answer.testing.ts";
-
-export class Dice {
-	#state: number;
-	constructor(seed: number) {
-		this.#state = seed;
-	}
-	/** mulberry32 */
-	next(): number {
-		this.#state = (this.#state + 0x6d2b79f5) | 0;
-		let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-		return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-	}
-	below(limit: number): number {
-		return Math.floor(this.next() * limit);
-	}
-	chance(share: number): boolean {
-		return this.next() < share;
-	}
-	one<T>(items: readonly [T, ...T[]]): T {
-		return items[this.below(items.length)] ?? items[0];
-	}
-	some<T>(items: readonly T[]): readonly T[] {
-		return items.filter(() => this.chance(0.5));
-	}
-}
 
 const ports: readonly KubernetesServicePort[] = [
 	{ name: "web", port: 80, targetPort: "http", nodePort: 30_080 },

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { NeededKeySet } from "../../snapshot/key-sets.ts";
 import {
 	defaultKeySetConfig,
@@ -203,7 +204,7 @@ describe("stepKeySets", () => {
 describe("stepKeySets, walked at random", () => {
 	for (const seed of [1, 2, 3, 4, 5]) {
 		it(`never fetches twice at once, never too many, never forgets to come back (seed ${seed})`, () => {
-			const random = mulberry32(seed);
+			const random = seededRandom(seed);
 			const config = { ...defaultKeySetConfig, maxConcurrent: 3, maxUnneeded: 2 };
 			const all = Array.from({ length: 8 }, (_, index) => need(`https://i${index}.example/keys`));
 			let state = initialKeySetState(new Map());
@@ -271,14 +272,3 @@ describe("stepKeySets, walked at random", () => {
 		});
 	}
 });
-
-/** The same numbers for the same seed. */
-function mulberry32(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-	};
-}

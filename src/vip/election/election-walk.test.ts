@@ -1,19 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import { type Ask, DrivenElection, MemoryLease } from "./driven-election.testing.ts";
 import { holdsLease } from "./election-rules.ts";
 import type { LeaseOutcome } from "./lease-store.ts";
-
-/** Reproducible numbers from 0 to 1 (mulberry32). */
-function randomFrom(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-	};
-}
 
 interface Node {
 	readonly machine: DrivenElection;
@@ -38,7 +28,7 @@ class Walk {
 	readonly #random: () => number;
 
 	constructor(seed: number) {
-		this.#random = randomFrom(seed);
+		this.#random = seededRandom(seed);
 		this.nodes = names.map((identity) => ({
 			machine: new DrivenElection({ identity }),
 			rate: 0.9 + this.#random() * 0.2,
@@ -149,7 +139,7 @@ describe("a lease among nodes whose store fails and whose clocks are wrong", () 
 	it("never makes both of two equal masters go, whatever each believes of the lease", () => {
 		let decidedByLease = 0;
 		for (let seed = 1; seed <= 3000; seed++) {
-			const random = randomFrom(seed);
+			const random = seededRandom(seed);
 			const lease = new MemoryLease();
 			const pair = ["a", "b"].map((identity) => {
 				const machine = new DrivenElection({ identity });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { InstanceConfig } from "../vip-config.ts";
 import { type ReceivedPacket, virtualRouterIdOf } from "./advert.ts";
 import { AdvertCodec } from "./advert-codec.ts";
@@ -9,7 +10,6 @@ import { captures, packetOf } from "./captured-adverts.testing.ts";
 import { dropReasons } from "./drop-reason.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat-message.ts";
 import { nodeHashes } from "./instance-config.testing.ts";
-import { seededRandom } from "./lan-simulator.testing.ts";
 
 const packets = 100_000;
 

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { InstanceConfig } from "../vip-config.ts";
 import { lanOf, ownerNames, router } from "./lan-routers.testing.ts";
-import { seededRandom } from "./lan-simulator.testing.ts";
 
 const ms = 1000;
 

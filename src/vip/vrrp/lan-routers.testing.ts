@@ -1,9 +1,10 @@
 // Routers on a quiet simulated LAN that have settled, for scenarios.
 
 import assert from "node:assert/strict";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { InstanceConfig } from "../vip-config.ts";
 import { instanceForTest } from "./instance-config.testing.ts";
-import { SimulatedLan, type SimulatedRouter, seededRandom } from "./lan-simulator.testing.ts";
+import { SimulatedLan, type SimulatedRouter } from "./lan-simulator.testing.ts";
 
 const settleUs = 10_000_000;
 

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import { instanceForTest } from "./instance-config.testing.ts";
 import { lanOf, ownerNames, router } from "./lan-routers.testing.ts";
-import { SimulatedLan, seededRandom } from "./lan-simulator.testing.ts";
+import { SimulatedLan } from "./lan-simulator.testing.ts";
 
 const ms = 1000;
 

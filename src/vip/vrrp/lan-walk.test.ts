@@ -4,10 +4,11 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { InstanceConfig } from "../vip-config.ts";
 import { instanceForTest } from "./instance-config.testing.ts";
 import { successionLimitUs } from "./instance-timers.ts";
-import { SimulatedLan, type SimulatedRouter, seededRandom } from "./lan-simulator.testing.ts";
+import { SimulatedLan, type SimulatedRouter } from "./lan-simulator.testing.ts";
 
 const wantedSteps = Number(process.env.KEEPMESH_WALK_STEPS ?? 1_000_000);
 const ms = 1000;

@@ -3,11 +3,12 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededRandom } from "../../runtime/seeded-random.testing.ts";
 import type { SyncGroupConfig } from "../vip-config.ts";
 import { instanceForTest } from "./instance-config.testing.ts";
 import { leavesTo } from "./instance-hearing.ts";
 import type { InstanceRole } from "./instance-state.ts";
-import { SimulatedLan, type SimulatedRouter, seededRandom } from "./lan-simulator.testing.ts";
+import { SimulatedLan, type SimulatedRouter } from "./lan-simulator.testing.ts";
 import { initialSyncGroupState, type SyncGroupEvent, type SyncGroupState, stepSyncGroup } from "./sync-group.ts";
 
 const rounds = 300;
