@@ -37,6 +37,7 @@ describe("keepmesh vip run with virtual_server blocks", { skip: cannotRun }, () 
 		vip.stderr.resume();
 	};
 	const end = async (signal: NodeJS.Signals): Promise<void> => {
+		if (vip.exitCode !== null || vip.signalCode !== null) return;
 		const ended = once(vip, "exit");
 		vip.kill(signal);
 		await ended;

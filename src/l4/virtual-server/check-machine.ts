@@ -140,7 +140,8 @@ function afterScript(
 	if (state.failures < check.retry)
 		return { state: { ...state, failures: state.failures + 1 }, nextMs: inMs(check.delayBeforeRetryMs) };
 	return {
-		state: { ...state, isUp: false, hasRun: true, failures: 0 },
+		// What the script had said of the weight is forgotten with it.
+		state: { ...state, isUp: false, hasRun: true, failures: 0, adjustment: 0 },
 		nextMs: inMs(check.delayLoopMs),
 		verdict: "down",
 	};

@@ -26,7 +26,9 @@ export function balancersOf(
 	const made = frontsOf(server, facts.groups);
 	if (!made.ok) return [];
 	const { scheduler, heaviestOnly } = schedulerFor(server.scheduler, facts.backend);
-	const chosen = heaviestOnly ? heaviest(pool) : pool;
+	// With a mark, packets of all ports come, and each keeps its own; keepalived clears ports there, but not in a group.
+	const reached = server.target.type === "mark" ? pool.map((one) => ({ ...one, port: 0 })) : pool;
+	const chosen = heaviestOnly ? heaviest(reached) : reached;
 	const { persistence, schedulerFlags, onePacket } = server;
 	const forIpvs = facts.backend === "ipvs";
 	return made.fronts.flatMap((front) =>
@@ -66,8 +68,7 @@ function answerOf(pool: readonly Destination[], { front, port }: FrontPort, fact
 				whyNotForwarded(forwarding, facts.backend) === undefined &&
 				(forwarding.method === "TUN" || familyOf(address) === front.family),
 		)
-		// With a mark, packets of all ports come: each keeps its own.
-		.map((destination) => backendOf(front.type === "mark" ? { ...destination, port: 0 } : destination, port));
+		.map((destination) => backendOf(destination, port));
 	// IPVS has nobody to ask either, and says so.
 	if (backends.length === 0) return { type: "reject" };
 	return { type: "balance", backends: backends.sort(inOrder), masquerade: "never" };

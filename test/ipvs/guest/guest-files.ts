@@ -12,6 +12,8 @@ export const unpacked = join(checkout, ".keepmesh/ipvs-guest/root");
 
 /** Looked for in the packages first, then on this machine. */
 const programs = ["ipvsadm", "ip", "nft", "conntrack", "tcpdump"];
+/** Compared with where they are installed. */
+const peers = ["keepalived"].filter((name) => existsSync(`/usr/sbin/${name}`));
 
 export function kernelRelease(): string {
 	const [release] = readdirSync(join(unpacked, "lib/modules"));
@@ -37,7 +39,7 @@ export function machineFiles(): readonly CpioEntry[] {
 		...modules(),
 		...withLibraries([
 			["usr/bin/node", realpathSync(join(checkout, ".keepmesh/node"))],
-			...programs.map((name) => [`usr/sbin/${name}`, programFile(name)] as const),
+			...[...programs, ...peers].map((name) => [`usr/sbin/${name}`, programFile(name)] as const),
 		]),
 	];
 }
