@@ -247,6 +247,22 @@ const cases: readonly ReferenceCase[] = [
 		"plain TCP that gets an address",
 		["ServiceEntry default/a {hosts: [a.com], resolution: DNS, ports: [{number: 9000, name: tcp, protocol: TCP}]}"],
 	],
+	[
+		"an address of a load balancer that a VirtualIP has, and one that somebody else gives",
+		[
+			"Service default/a {type: LoadBalancer, loadBalancerIP: 192.0.2.7, ports: [{port: 80, name: http}]}",
+			"VirtualIP default/edge {addresses: [192.0.2.7/24], virtualRouterId: 51}",
+			"Service default/b {type: LoadBalancer, loadBalancerClass: x.example/y, loadBalancerIP: 192.0.2.8, ports: [{port: 80, name: http}]}",
+		],
+	],
+	[
+		"an address of a load balancer that nothing gives it",
+		[
+			"Service default/a {type: LoadBalancer, loadBalancerIP: 192.0.2.8, ports: [{port: 80, name: http}]}",
+			"VirtualIP default/edge {addresses: [192.0.2.7/24], virtualRouterId: 51}",
+		],
+		"warning Service default/a spec.loadBalancerIP: no VirtualIP here has 192.0.2.8",
+	],
 ];
 
 describe("checkReferences", () => {

@@ -15,7 +15,12 @@ import { newMeshIndex } from "./references/mesh-index.ts";
 import { checkMtlsConflicts, checkPeerAuthentications } from "./references/peer-authentication-references.ts";
 import { checkPolicySelectors } from "./references/policy-selector-references.ts";
 import { nameOf, type Report } from "./references/report.ts";
-import { checkAddressesNeeded, checkCredentials, checkPortNames } from "./references/service-references.ts";
+import {
+	checkAddressesNeeded,
+	checkAskedAddresses,
+	checkCredentials,
+	checkPortNames,
+} from "./references/service-references.ts";
 import { checkVirtualServiceReferences } from "./references/virtual-service-references.ts";
 
 /** `locate` finds the line of a field (see newFieldFinder); without it, problems point to the start of the resource. */
@@ -26,7 +31,8 @@ export function checkReferences(
 	const problems: Problem[] = [];
 	const report: Report = (severity, code, object, path, message, hint) => {
 		const origin = locate(object, path);
-		problems.push({ severity, origin, resource: nameOf(object), path: renderPath(path), message, hint, code });
+		const coded = code === undefined ? {} : { code };
+		problems.push({ severity, origin, resource: nameOf(object), path: renderPath(path), message, hint, ...coded });
 	};
 	const index = newMeshIndex(objects);
 	checkVirtualServiceReferences(index, report);
@@ -37,6 +43,7 @@ export function checkReferences(
 	checkSidecars(index, report);
 	checkPortNames(index, report);
 	checkAddressesNeeded(index, report);
+	checkAskedAddresses(index, report);
 	const guarded = guardedWorkloads(index);
 	checkPolicySelectors(index, guarded, report);
 	checkPeerAuthentications(index, guarded, report);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { anEndpointSlice, aPod, aProxy, applied, aService, removed } from "../model/model.testing.ts";
+import { anEndpointSlice, anObject, aPod, aProxy, applied, aService, removed } from "../model/model.testing.ts";
+import type { ServiceSpec } from "../resources/kinds/core.ts";
 import { noLayer4Services, updateLayer4Services } from "./layer4-services.ts";
 import { nameTableFor } from "./name-table.ts";
-import { applyChanges, emptySnapshot } from "./snapshot.ts";
+import { applyChanges, emptySnapshot, type Snapshot } from "./snapshot.ts";
 
 const start = applyChanges(
 	emptySnapshot(),
@@ -15,6 +16,8 @@ const start = applyChanges(
 ).snapshot;
 const first = updateLayer4Services(noLayer4Services, start);
 
+const aVirtualIp = (addresses: readonly string[], excludedAddresses: readonly string[] = []) =>
+	anObject("VirtualIP", "edge", { addresses, excludedAddresses, virtualRouterId: 51 });
 const addressesOf = (state: typeof first, key: string) =>
 	state.services.get(key)?.ports.flatMap((port) => port.endpoints.map((endpoint) => endpoint.address));
 
@@ -61,6 +64,42 @@ describe("Services for layer 4", () => {
 		assert.deepEqual(state.services.get("default/plain")?.clusterAddresses, entry.addresses);
 	});
 
+	const edge = (spec: ServiceSpec = {}, annotations: Readonly<Record<string, string>> = {}) =>
+		aService("edge", { clusterIP: "10.96.0.9", type: "LoadBalancer", ...spec }, { annotations });
+	const ofEdge = (snapshot: Snapshot, before = first) =>
+		updateLayer4Services(before, snapshot).services.get("default/edge")?.loadBalancerAddresses;
+
+	it("have the address that they ask for once a VirtualIP holds it, as long as it does", () => {
+		const alone = applyChanges(start, applied(edge({ loadBalancerIP: "192.0.2.7" }))).snapshot;
+		const without = updateLayer4Services(first, alone);
+		assert.deepEqual(ofEdge(alone), []);
+		const held = applyChanges(alone, applied(aVirtualIp(["192.0.2.7/24 dev eth0"]))).snapshot;
+		const there = updateLayer4Services(without, held);
+		assert.deepEqual(ofEdge(held, without), ["192.0.2.7"]);
+		assert.equal(there.services.get("default/reviews"), without.services.get("default/reviews"));
+		const moved = applyChanges(held, applied(aVirtualIp(["192.0.2.8/24"]))).snapshot;
+		assert.deepEqual(ofEdge(moved, there), []);
+	});
+
+	it("have several by annotation, of both families, beside those that somebody else gave", () => {
+		const status = { loadBalancer: { ingress: [{ ip: "198.51.100.1" }, { ip: "192.0.2.7" }] } };
+		const asked = { "keepmesh.io/load-balancer-ips": "192.0.2.7, 2001:DB8:0::7,192.0.2.9" };
+		const virtual = aVirtualIp(["192.0.2.7"], ["2001:db8::7/64"]);
+		const snapshot = applyChanges(start, applied(edge({ status }, asked), virtual)).snapshot;
+		assert.deepEqual(ofEdge(snapshot), ["198.51.100.1", "192.0.2.7", "2001:db8::7"]);
+	});
+
+	it("get none where they are no load balancers, or of another controller's class", () => {
+		const virtual = aVirtualIp(["192.0.2.7"]);
+		const wish = { loadBalancerIP: "192.0.2.7" };
+		for (const [spec, has] of [
+			[{ ...wish, type: "NodePort" }, false],
+			[{ ...wish, loadBalancerClass: "example.com/other" }, false],
+			[{ ...wish, loadBalancerClass: "keepmesh.io/virtual-ip" }, true],
+		] as const)
+			assert.deepEqual(ofEdge(applyChanges(start, applied(edge(spec), virtual)).snapshot), has ? ["192.0.2.7"] : []);
+	});
+
 	it("are after any walk of changes what they are from scratch", () => {
 		let seed = 7;
 		const random = (limit: number): number => {
@@ -78,7 +117,10 @@ describe("Services for layer 4", () => {
 				() => removed(anEndpointSlice(name, [])),
 				() => applied(aPod(`${name}-${random(2)}`, `10.2.0.${random(5)}`)),
 				() => removed(aPod(`${name}-${random(2)}`, "")),
-			][random(6)];
+				() => applied(aService(name, { type: "LoadBalancer", loadBalancerIP: `192.0.2.${random(4)}` })),
+				() => applied(aVirtualIp([`192.0.2.${random(4)}`])),
+				() => removed(aVirtualIp([])),
+			][random(9)];
 			snapshot = applyChanges(snapshot, change?.() ?? []).snapshot;
 			if (random(3) > 0) state = updateLayer4Services(state, snapshot);
 			const scratch = updateLayer4Services(noLayer4Services, snapshot);

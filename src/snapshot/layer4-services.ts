@@ -1,7 +1,9 @@
 // A snapshot -> its Services as layer 4 sees them, at the cost of those that changed. A Service without an address gets the one
-// that the name table answers for it, so that whoever resolves its name reaches it, with a proxy or without.
+// that the name table answers for it, so that whoever resolves its name reaches it, with a proxy or without. A load balancer has the
+// addresses that it asks for and a VirtualIP holds.
 
 import { type Layer4Service, layer4Key } from "../l4/layer4-service.ts";
+import { askedAddresses, heldAddresses } from "../l4/services/asked-addresses.ts";
 import { layer4ServiceOf } from "../l4/services/layer4-service-of.ts";
 import { type ServiceKey, serviceKey } from "../model/service.ts";
 import type { ConfigObject } from "../resources/config-object.ts";
@@ -29,9 +31,10 @@ export function updateLayer4Services(before: Layer4State, snapshot: Snapshot): L
 	if (before.from === snapshot) return before;
 	const objects = objectsOf(snapshot.objects, "Service");
 	const edits = new Map<string, Layer4Service | undefined>();
+	const held = new Set([...objectsOf(snapshot.objects, "VirtualIP").values()].flatMap(heldAddresses));
 	for (const key of changedServices(before.from, snapshot)) {
 		const object = objects.get(`Service/${key}`);
-		const made = object && serviceOf(object, snapshot);
+		const made = object && serviceOf(object, snapshot, held);
 		edits.set(key, made && keepIdentity(before.services.get(key), made));
 	}
 	return { services: before.services.with(edits), from: snapshot };
@@ -48,6 +51,9 @@ function changedServices(before: Snapshot | undefined, after: Snapshot): Readonl
 	for (const key of changedKeys(objectsOf(before.objects, "Service"), services)) changed.add(withoutKind(key));
 	for (const key of changedKeys(before.endpoints.slicesOf, after.endpoints.slicesOf)) changed.add(key);
 	for (const key of changedKeys(before.endpoints.members, after.endpoints.members)) addOwner(changed, registry, key);
+	if (objectsOf(before.objects, "VirtualIP") !== objectsOf(after.objects, "VirtualIP"))
+		for (const service of services.values())
+			if (askedAddresses(service).length > 0) changed.add(layer4Key(service.metadata));
 	if (before.routing.registry !== registry)
 		for (const [key, { service }] of registry.byKey) {
 			const older = before.routing.registry.byKey.get(key)?.service;
@@ -62,15 +68,27 @@ function addOwner(changed: Set<string>, registry: ServiceRegistry, key: ServiceK
 	if (service?.registry === "kubernetes") changed.add(layer4Key(service));
 }
 
-function serviceOf(object: ConfigObject<"Service">, snapshot: Snapshot): Layer4Service | undefined {
+function serviceOf(
+	object: ConfigObject<"Service">,
+	snapshot: Snapshot,
+	held: ReadonlySet<string>,
+): Layer4Service | undefined {
 	const { namespace, name } = object.metadata;
 	const key = serviceKey(fullHostname(name, namespace, snapshot.routing.mesh.domainSuffix), namespace);
 	const slices = snapshot.endpoints.slicesOf.get(`${namespace}/${name}`) ?? [];
 	const members = snapshot.endpoints.members.get(key) ?? [];
-	const made = layer4ServiceOf(object, slices, members.filter(isPod));
+	const made = withAddresses(
+		layer4ServiceOf(object, slices, members.filter(isPod)),
+		askedAddresses(object).filter((address) => held.has(address)),
+	);
 	if (!made || made.clusterAddresses.length > 0) return made;
 	const registered = snapshot.routing.registry.byKey.get(key)?.service;
 	return registered?.allocated ? { ...made, clusterAddresses: registered.addresses } : made;
+}
+
+function withAddresses(service: Layer4Service | undefined, given: readonly string[]): Layer4Service | undefined {
+	if (!service || given.length === 0) return service;
+	return { ...service, loadBalancerAddresses: [...new Set([...service.loadBalancerAddresses, ...given])] };
 }
 
 const isPod = (workload: Workload): workload is ConfigObject<"Pod"> => workload.kind === "Pod";

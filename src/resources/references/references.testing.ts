@@ -12,6 +12,7 @@ const versions: Readonly<Record<string, string>> = {
 	Pod: "v1",
 	Secret: "v1",
 	Deployment: "apps/v1",
+	VirtualIP: "keepmesh.io/v1alpha1",
 	MeshConfig: "keepmesh.io/v1alpha1",
 	PeerAuthentication: "security.istio.io/v1",
 	RequestAuthentication: "security.istio.io/v1",
@@ -37,7 +38,8 @@ export function problemsOf(...resources: readonly string[]): readonly string[] {
 	);
 	assert.equal(objects.length, resources.length);
 	return checkReferences(objects, newFieldFinder(files)).map(
-		({ code, severity, resource, path, message }) => `${code} ${severity} ${resource} ${path}: ${message}`,
+		({ code, severity, resource, path, message }) =>
+			`${code ? `${code} ` : ""}${severity} ${resource} ${path}: ${message}`,
 	);
 }
 

@@ -1,11 +1,12 @@
-// How checks across resources say what they found: with the resource, a path in it, and Istio's code.
+// How checks across resources say what they found: with the resource, a path in it, and Istio's code if there is one.
 
 import type { AnyObject } from "../config-object.ts";
 import type { Path } from "../findings.ts";
 
 export type Report = (
 	severity: "error" | "warning",
-	code: string,
+	/** Undefined where Istio has none. */
+	code: string | undefined,
 	object: AnyObject,
 	path: Path,
 	message: string,

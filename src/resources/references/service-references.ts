@@ -1,6 +1,8 @@
 // Services and ServiceEntries whose ports leave the proxy guessing. Istio's IST0118 and IST0134.
-// And Gateways whose certificates are missing: IST0101.
+// And Gateways whose certificates are missing: IST0101. And addresses that nobody gives a load balancer.
 
+import { askedAddresses, askedAddressesAnnotation, heldAddresses } from "../../l4/services/asked-addresses.ts";
+import { canonicalAddress } from "../../l4/services/canonical-address.ts";
 import type { ConfigObject } from "../config-object.ts";
 import type { KubernetesServicePort } from "../kinds/core.ts";
 import { type MeshIndex, selects } from "./mesh-index.ts";
@@ -69,6 +71,26 @@ function getsAddress(entry: ConfigObject<"ServiceEntry">): boolean {
 	const optedOut = entry.metadata.labels["networking.istio.io/enable-autoallocate-ip"] === "false";
 	const { resolution = "NONE", hosts = [] } = entry.spec;
 	return !optedOut && resolution !== "NONE" && !hosts.some((host) => host.startsWith("*"));
+}
+
+/** A load balancer that somebody else has given an address is theirs. */
+export function checkAskedAddresses(index: MeshIndex, report: Report): void {
+	const held = new Set(index.of("VirtualIP").flatMap(heldAddresses));
+	for (const service of index.of("Service")) {
+		if (service.spec.status?.loadBalancer?.ingress?.length) continue;
+		const inSpec = canonicalAddress(service.spec.loadBalancerIP ?? "")?.text;
+		for (const address of askedAddresses(service)) {
+			if (held.has(address)) continue;
+			report(
+				"warning",
+				undefined,
+				service,
+				address === inSpec ? ["spec", "loadBalancerIP"] : ["metadata", "annotations", askedAddressesAnnotation],
+				`no VirtualIP here has ${address}: unless something else gives it, the Service has no such address`,
+				"add it to a VirtualIP; for an address that is held by other means, use externalIPs",
+			);
+		}
+	}
 }
 
 /** Certificates come from the namespace of the gateway's proxies; where those are not known, any namespace will do. */

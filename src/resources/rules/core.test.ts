@@ -100,6 +100,12 @@ describeRules("Service", [
 		"a node port of TCP and UDP",
 		"type: NodePort\nports: [{name: a, port: 1, nodePort: 30001}, {name: b, port: 1, nodePort: 30001, protocol: UDP}]",
 	],
+	["an address to ask for", "type: LoadBalancer\nloadBalancerIP: 10.0.0.1\nports: [{name: a, port: 1}]"],
+	[
+		"an address to ask for that is none",
+		"type: LoadBalancer\nloadBalancerIP: 10.0.0.1/24\nports: [{name: a, port: 1}]",
+		'warning spec.loadBalancerIP: does nothing: "10.0.0.1/24" is no address',
+	],
 	["a node port of a ClusterIP", ports("[{port: 80, nodePort: 30001}]"), "warning spec.ports[0].nodePort: is answered"],
 ] satisfies readonly RuleCase[]);
 
@@ -161,6 +167,12 @@ describe("what stands outside a Service's spec", () => {
 		]);
 		assert.deepEqual(annotated("{keepmesh.io/l4-scheduler: wlc, keepmesh.io/l4-backend: nftables}"), [
 			'warning metadata.annotations["keepmesh.io/l4-scheduler"]: wlc counts connections, which nftables cannot',
+		]);
+	});
+
+	it("warns of addresses to ask for that are none", () => {
+		assert.deepEqual(annotated('{keepmesh.io/load-balancer-ips: "10.0.0.1, 2001:db8::7, edge"}'), [
+			'warning metadata.annotations["keepmesh.io/load-balancer-ips"]: "edge" is no address: it is passed over',
 		]);
 	});
 

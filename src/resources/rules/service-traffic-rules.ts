@@ -3,6 +3,7 @@
 
 import { nftablesSchedulers, schedulerNames } from "../../l4/scheduler.ts";
 import { backendAnnotation, layer4Backends, schedulerAnnotation } from "../../l4/services/annotations.ts";
+import { askedAddressesAnnotation } from "../../l4/services/asked-addresses.ts";
 import type { ConfigObject } from "../config-object.ts";
 import type { Findings } from "../findings.ts";
 import type { ServiceSpec } from "../kinds/core.ts";
@@ -106,6 +107,8 @@ function warnOfIdleFields(spec: ServiceSpec, findings: Findings): void {
 		idle("sessionAffinityConfig", "there is no session affinity", "write sessionAffinity: ClientIP");
 	for (const field of ["loadBalancerIP", "loadBalancerClass"] as const)
 		if (spec[field] && !isBalanced) idle(field, `the type is ${type}`, "write type: LoadBalancer");
+	if (spec.loadBalancerIP && !isIpAddress(spec.loadBalancerIP))
+		idle("loadBalancerIP", `${JSON.stringify(spec.loadBalancerIP)} is no address`, "write one, without a length");
 	if (trafficDistribution && !distributions.includes(trafficDistribution)) {
 		const near = nearestName(trafficDistribution, distributions);
 		const known = distributions.join(", ");
@@ -117,6 +120,13 @@ function checkAnnotations(annotations: Readonly<Record<string, string>>, finding
 	const scheduler = annotations[schedulerAnnotation];
 	const backend = annotations[backendAnnotation];
 	warnOfUnknown(schedulerAnnotation, scheduler, schedulerNames, findings);
+	for (const text of (annotations[askedAddressesAnnotation] ?? "").split(","))
+		if (text.trim() !== "" && !isIpAddress(text.trim()))
+			findings.warning(
+				["metadata", "annotations", askedAddressesAnnotation],
+				`${JSON.stringify(text.trim())} is no address: it is passed over`,
+				"write addresses without a length, with commas between",
+			);
 	warnOfUnknown(backendAnnotation, backend, layer4Backends, findings);
 	const needsIpvs = schedulerNames.some((name) => name === scheduler && !nftablesSchedulers.includes(name));
 	if (needsIpvs && backend === "nftables")
