@@ -7,6 +7,8 @@ if (small === "run" || small === "clean-up") {
 	const { cleanUpVip, runVip } = await import("../src/app/vip-main.ts");
 	process.exitCode = await (small === "run" ? runVip : cleanUpVip)(args.slice(2));
 } else if (runsVirtualServers(args)) {
+	const { startLean } = await import("../src/app/vip/lean-start.ts");
+	startLean();
 	const { runVirtualServers } = await import("../src/app/l4-main.ts");
 	process.exitCode = await runVirtualServers(args.slice(2));
 } else {

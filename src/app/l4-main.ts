@@ -4,10 +4,8 @@ import { parseArgs } from "node:util";
 import { startLineLog } from "../runtime/line-log.ts";
 import { defaultLayer4State } from "./l4/default-layer4-state.ts";
 import { startVirtualServerProcess, type VirtualServerProcessOptions } from "./l4/virtual-server-process.ts";
+import { virtualServerLock } from "./l4/virtual-server-socket.ts";
 import { lockNamespace } from "./vip/namespace-lock.ts";
-
-/** Its own for each network namespace: two would take each other's rules away. */
-const lockName = "\0keepmesh-virtual-servers";
 
 /** Runs until SIGTERM or SIGINT. Resolves to the exit code (sysexits). */
 export async function runVirtualServers(args: readonly string[]): Promise<number> {
@@ -17,7 +15,7 @@ export async function runVirtualServers(args: readonly string[]): Promise<number
 	const stopped = new Promise<void>((done) => {
 		process.once("SIGTERM", () => done()).once("SIGINT", () => done());
 	});
-	const lock = await lockNamespace(2000, lockName);
+	const lock = await lockNamespace(2000, virtualServerLock);
 	if (!lock) return fail(69, "another process runs virtual servers in this network namespace", "stop that one first");
 	const running = await startVirtualServerProcess(flags, { log });
 	if ("because" in running) {

@@ -1,11 +1,14 @@
-// keepmesh l4 run: Services of a directory in this machine's kernel, until SIGTERM, which leaves the rules.
+// keepmesh l4 run: Services of a directory in this machine's kernel, until SIGTERM, which leaves the rules; and virtual_server blocks
+// beside them. With --keepalived-conf alone it never comes here: bin/keepmesh.ts runs those without the libraries of the command line.
 
 import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { realClock } from "../../runtime/clock.ts";
-import { startLog } from "../../runtime/log.ts";
+import { type Log, startLog } from "../../runtime/log.ts";
+import type { VirtualServerProcess } from "../l4/virtual-server-process.ts";
+import { virtualServerLock } from "../l4/virtual-server-socket.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { defaultNodeState } from "./l4-source.ts";
 import { type Layer4Flags, layer4Of, withLayer4Flags } from "./layer4-flags.ts";
@@ -16,24 +19,37 @@ interface RunFlags extends Layer4Flags {
 	readonly node: string;
 	readonly state: string;
 	readonly cleanUp?: boolean;
+	readonly keepalivedConf?: string;
+	readonly keepRules?: boolean;
 }
 
 export function l4RunCommand(): Command {
 	return withLayer4Flags(
 		new Command("run")
 			.description(
-				"Balances connections to the Services of files on this machine, until SIGTERM, which leaves the rules.",
+				"Balances connections to the Services of files on this machine, until SIGTERM, which leaves the rules; or to the virtual_server blocks of a keepalived.conf, whose rules end with it.",
 			)
 			.option(
 				"-f, --filename <path...>",
 				"directories or files of Services, EndpointSlices and Pods; their changes are followed",
+			)
+			.option(
+				"--keepalived-conf <file>",
+				"balance its virtual_server blocks as well, or alone; SIGHUP reads it again, and so does a change of the file",
+			)
+			.option("--keep-rules", "with --keepalived-conf: leave the rules of virtual servers when it stops")
+			.option("--backend <name>", "with --keepalived-conf alone: auto (IPVS where the kernel has it), nftables or ipvs")
+			.option(
+				"--metrics-listen <address:port>",
+				"with --keepalived-conf alone: serve metrics and status over TCP as well",
 			)
 			.option("--node <name>", "this machine's name in EndpointSlices and Pods", hostname())
 			.option("--state <dir>", "directory of the local API's socket", defaultNodeState)
 			.option("--clean-up", "do not run: take the rules away that an earlier run left, then exit"),
 	).action(async (flags: RunFlags, command: Command) => {
 		if (flags.cleanUp) return cleanUp();
-		if (flags.filename === undefined) return command.error("error: -f is missing, for example -f services/");
+		if (flags.filename === undefined)
+			return command.error("error: -f is missing, for example -f services/, or --keepalived-conf FILE");
 		if (process.getuid?.() !== 0)
 			throw new CliError(
 				exitCodes.noPermission,
@@ -58,10 +74,33 @@ export function l4RunCommand(): Command {
 			throw error;
 		});
 		log.info({ node: flags.node, resources: flags.filename, state }, "layer 4 runs");
+		const virtual = await startVirtual(flags, state, log);
 		await asked;
+		await virtual?.close({ keepRules: flags.keepRules === true });
 		await running.close();
 		process.exit(0);
 	});
+}
+
+/** In tables of their own, as a process that runs them alone has them. */
+async function startVirtual(
+	{ keepalivedConf: file, layer4: backend }: RunFlags,
+	state: string,
+	log: Log,
+): Promise<VirtualServerProcess | undefined> {
+	if (file === undefined || backend === "off") return undefined;
+	const { startVirtualServerProcess } = await import("../l4/virtual-server-process.ts");
+	const { lockNamespace } = await import("../vip/namespace-lock.ts");
+	if (!(await lockNamespace(2000, virtualServerLock)))
+		throw new CliError(
+			exitCodes.unavailable,
+			"another process runs virtual servers in this network namespace",
+			"stop that one first",
+		);
+	const started = await startVirtualServerProcess({ file, backend: backend ?? "auto", state }, { log });
+	if ("because" in started) throw new CliError(exitCodes.unavailable, started.because, "keepmesh check --for l4");
+	process.on("SIGHUP", () => void started.reload());
+	return started;
 }
 
 async function cleanUp(): Promise<void> {
