@@ -7,6 +7,8 @@ export interface ConntrackTable {
 	list(filter?: FlowFilter): ListedFlows;
 	/** What the filter finds and `isStale` wants gone. Flows of protocols without ports are passed over. */
 	deleteWhere(filter: FlowFilter, isStale: (flow: Flow) => boolean): DeletedFlows;
+	/** The same while this thread goes on: looking takes the kernel tens of milliseconds. One at a time. */
+	deleteWhereLater(filter: FlowFilter, isStale: (flow: Flow) => boolean): Promise<DeletedFlows>;
 	/** UDP flows whose destination was translated, of both families: of those `isStale` decides. */
 	deleteStaleUdp(isStale: (flow: Flow) => boolean): DeletedFlows;
 	close(): void;

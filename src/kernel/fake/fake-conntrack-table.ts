@@ -42,6 +42,11 @@ export class FakeConntrackTable implements ConntrackTable {
 		return { ok: true, looked: looked.length, deleted: stale.size };
 	}
 
+	async deleteWhereLater(filter: FlowFilter, isStale: (flow: Flow) => boolean): Promise<DeletedFlows> {
+		await Promise.resolve();
+		return this.deleteWhere(filter, isStale);
+	}
+
 	deleteStaleUdp(isStale: (flow: Flow) => boolean): DeletedFlows {
 		return this.deleteWhere({ protocol: "udp", destinationTranslated: true }, isStale);
 	}

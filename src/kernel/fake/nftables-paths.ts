@@ -44,6 +44,8 @@ function allowedIn({ hook }: NftChain, statement: NftStatement): boolean {
 		case "dnat":
 		case "dnatMap":
 			return hook?.type === "nat" && (hook.hook === "prerouting" || hook.hook === "output");
+		case "snatMap":
+			return hook?.type === "nat" && (hook.hook === "postrouting" || hook.hook === "input");
 		case "masquerade":
 			return hook?.type === "nat" && hook.hook === "postrouting";
 		case "reject":

@@ -9,6 +9,7 @@ export function setOf(statement: NftStatement): string | undefined {
 			return statement.set;
 		case "vmap":
 		case "dnatMap":
+		case "snatMap":
 			return statement.map;
 		default:
 			return undefined;

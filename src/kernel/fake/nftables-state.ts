@@ -121,7 +121,7 @@ export class NftablesState {
 			const set = name === undefined ? undefined : state.sets.get(name)?.set;
 			if (name !== undefined && !set) return ENOENT;
 			if (statement.type === "vmap" && set?.data !== "verdict") return EINVAL;
-			if (statement.type === "dnatMap" && !Array.isArray(set?.data)) return EINVAL;
+			if ((statement.type === "dnatMap" || statement.type === "snatMap") && !Array.isArray(set?.data)) return EINVAL;
 			if (statement.type === "update" && !set?.dynamic) return EOPNOTSUPP;
 			for (const target of targetsOf(statement)) {
 				const refusal = refusedTarget(state, target);

@@ -51,6 +51,32 @@ export const libc = {
 	),
 };
 
+/** The same calls on another thread, for those that keep the kernel busy for long. The memory must stay as it is meanwhile. */
+export const libcLater = {
+	send: bindLater("intptr_t send(int, const void *, size_t, int)"),
+	recv: bindLater("intptr_t recv(int, void *, size_t, int)"),
+};
+
+export interface LaterResult {
+	readonly result: number;
+	/** `errno`, when the result is negative. */
+	readonly error: number;
+}
+
+function bindLater(prototype: string) {
+	const call = library.func(prototype) as unknown as {
+		async(...args: readonly [number, Buffer, number, number, (error: Error | null, result: number) => void]): void;
+	};
+	return (fd: number, bytes: Buffer, length: number, flags: number): Promise<LaterResult> =>
+		new Promise((resolve, reject) => {
+			call.async(fd, bytes, length, flags, (error, result) => {
+				// Also keeps the memory until now.
+				if (error || bytes.length < length) reject(error ?? new Error("the memory is too small"));
+				else resolve({ result, error: result < 0 ? koffi.errno() : 0 });
+			});
+		});
+}
+
 /** `errno` of the last call on this thread. */
 export const errorNumber = (): number => koffi.errno();
 

@@ -28,7 +28,7 @@ import {
 	SOCK_RAW,
 	SOL_SOCKET,
 } from "./abi/socket.ts";
-import { errorNumber, libc } from "./libc.ts";
+import { errorNumber, libc, libcLater } from "./libc.ts";
 import { attributesIn, messagesIn, type NetlinkMessage, textOf } from "./netlink-message.ts";
 import { systemFailure } from "./system-error.ts";
 
@@ -55,6 +55,8 @@ export class NfnetlinkSocket {
 	readonly #received = Buffer.alloc(65_536);
 	#sendBytes = 0;
 	#sequence = 1;
+	#isDumping = false;
+	#isClosed = false;
 
 	/** How the kernel names this socket in what it tells others of changes. */
 	readonly portId: number;
@@ -118,8 +120,38 @@ export class NfnetlinkSocket {
 		}
 	}
 
+	/** As `dump`, while this thread goes on; nothing else may use the socket until it is over. */
+	async dumpLater(
+		message: Buffer,
+		onMessage: (message: NetlinkMessage) => void,
+		restart: () => void,
+	): Promise<DumpAnswer> {
+		const own = Buffer.from(message);
+		this.#isDumping = true;
+		try {
+			for (let attempt = 1; ; attempt++) {
+				const sequence = this.takeSequences(1);
+				own.writeUInt32LE(sequence, 8);
+				this.#discard();
+				// The kernel walks its tables inside of these calls.
+				const sent = await libcLater.send(this.#fd, own, own.length, 0);
+				if (sent.result < 0) return { ok: false, error: sent.error };
+				const answer = await this.#dumpAnswersLater(sequence, onMessage);
+				if (answer.error !== 0 && answer.error !== EINTR) return { ok: false, error: answer.error };
+				if (answer.error === 0 && (!answer.interrupted || attempt === dumpAttempts)) return { ok: true };
+				if (attempt === dumpAttempts || this.#isClosed) return { ok: false, error: EINTR };
+				restart();
+			}
+		} finally {
+			this.#isDumping = false;
+			if (this.#isClosed) libc.close(this.#fd);
+		}
+	}
+
 	close(): void {
-		libc.close(this.#fd);
+		this.#isClosed = true;
+		// Its number would be another file's.
+		if (!this.#isDumping) libc.close(this.#fd);
 	}
 
 	#send(bytes: Buffer): number {
@@ -165,10 +197,7 @@ export class NfnetlinkSocket {
 			: { ok: false, failure: { ok: false, because: "refused", message: `${what}: the kernel gave no answer` } };
 	}
 
-	#dumpAnswers(
-		sequence: number,
-		onMessage: (message: NetlinkMessage) => void,
-	): { readonly error: number; readonly interrupted: boolean } {
+	#dumpAnswers(sequence: number, onMessage: (message: NetlinkMessage) => void): DumpEnd {
 		let interrupted = false;
 		for (;;) {
 			const length = libc.recv(this.#fd, this.#received, this.#received.length, 0);
@@ -177,18 +206,51 @@ export class NfnetlinkSocket {
 				if (error === EINTR) continue;
 				return { error, interrupted };
 			}
-			for (const answer of messagesIn(this.#received.subarray(0, length))) {
-				if (answer.sequence !== sequence) continue;
-				if (answer.flags & NLM_F_DUMP_INTR) interrupted = true;
-				if (answer.type === NLMSG_DONE) {
-					const error = answer.body.length >= 4 ? -answer.body.readInt32LE(0) : 0;
-					return { error: Math.max(0, error), interrupted };
-				}
-				if (answer.type === NLMSG_ERROR) return { error: -answer.body.readInt32LE(0), interrupted };
-				onMessage(answer);
-			}
+			const part = this.#dumpPart(length, sequence, onMessage);
+			interrupted ||= part.interrupted;
+			if (part.error !== undefined) return { error: part.error, interrupted };
 		}
 	}
+
+	async #dumpAnswersLater(sequence: number, onMessage: (message: NetlinkMessage) => void): Promise<DumpEnd> {
+		let interrupted = false;
+		for (;;) {
+			const { error, result } = await libcLater.recv(this.#fd, this.#received, this.#received.length, 0);
+			if (this.#isClosed) return { error: EINTR, interrupted };
+			if (result < 0) {
+				if (error === EINTR) continue;
+				return { error, interrupted };
+			}
+			const part = this.#dumpPart(result, sequence, onMessage);
+			interrupted ||= part.interrupted;
+			if (part.error !== undefined) return { error: part.error, interrupted };
+		}
+	}
+
+	/** What one read brought. With `error`, 0 for none, it was the last. */
+	#dumpPart(
+		length: number,
+		sequence: number,
+		onMessage: (message: NetlinkMessage) => void,
+	): { readonly error?: number; readonly interrupted: boolean } {
+		let interrupted = false;
+		for (const answer of messagesIn(this.#received.subarray(0, length))) {
+			if (answer.sequence !== sequence) continue;
+			if (answer.flags & NLM_F_DUMP_INTR) interrupted = true;
+			if (answer.type === NLMSG_DONE) {
+				const error = answer.body.length >= 4 ? -answer.body.readInt32LE(0) : 0;
+				return { error: Math.max(0, error), interrupted };
+			}
+			if (answer.type === NLMSG_ERROR) return { error: -answer.body.readInt32LE(0), interrupted };
+			onMessage(answer);
+		}
+		return { interrupted };
+	}
+}
+
+interface DumpEnd {
+	readonly error: number;
+	readonly interrupted: boolean;
 }
 
 /** The extended acknowledgement's text. */

@@ -5,6 +5,7 @@
 import type { IpFamily } from "../balancer.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { disjointRanges, oneSpelling } from "./address-range.ts";
+import { frontsMap, severalFrontsSet } from "./answering-fronts.ts";
 import { type FamilyWords, familyOf } from "./family-words.ts";
 import { hideChains, rejectChain } from "./front-chains.ts";
 import {
@@ -119,6 +120,29 @@ export function baseChains(
 			},
 		],
 	});
+	const tcp: NftStatement = { type: "match", left: "meta l4proto", value: "tcp" };
+	const began: NftStatement = { type: "tcpFlags", none: ["syn", "rst"] };
+	const endpoint = [words.source, "th sport"] as const;
+	const fronts = frontsMap(words).name;
+	const several = severalFrontsSet(words).name;
+	const goOn: NftRule[] = [];
+	if (sets.has(fronts)) goOn.push(rule(tcp, began, { type: "snatMap", key: endpoint, map: fronts }));
+	if (sets.has(several))
+		goOn.push({
+			statements: [
+				tcp,
+				began,
+				{ type: "in", key: endpoint, set: several },
+				{ type: "verdict", verdict: { type: "drop" } },
+			],
+			comment: "the client speaks again, and says to whom",
+		});
+	// Before all others that change sources. Only the first packet that this node sees of a connection comes here.
+	if (goOn.length > 0)
+		chains.push({
+			chain: { name: "go-on", hook: { type: "nat", hook: "postrouting", priority: 99 } },
+			rules: goOn,
+		});
 	const podsInside = inside.length > 0 && fromPod !== undefined;
 	chains.push(
 		{

@@ -1,7 +1,7 @@
 // What becomes of the first packet of a connection under a table's rules. In: contents of a table, a packet. Out: every outcome that
 // chance or a hash may choose. Reads rules only; knows nothing of balancers.
 
-import type { NftSelector, NftStatement, NftTableContents, NftValue, NftVerdict } from "./ruleset.ts";
+import type { NftSelector, NftStatement, NftTableContents, NftTcpFlag, NftValue, NftVerdict } from "./ruleset.ts";
 
 export interface Packet {
 	readonly hook: "prerouting" | "output";
@@ -12,21 +12,24 @@ export interface Packet {
 	readonly sourcePort: number;
 	readonly port: number;
 	readonly mark: number;
+	/** Of TCP; the first packet of a connection has `syn` alone, which is the default. */
+	readonly flags?: readonly NftTcpFlag[];
 }
 
 interface Passing {
 	readonly table: NftTableContents;
 	readonly packet: Packet;
 	source: string;
+	sourcePort: number;
 	destination: string;
 	port: number;
 	mark: number;
 	readonly draw: (mod: number) => number;
 }
 
-type Verdict = "accept" | "drop" | "reject" | "dnat" | "masquerade" | "return" | "continue";
+type Verdict = "accept" | "drop" | "reject" | "dnat" | "snat" | "masquerade" | "return" | "continue";
 
-/** `pass`, `drop`, `reject`, or `ADDRESS PORT` with ` masqueraded`; sorted, each once. */
+/** `pass`, `drop`, `reject`, `ADDRESS PORT` with ` masqueraded`, or `from ADDRESS PORT`; sorted, each once. */
 export function followPacket(table: NftTableContents, packet: Packet): readonly string[] {
 	const outcomes = new Set<string>();
 	let mod = 1;
@@ -41,10 +44,13 @@ export function followPacket(table: NftTableContents, packet: Packet): readonly 
 }
 
 function follow(table: NftTableContents, packet: Packet, draw: (mod: number) => number): string {
-	const { source, destination, port, mark } = packet;
-	const passing: Passing = { table, packet, source, destination, port, mark, draw };
+	const { source, sourcePort, destination, port, mark } = packet;
+	const passing: Passing = { table, packet, source, sourcePort, destination, port, mark, draw };
 	const verdict = runChain(passing, packet.hook);
 	if (verdict === "drop" || verdict === "reject") return verdict;
+	const goesOn = table.chains.some(({ chain }) => chain.name === "go-on") ? runChain(passing, "go-on") : "continue";
+	if (goesOn === "drop") return "drop";
+	if (goesOn === "snat") return `from ${passing.source} ${passing.sourcePort}`;
 	const masqueraded = runChain(passing, "postrouting", verdict === "dnat") === "masquerade";
 	if (passing.mark !== mark && !masqueraded) return `mark ${passing.mark} stays`;
 	const where = verdict === "dnat" ? `${passing.destination} ${passing.port}` : "pass";
@@ -106,6 +112,19 @@ function runStatement(passing: Passing, statement: NftStatement, isDnat: boolean
 			passing.port = Number(data[1]);
 			return "dnat";
 		}
+		case "snatMap": {
+			const data = lookUp(passing, statement.map, statement.key)?.data;
+			if (data === undefined) return "no match";
+			if ("type" in data) throw new Error("a verdict instead of an address");
+			passing.source = String(data[0]);
+			passing.sourcePort = Number(data[1]);
+			return "snat";
+		}
+		case "tcpFlags":
+			return holds(
+				passing.packet.protocol === "tcp" &&
+					!statement.none.some((flag) => (passing.packet.flags ?? ["syn"]).includes(flag)),
+			);
 		case "dnat":
 			if (statement.port !== 0 && !statement.protocol.includes(passing.packet.protocol)) return "no match";
 			passing.destination = statement.address;
@@ -174,7 +193,7 @@ function fieldOf(passing: Passing, selector: NftSelector): NftValue {
 		case "meta l4proto":
 			return passing.packet.protocol;
 		case "th sport":
-			return passing.packet.sourcePort;
+			return passing.sourcePort;
 		case "th dport":
 			return passing.port;
 		case "meta mark":

@@ -22,6 +22,7 @@ export function changeFront(table: TableState, before: FrontState | undefined, n
 	changeHairpins(table, before, now);
 	changeClusterAddress(table, before, now);
 	changeSources(table, before, now);
+	table.answeringFronts.change(before, now);
 }
 
 function changeChains(

@@ -114,11 +114,16 @@ function checkStatement(model: ModelTable, statement: NftStatement): void {
 	if (name === undefined) return;
 	const { set } = present(model.sets.get(name), `no such set: ${name}`);
 	const keyed =
-		statement.type === "in" || statement.type === "vmap" || statement.type === "dnatMap" || statement.type === "update";
+		statement.type === "in" ||
+		statement.type === "vmap" ||
+		statement.type === "dnatMap" ||
+		statement.type === "snatMap" ||
+		statement.type === "update";
 	if (keyed && statement.key.length !== set.key.length) throw new Error(`${name} has another key`);
 	if (statement.type === "in" && set.data !== undefined) throw new Error(`${name} is a map`);
 	if (statement.type === "vmap" && set.data !== "verdict") throw new Error(`${name} has no verdicts`);
-	if (statement.type === "dnatMap" && !Array.isArray(set.data)) throw new Error(`${name} has no values`);
+	if ((statement.type === "dnatMap" || statement.type === "snatMap") && !Array.isArray(set.data))
+		throw new Error(`${name} has no values`);
 	if (statement.type === "update" && set.dynamic === undefined) throw new Error(`${name} is not dynamic`);
 }
 
@@ -151,7 +156,9 @@ function verdictsIn(statement: NftStatement): readonly NftVerdict[] {
 
 function setOf(statement: NftStatement): string | undefined {
 	if (statement.type === "in" || statement.type === "update") return statement.set;
-	return statement.type === "vmap" || statement.type === "dnatMap" ? statement.map : undefined;
+	return statement.type === "vmap" || statement.type === "dnatMap" || statement.type === "snatMap"
+		? statement.map
+		: undefined;
 }
 
 function targetOf(verdict: NftVerdict): string | undefined {

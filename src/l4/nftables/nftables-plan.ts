@@ -30,6 +30,9 @@ export class NftablesPlan {
 	readonly #owners = new Map<string, readonly Balancer[]>();
 	readonly #fronts = new Map<string, FrontEntry>();
 	readonly #touched = new Set<string>();
+	/** Fronts whose problems are not known yet, and those of others that have some. */
+	readonly #unchecked = new Set<string>();
+	readonly #problems = new Map<string, readonly PlanProblem[]>();
 	readonly #tables = new Map<IpFamily, TableState>();
 
 	constructor(node: NodeFacts) {
@@ -52,7 +55,7 @@ export class NftablesPlan {
 			}
 			const at = entry.claims.findIndex((claim) => claim.owner > owner);
 			entry.claims.splice(at < 0 ? entry.claims.length : at, 0, { owner, balancer, place });
-			this.#touched.add(place.id);
+			this.#touch(place.id);
 		}
 	}
 
@@ -105,18 +108,18 @@ export class NftablesPlan {
 
 	/** What of the balancers is not done, or not as asked. */
 	problems(): readonly PlanProblem[] {
-		const problems: PlanProblem[] = [];
-		for (const { claims } of this.#fronts.values()) {
-			const [winner, ...losers] = claims;
-			if (winner === undefined) continue;
-			problems.push(...problemsOf(winner.balancer));
-			for (const { balancer } of losers)
-				problems.push({
-					owner: balancer.owner,
-					message: `${winner.balancer.owner} has the same address, protocol and port, and comes first`,
-				});
+		for (const id of this.#unchecked) {
+			const found = problemsOfFront(this.#fronts.get(id)?.claims ?? []);
+			if (found.length > 0) this.#problems.set(id, found);
+			else this.#problems.delete(id);
 		}
-		return problems;
+		this.#unchecked.clear();
+		return [...this.#problems.values()].flat();
+	}
+
+	#touch(front: string): void {
+		this.#touched.add(front);
+		this.#unchecked.add(front);
 	}
 
 	#next({ claims, told }: FrontEntry): FrontState | undefined {
@@ -130,7 +133,7 @@ export class NftablesPlan {
 			const claims = this.#fronts.get(id)?.claims ?? [];
 			const at = claims.findIndex((claim) => claim.owner === owner);
 			if (at >= 0) claims.splice(at, 1);
-			this.#touched.add(id);
+			this.#touch(id);
 		}
 	}
 
@@ -149,4 +152,15 @@ export class NftablesPlan {
 		}
 		return changes;
 	}
+}
+
+function problemsOfFront([winner, ...losers]: readonly Claim[]): readonly PlanProblem[] {
+	if (winner === undefined) return [];
+	return [
+		...problemsOf(winner.balancer),
+		...losers.map(({ balancer: { owner } }) => ({
+			owner,
+			message: `${winner.balancer.owner} has the same address, protocol and port, and comes first`,
+		})),
+	];
 }

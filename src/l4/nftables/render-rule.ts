@@ -25,6 +25,8 @@ function renderStatement(statement: NftStatement, family: NftFamily): string {
 			return `ct state ${statement.states.join(",")}`;
 		case "ctStatusDnat":
 			return "ct status dnat";
+		case "tcpFlags":
+			return `tcp flags ! ${statement.none.join(",")}`;
 		case "markBit":
 			return `meta mark & ${hex(statement.mask)} ${statement.not ? "==" : "!="} 0x00000000`;
 		case "setMarkBit":
@@ -35,6 +37,8 @@ function renderStatement(statement: NftStatement, family: NftFamily): string {
 			return `${renderKey(statement.key)} vmap @${statement.map}`;
 		case "dnatMap":
 			return `${renderProtocols(statement.protocol)} dnat ${family === "ip6" ? "ip6" : "ip"} to ${renderKey(statement.key)} map @${statement.map}`;
+		case "snatMap":
+			return `snat ${family === "ip6" ? "ip6" : "ip"} to ${renderKey(statement.key)} map @${statement.map}`;
 		case "dnat": {
 			const { address, port } = statement;
 			const ip = address.includes(":") ? "ip6" : "ip";

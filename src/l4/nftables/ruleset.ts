@@ -65,6 +65,8 @@ export type NftStatement =
 	| { readonly type: "ctState"; readonly states: readonly ("new" | "established" | "related" | "invalid")[] }
 	/** `ct status dnat`. */
 	| { readonly type: "ctStatusDnat" }
+	/** `tcp flags ! syn,rst`: none of them is set. */
+	| { readonly type: "tcpFlags"; readonly none: readonly NftTcpFlag[] }
 	/** `meta mark & MASK != 0`, or == 0 with `not`. */
 	| { readonly type: "markBit"; readonly mask: number; readonly not?: boolean }
 	/** `meta mark set meta mark | MASK`, or `& ~MASK` with `clear`. */
@@ -77,6 +79,8 @@ export type NftStatement =
 			readonly key: readonly NftSelector[];
 			readonly map: string;
 	  }
+	/** `snat to KEY map @MAP`, after the protocol was matched: the source's address and port out of a map like that of `dnatMap`. */
+	| { readonly type: "snatMap"; readonly key: readonly NftSelector[]; readonly map: string }
 	/** Port 0: the port stays as it is, and the protocol need not be known. */
 	| { readonly type: "dnat"; readonly protocol: NftProtocols; readonly address: string; readonly port: number }
 	/** `update @SET { KEY }`. */
@@ -90,6 +94,8 @@ export type NftStatement =
 
 /** A port can be read only where the packet's protocol is known to have one: the rule says so first. */
 export type NftProtocols = readonly ("tcp" | "udp" | "sctp")[];
+
+export type NftTcpFlag = "fin" | "syn" | "rst" | "psh" | "ack" | "urg";
 
 export type NftSelector =
 	| "ip saddr"

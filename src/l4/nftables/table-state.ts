@@ -4,6 +4,7 @@
 
 import type { IpFamily } from "../balancer.ts";
 import type { NodeFacts } from "../node-facts.ts";
+import { AnsweringFronts } from "./answering-fronts.ts";
 import { baseChains, nodeSets, standingSets } from "./base-chains.ts";
 import type { NftChange } from "./change.ts";
 import type { FamilyWords } from "./family-words.ts";
@@ -34,6 +35,7 @@ interface SharedAddresses {
 
 export class TableState {
 	readonly words: FamilyWords;
+	readonly answeringFronts: AnsweringFronts;
 	readonly #family: IpFamily;
 	#isNew = true;
 	readonly #chains = new Map<string, UsedChain>();
@@ -54,6 +56,7 @@ export class TableState {
 	constructor(family: IpFamily) {
 		this.#family = family;
 		this.words = familyWords(family);
+		this.answeringFronts = new AnsweringFronts(this.words);
 	}
 
 	/** The chain is there as long as somebody uses it. */
@@ -135,6 +138,7 @@ export class TableState {
 		const flushed: NftChange[] = [];
 		const deletedChains: NftChange[] = [];
 		if (this.#isNew) addedSets.push(...standingSets(this.words));
+		this.answeringFronts.finish(this);
 		this.#finishSets(addedSets, deletedSets);
 		this.#finishNode(node, addedSets, deletedSets);
 		this.#finishShared();

@@ -73,6 +73,7 @@ describe("a service balancer", () => {
 	let tables: MemoryTables;
 	let clock: VirtualClock;
 	let flows: Flow[];
+	let looks: number;
 	let balancer: ServiceBalancer;
 	const start = () =>
 		new ServiceBalancer(node, {
@@ -80,7 +81,9 @@ describe("a service balancer", () => {
 			clock,
 			log: silentLog,
 			conntrack: {
-				deleteWhere: ({ protocol }, isGone) => {
+				deleteWhereLater: async ({ protocol }, isGone) => {
+					looks++;
+					await Promise.resolve();
 					const looked = flows.length;
 					flows = flows.filter((flow) => flow.protocol !== protocol || !isGone(flow));
 					return { ok: true, looked, deleted: looked - flows.length };
@@ -96,6 +99,7 @@ describe("a service balancer", () => {
 		tables = new MemoryTables();
 		clock = new VirtualClock();
 		flows = [];
+		looks = 0;
 		balancer = start();
 	});
 
@@ -199,22 +203,73 @@ describe("a service balancer", () => {
 		assert.deepEqual(tables.keysOf("node-addresses"), ["192.0.2.7"]);
 	});
 
-	it("forgets UDP flows to endpoints that no longer serve, and those of nobody else", async () => {
-		await update(service("dns", "10.96.0.10", ["10.0.0.1", "10.0.0.2"], "udp"));
-		flows = [flow("10.96.0.10", "10.0.0.1"), flow("10.96.0.10", "10.0.0.2"), flow("10.96.0.99", "10.0.0.1")];
-		const leaving = endpoint("10.0.0.2", { ready: false, terminating: true });
-		await update(service("dns", "10.96.0.10", [leaving, "10.0.0.3"], "udp"));
-		assert.deepEqual(
-			flows.map(({ original, reply }) => `${original.destination} ${reply.source}`),
-			["10.96.0.10 10.0.0.2", "10.96.0.99 10.0.0.1"],
-		);
-	});
+	describe("and UDP flows", () => {
+		const dns = (endpoints: Parameters<typeof service>[2], name = "dns", address = "10.96.0.10") =>
+			service(name, address, endpoints, "udp");
+		/** Another turn, and that of the kernel's answer. */
+		const later = async (ms = 0) => {
+			clock.advance(ms);
+			await turn();
+		};
 
-	it("leaves UDP flows alone of a Service that nobody serves", async () => {
-		await update(service("dns", "10.96.0.10", ["10.0.0.1"], "udp"));
-		flows = [flow("10.96.0.10", "10.0.0.1")];
-		await update(service("dns", "10.96.0.10", [], "udp"));
-		assert.equal(flows.length, 1);
+		it("forgets those to endpoints that no longer serve, and those of nobody else", async () => {
+			await update(dns(["10.0.0.1", "10.0.0.2"]));
+			await later();
+			flows = [flow("10.96.0.10", "10.0.0.1"), flow("10.96.0.10", "10.0.0.2"), flow("10.96.0.99", "10.0.0.1")];
+			const leaving = endpoint("10.0.0.2", { ready: false, terminating: true });
+			await update(dns([leaving, "10.0.0.3"]));
+			assert.equal(flows.length, 3, "rules first");
+			assert.deepEqual(tables.destinations(), ["10.0.0.3:8080"]);
+			await later(100);
+			assert.deepEqual(
+				flows.map(({ original, reply }) => `${original.destination} ${reply.source}`),
+				["10.96.0.10 10.0.0.2", "10.96.0.99 10.0.0.1"],
+			);
+		});
+
+		it("looks when the first endpoint comes or one goes, and not when one more comes", async () => {
+			const seen: number[] = [];
+			for (const endpoints of [["10.0.0.1"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.2"], [], ["10.0.0.2"]]) {
+				await update(dns(endpoints));
+				await later(200);
+				seen.push(looks);
+			}
+			assert.deepEqual(seen, [1, 1, 2, 2, 3]);
+		});
+
+		it("looks once for all that change within 100 ms", async () => {
+			await update(dns(["10.0.0.1"]));
+			await later();
+			for (let at = 2; at < 12; at++) {
+				await update(dns([`10.0.0.${at}`]), dns([`10.0.0.${at}`], "other", "10.96.0.11"));
+				await later(8);
+			}
+			assert.equal(looks, 1);
+			flows = [flow("10.96.0.10", "10.0.0.1"), flow("10.96.0.11", "10.0.0.4"), flow("10.96.0.11", "10.0.0.11")];
+			await later(20);
+			assert.deepEqual([looks, flows.map(({ reply }) => reply.source)], [2, ["10.0.0.11"]]);
+		});
+
+		it("keeps them until the rules that lead elsewhere are in force", async () => {
+			await update(dns(["10.0.0.1"]));
+			await later(100);
+			flows = [flow("10.96.0.10", "10.0.0.1")];
+			tables.refuse = () => "no memory";
+			await update(dns(["10.0.0.2"]));
+			await later(500);
+			assert.equal(flows.length, 1);
+			tables.refuse = () => undefined;
+			for (let at = 0; at < 4; at++) await later(1_000);
+			assert.equal(flows.length, 0);
+		});
+
+		it("leaves those alone of a Service that nobody serves", async () => {
+			await update(dns(["10.0.0.1"]));
+			flows = [flow("10.96.0.10", "10.0.0.1")];
+			await update(dns([]));
+			await later(200);
+			assert.equal(flows.length, 1);
+		});
 	});
 
 	describe("with IPVS", () => {

@@ -4,18 +4,19 @@
 import type { ConntrackTable } from "../../kernel/conntrack-table.ts";
 import type { NftablesTables } from "../../kernel/nftables-tables.ts";
 import type { Balancer } from "../../l4/balancer.ts";
-import { type Layer4Service, layer4Key } from "../../l4/layer4-service.ts";
+import type { Layer4Service } from "../../l4/layer4-service.ts";
 import { NftablesPlan } from "../../l4/nftables/nftables-plan.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import type { Layer4Backend } from "../../l4/services/annotations.ts";
 import { planService } from "../../l4/services/plan-service.ts";
 import { compareText } from "../../resources/config-object.ts";
-import type { Cancel, Clock } from "../../runtime/clock.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { BalancerRules } from "./balancer-rules.ts";
+import { FlowCleaner } from "./flow-cleaner.ts";
 import type { Layer4Metrics } from "./layer4-metrics.ts";
 import type { AppliedRules, Layer4Status, RulesProblem, ServiceStatus } from "./layer4-status.ts";
-import { isStale, udpFronts } from "./stale-flows.ts";
+import { udpFronts } from "./stale-flows.ts";
 
 export interface ServiceBalancerDeps {
 	readonly tables: NftablesTables;
@@ -27,7 +28,7 @@ export interface ServiceBalancerDeps {
 	/** Opens IPVS when a Service wants it, once. Absent: there is none. */
 	readonly openIpvs?: (node: NodeFacts) => OpenedIpvs;
 	/** Absent: UDP flows to endpoints that are gone live on until they time out. */
-	readonly conntrack?: Pick<ConntrackTable, "deleteWhere">;
+	readonly conntrack?: Pick<ConntrackTable, "deleteWhereLater">;
 	readonly metrics?: Layer4Metrics;
 	readonly clock: Clock;
 	readonly log: Log;
@@ -71,9 +72,9 @@ export class ServiceBalancer {
 	/** Services are known: until then what a previous run left stays as it is. */
 	#isReady = false;
 	#applied: readonly AppliedRules[] = [];
-	#cancelFlows: Cancel | undefined;
-	/** UDP Services whose flows must be looked through. */
-	readonly #flowsOf = new Set<string>();
+	readonly #flows: FlowCleaner | undefined;
+	/** Services that did not get the backend that they want. */
+	readonly #wanting = new Set<string>();
 
 	constructor(node: NodeFacts, deps: ServiceBalancerDeps) {
 		this.#node = node;
@@ -90,6 +91,16 @@ export class ServiceBalancer {
 				deps.metrics?.applied(applied);
 			},
 		});
+		this.#flows =
+			deps.conntrack &&
+			new FlowCleaner({
+				conntrack: deps.conntrack,
+				service: (key) => this.#services.get(key),
+				node: () => this.#node,
+				areRulesInForce: () => this.#areRulesInForce,
+				clock: deps.clock,
+				log: deps.log,
+			});
 	}
 
 	/** Undefined: the Service is gone. All calls of one turn are one transaction, at the turn's end. */
@@ -104,6 +115,8 @@ export class ServiceBalancer {
 	/** Addresses or settings of the machine changed: every Service is planned again. */
 	setNode(node: NodeFacts): void {
 		if (JSON.stringify(node) === JSON.stringify(this.#node)) return;
+		for (const [key, service] of this.#services)
+			this.#flows?.changed(key, udpFronts([service], this.#node), udpFronts([service], node));
 		this.#node = node;
 		this.#rules.setNode(node);
 		if (this.#ipvs?.ok) this.#ipvs.rules.setNode(node);
@@ -145,14 +158,14 @@ export class ServiceBalancer {
 	}
 
 	problems(): readonly RulesProblem[] {
-		const wanting = [...this.#planned].filter(([, { wanted, backend }]) => wanted !== backend);
+		const wanting = [...this.#wanting];
 		const because = this.#ipvs?.ok === false ? this.#ipvs.because : "";
 		const isDefault = this.#deps.backend === "ipvs";
 		return [
 			...this.#rules.problems(),
 			...(this.#ipvs?.ok ? this.#ipvs.rules.problems() : []),
 			...(isDefault && wanting.length > 0 ? [{ about: "ipvs", because: `${because}; nftables is used` }] : []),
-			...(isDefault ? [] : wanting.map(([about]) => ({ about, because: `${because}; nftables is used` }))),
+			...(isDefault ? [] : wanting.map((about) => ({ about, because: `${because}; nftables is used` }))),
 		];
 	}
 
@@ -160,7 +173,7 @@ export class ServiceBalancer {
 	close({ keepRules }: { readonly keepRules: boolean } = { keepRules: true }): void {
 		this.#flush();
 		this.#isClosed = true;
-		this.#cancelFlows?.();
+		this.#flows?.close();
 		this.#rules.close({ keepRules });
 		if (this.#ipvs?.ok) this.#ipvs.rules.close({ keepRules });
 	}
@@ -189,7 +202,7 @@ export class ServiceBalancer {
 			tookMs: endMs - startMs,
 			...(pending.size > 0 && isApplied ? { sinceChangeMs: endMs - this.#pendingSinceMs } : {}),
 		});
-		if (this.#flowsOf.size > 0) this.#forgetFlows();
+		this.#flows?.cleanSoon();
 		onChanged?.();
 	}
 
@@ -198,11 +211,12 @@ export class ServiceBalancer {
 		if (service) {
 			this.#services.set(key, service);
 			this.#plan(key, service);
-			if (service.ports.some(({ protocol }) => protocol === "udp")) this.#flowsOf.add(key);
+			this.#flows?.changed(key, udpFronts(before ? [before] : [], this.#node), udpFronts([service], this.#node));
 		} else if (before) {
 			this.#services.delete(key);
 			this.#rulesOf(this.#planned.get(key)?.backend).set(key, undefined);
 			this.#planned.delete(key);
+			this.#wanting.delete(key);
 		}
 	}
 
@@ -230,26 +244,14 @@ export class ServiceBalancer {
 			this.#rulesOf(before).set(key, undefined);
 			if (backend === "ipvs") this.#movesToIpvs = true;
 		}
-		this.#planned.set(key, { wanted, backend, balancers });
+		this.#planned.set(key, { backend, balancers });
+		if (wanted === backend) this.#wanting.delete(key);
+		else this.#wanting.add(key);
 		this.#rulesOf(backend).set(key, balancers);
-	}
-
-	#forgetFlows(): void {
-		const { conntrack, log } = this.#deps;
-		const services = [...this.#flowsOf].flatMap((key) => this.#services.get(key) ?? []);
-		this.#flowsOf.clear();
-		const fronts = udpFronts(services, this.#node);
-		if (!conntrack || fronts.size === 0) return;
-		const outcome = conntrack.deleteWhere({ protocol: "udp" }, (flow) => isStale(fronts, flow));
-		const about = services.map(layer4Key).slice(0, 10);
-		if (!outcome.ok)
-			log.error({ because: outcome.message, services: about }, "layer 4: UDP flows could not be looked through");
-		else if (outcome.deleted > 0) log.info({ flows: outcome.deleted, services: about }, "layer 4: UDP flows forgotten");
 	}
 }
 
 interface Planned {
-	readonly wanted: Layer4Backend;
 	/** What it got. */
 	readonly backend: Layer4Backend;
 	readonly balancers: readonly Balancer[];

@@ -27,6 +27,14 @@ export function udpFronts(services: Iterable<Layer4Service>, node: NodeFacts): U
 	return fronts;
 }
 
+/** An endpoint stopped to serve, or an address has its first one: only then can there be flows that lead elsewhere. */
+export function mayHaveStale(before: UdpFronts, after: UdpFronts): boolean {
+	return [...after].some(([front, answers]) => {
+		const had = before.get(front);
+		return had === undefined || [...had].some((one) => !answers.has(one));
+	});
+}
+
 export function isStale(fronts: UdpFronts, { original, reply }: Flow): boolean {
 	const answers = fronts.get(place(original.destination, original.destinationPort));
 	return answers !== undefined && !answers.has(place(reply.source, reply.sourcePort));

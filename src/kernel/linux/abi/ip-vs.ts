@@ -32,7 +32,6 @@ export const IPVS_CMD_ATTR_TIMEOUT_TCP = 4;
 export const IPVS_CMD_ATTR_TIMEOUT_TCP_FIN = 5;
 export const IPVS_CMD_ATTR_TIMEOUT_UDP = 6;
 
-
 export const IPVS_SVC_ATTR_AF = 1;
 export const IPVS_SVC_ATTR_PROTOCOL = 2;
 export const IPVS_SVC_ATTR_ADDR = 3;

@@ -157,6 +157,7 @@ export const NFTA_NAT_FAMILY = 2;
 export const NFTA_NAT_REG_ADDR_MIN = 3;
 export const NFTA_NAT_REG_PROTO_MIN = 5;
 export const NFTA_NAT_FLAGS = 7;
+export const NFT_NAT_SNAT = 0;
 export const NFT_NAT_DNAT = 1;
 export const NF_NAT_RANGE_PROTO_SPECIFIED = 2;
 

@@ -96,6 +96,22 @@ describe("tracked connections by netlink", { skip: cannotRun ?? false }, () => {
 		assert.deepEqual(fronts(), ["10.9.9.9 54", "127.0.0.1 55", "127.0.0.1 56"]);
 	});
 
+	it("forgets them on another thread, and answers meanwhile", async () => {
+		const asked = table.deleteWhereLater({ protocol: "udp" }, ({ reply }) => reply.source !== "127.0.0.2");
+		assert.equal(flows().length, 6);
+		assert.deepEqual(await asked, { ok: true, looked: 6, deleted: 5 });
+		assert.deepEqual(fronts(), ["10.9.9.9 54"]);
+	});
+
+	it("may be closed while another thread looks", async () => {
+		const opened = openConntrackTable({ netns: `/run/netns/${rig.hub}` });
+		assert.ok(opened.ok);
+		const asked = opened.value.deleteWhereLater({}, () => true);
+		opened.value.close();
+		await asked;
+		assert.equal(flows().length, 6);
+	});
+
 	it("forgets flows in zones", () => {
 		assert.deepEqual(
 			table.deleteWhere({ zone: 7 }, () => true),

@@ -8,6 +8,7 @@ import { ENOENT } from "../abi/errno.ts";
 import { NLM_F_ACK, NLM_F_DUMP } from "../abi/netlink.ts";
 import { NFNL_SUBSYS_CTNETLINK, NFPROTO_IPV4, NFPROTO_IPV6 } from "../abi/nfnetlink.ts";
 import { addressBytes, addressText, familyOf } from "../ip-text.ts";
+import type { NetlinkMessage } from "../netlink-message.ts";
 import { insideNamespace } from "../network-namespace.ts";
 import { NfnetlinkSocket } from "../nfnetlink-socket.ts";
 import { BatchWriter } from "../nftables/batch-writer.ts";
@@ -22,9 +23,11 @@ export interface ConntrackOptions {
 /** Needs CAP_NET_ADMIN. */
 export function openConntrackTable({ netns }: ConntrackOptions = {}): Opened<ConntrackTable> {
 	const namespace = insideNamespace(netns);
-	const opened = namespace.run(() => NfnetlinkSocket.open());
+	const [opened, later] = namespace.run(() => [NfnetlinkSocket.open(), NfnetlinkSocket.open()] as const);
 	namespace.close();
-	return opened.ok ? { ok: true, value: new LinuxConntrackTable(opened.value) } : opened;
+	if (opened.ok && later.ok) return { ok: true, value: new LinuxConntrackTable(opened.value, later.value) };
+	for (const one of [opened, later]) if (one.ok) one.value.close();
+	return opened.ok ? (later as Failure) : opened;
 }
 
 /** Deletions go to the kernel so many at once. */
@@ -32,10 +35,13 @@ const deletionsAtOnce = 1000;
 
 class LinuxConntrackTable implements ConntrackTable {
 	readonly #socket: NfnetlinkSocket;
+	/** Of what another thread waits for. */
+	readonly #later: NfnetlinkSocket;
 	readonly #writer = new BatchWriter();
 
-	constructor(socket: NfnetlinkSocket) {
+	constructor(socket: NfnetlinkSocket, later: NfnetlinkSocket) {
 		this.#socket = socket;
+		this.#later = later;
 	}
 
 	list(filter: FlowFilter = {}): ListedFlows {
@@ -45,13 +51,40 @@ class LinuxConntrackTable implements ConntrackTable {
 	}
 
 	deleteWhere(filter: FlowFilter, isStale: (flow: Flow) => boolean): DeletedFlows {
-		const stale: Flow[] = [];
-		let looked = 0;
-		const failure = this.#forEach(filter, (flow) => {
-			looked++;
-			if (typeof flow.protocol === "string" && isStale(flow)) stale.push(flow);
-		});
-		if (failure) return failure;
+		const found = new StaleFlows(isStale);
+		const failure = this.#forEach(filter, (flow) => found.look(flow));
+		return failure ?? this.#deleteAll(found);
+	}
+
+	async deleteWhereLater(filter: FlowFilter, isStale: (flow: Flow) => boolean): Promise<DeletedFlows> {
+		const normal = normalized(filter);
+		const found = new StaleFlows(isStale);
+		for (const family of familiesOf(normal)) {
+			const answer = await this.#later.dumpLater(
+				this.#question(family, normal),
+				(message) => {
+					const flow = flowOf(message, family, normal);
+					if (flow) found.look(flow);
+				},
+				() => {},
+			);
+			if (!answer.ok) return systemFailure(answer.error, "list tracked connections");
+		}
+		return this.#isClosed ? { ok: true, looked: found.looked, deleted: 0 } : this.#deleteAll(found);
+	}
+
+	deleteStaleUdp(isStale: (flow: Flow) => boolean): DeletedFlows {
+		return this.deleteWhere({ protocol: "udp", destinationTranslated: true }, isStale);
+	}
+
+	close(): void {
+		this.#isClosed = true;
+		this.#socket.close();
+		this.#later.close();
+	}
+	#isClosed = false;
+
+	#deleteAll({ looked, stale }: StaleFlows): DeletedFlows {
 		let deleted = 0;
 		for (let start = 0; start < stale.length; start += deletionsAtOnce) {
 			const part = this.#delete(stale.slice(start, start + deletionsAtOnce));
@@ -61,29 +94,24 @@ class LinuxConntrackTable implements ConntrackTable {
 		return { ok: true, looked, deleted };
 	}
 
-	deleteStaleUdp(isStale: (flow: Flow) => boolean): DeletedFlows {
-		return this.deleteWhere({ protocol: "udp", destinationTranslated: true }, isStale);
-	}
-
-	close(): void {
-		this.#socket.close();
+	#question(family: AddressFamily, filter: FlowFilter): Buffer {
+		const writer = this.#writer;
+		writer.clear();
+		const number = family === "ipv6" ? NFPROTO_IPV6 : NFPROTO_IPV4;
+		writer.startMessage((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, NLM_F_DUMP, 0, number);
+		writeFilter(writer, family, filter);
+		writer.endMessage();
+		return writer.written();
 	}
 
 	#forEach(filter: FlowFilter, visit: (flow: Flow) => void): Failure | undefined {
 		const normal = normalized(filter);
 		for (const family of familiesOf(normal)) {
-			const writer = this.#writer;
-			writer.clear();
-			const number = family === "ipv6" ? NFPROTO_IPV6 : NFPROTO_IPV4;
-			writer.startMessage((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, NLM_F_DUMP, 0, number);
-			writeFilter(writer, family, normal);
-			writer.endMessage();
 			const answer = this.#socket.dump(
-				writer.written(),
-				({ type, body }) => {
-					if (type !== ((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW)) return;
-					const flow = decodeFlow(body);
-					if (flow?.family === family && flowMatches(flow, normal)) visit(flow);
+				this.#question(family, normal),
+				(message) => {
+					const flow = flowOf(message, family, normal);
+					if (flow) visit(flow);
 				},
 				() => {},
 			);
@@ -111,6 +139,27 @@ class LinuxConntrackTable implements ConntrackTable {
 		if (refused) return systemFailure(refused.error, "forget tracked connections", refused.kernelSays);
 		return flows.length - answer.refusals.length;
 	}
+}
+
+class StaleFlows {
+	readonly stale: Flow[] = [];
+	looked = 0;
+	readonly #isStale: (flow: Flow) => boolean;
+
+	constructor(isStale: (flow: Flow) => boolean) {
+		this.#isStale = isStale;
+	}
+
+	look(flow: Flow): void {
+		this.looked++;
+		if (typeof flow.protocol === "string" && this.#isStale(flow)) this.stale.push(flow);
+	}
+}
+
+function flowOf({ body, type }: NetlinkMessage, family: AddressFamily, filter: FlowFilter): Flow | undefined {
+	if (type !== ((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW)) return undefined;
+	const flow = decodeFlow(body);
+	return flow?.family === family && flowMatches(flow, filter) ? flow : undefined;
 }
 
 /** A dump is of one family. */

@@ -55,6 +55,12 @@ export function writeBits(writer: BatchWriter, mask: number, someSet: boolean): 
 	compare(writer, 0, Buffer.alloc(4), someSet);
 }
 
+/** None of these bits of a loaded byte is set. */
+export function writeNoBits(writer: BatchWriter, bits: number): void {
+	bitwise(writer, Uint8Array.of(bits), Uint8Array.of(0));
+	compare(writer, 0, Uint8Array.of(0), false);
+}
+
 export function bitwise(writer: BatchWriter, mask: Uint8Array, xor: Uint8Array): void {
 	expression(writer, "bitwise", () => {
 		writer.u32(nft.NFTA_BITWISE_SREG, register(0));

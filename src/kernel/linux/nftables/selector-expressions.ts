@@ -98,6 +98,11 @@ export function loadMeta(writer: BatchWriter, word: number, key: number): void {
 	});
 }
 
+/** The flags of a TCP packet, one byte. */
+export function loadTcpFlags(writer: BatchWriter): void {
+	loadPayload(writer, 0, nft.NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
+}
+
 function loadPayload(writer: BatchWriter, word: number, base: number, offset: number, length: number): void {
 	expression(writer, "payload", () => {
 		writer.u32(nft.NFTA_PAYLOAD_DREG, register(word));

@@ -1,17 +1,26 @@
 // Statements of a rule as expressions, as nft 1.0.6 makes them. In: a statement, the table's family, the id of the set that
 // belongs to it. Out: expressions.
 
-import type { NftFamily, NftSelector, NftStatement, NftVerdict } from "../../../l4/nftables/ruleset.ts";
+import type { NftFamily, NftSelector, NftStatement, NftTcpFlag, NftVerdict } from "../../../l4/nftables/ruleset.ts";
 import * as nft from "../abi/nf-tables.ts";
 import { NFPROTO_IPV4, NFPROTO_IPV6 } from "../abi/nfnetlink.ts";
 import { addressBytes } from "../ip-text.ts";
 import type { BatchWriter } from "./batch-writer.ts";
 import { writeVerdict } from "./element-messages.ts";
-import { bitwise, hostWord, writeBits, writeMatch, writeProtocol, writeValueAs } from "./match-expressions.ts";
-import { expression, loadKey, loadMeta, register } from "./selector-expressions.ts";
+import {
+	bitwise,
+	hostWord,
+	writeBits,
+	writeMatch,
+	writeNoBits,
+	writeProtocol,
+	writeValueAs,
+} from "./match-expressions.ts";
+import { expression, loadKey, loadMeta, loadTcpFlags, register } from "./selector-expressions.ts";
 
 /** Bits of NFT_CT_STATE. */
 const stateBits = { invalid: 1, established: 2, related: 4, new: 8 };
+const tcpFlagBits: Readonly<Record<NftTcpFlag, number>> = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32 };
 /** IPS_DST_NAT of a connection's status. */
 const statusDnat = 0x20;
 
@@ -45,6 +54,14 @@ export function writeStatement(writer: BatchWriter, statement: NftStatement, pla
 			loadConnection(writer, nft.NFT_CT_STATUS);
 			writeBits(writer, statusDnat, true);
 			return;
+		case "tcpFlags":
+			if (!place.onlyTcp) writeProtocol(writer, "tcp");
+			loadTcpFlags(writer);
+			writeNoBits(
+				writer,
+				statement.none.reduce((bits, flag) => bits | tcpFlagBits[flag], 0),
+			);
+			return;
 		case "markBit":
 			loadMeta(writer, 0, nft.NFT_META_MARK);
 			writeBits(writer, statement.mask, !statement.not);
@@ -60,21 +77,20 @@ export function writeStatement(writer: BatchWriter, statement: NftStatement, pla
 			loadKey(writer, [statement.by]);
 			lookUp(writer, { set: "__map%d", id: place.setId, to: nft.NFT_REG_VERDICT });
 			return;
-		case "dnatMap": {
+		case "dnatMap":
 			matchProtocols(writer, statement.protocol, place.setId);
-			loadKey(writer, statement.key);
-			lookUp(writer, { set: statement.map, to: register(0) });
-			const ipv6 = place.family === "ip6" || (place.family === "inet" && statement.key.some(isIpv6));
-			translate(writer, ipv6, ipv6 ? 4 : 1, false);
+			translateByMap(writer, nft.NFT_NAT_DNAT, statement, place);
 			return;
-		}
+		case "snatMap":
+			translateByMap(writer, nft.NFT_NAT_SNAT, statement, place);
+			return;
 		case "dnat": {
 			const address = addressBytes(statement.address);
 			const { port } = statement;
 			if (port !== 0) matchProtocols(writer, statement.protocol, place.setId);
 			immediate(writer, 0, address);
 			if (port !== 0) immediate(writer, 4, Uint8Array.of(port >> 8, port & 0xff));
-			translate(writer, address.length === 16, port === 0 ? undefined : 4, true);
+			translate(writer, nft.NFT_NAT_DNAT, address.length === 16, port === 0 ? undefined : 4, true);
 			return;
 		}
 		case "update":
@@ -135,10 +151,28 @@ function matchProtocols(writer: BatchWriter, protocols: readonly string[], setId
 	lookUp(writer, { set: "__set%d", id: setId });
 }
 
+function translateByMap(
+	writer: BatchWriter,
+	type: number,
+	{ key, map }: { readonly key: readonly NftSelector[]; readonly map: string },
+	{ family }: StatementPlace,
+): void {
+	loadKey(writer, key);
+	lookUp(writer, { set: map, to: register(0) });
+	const ipv6 = family === "ip6" || (family === "inet" && key.some(isIpv6));
+	translate(writer, type, ipv6, ipv6 ? 4 : 1, false);
+}
+
 /** The address in the first register, the port in another one or left as it is. */
-function translate(writer: BatchWriter, ipv6: boolean, portWord: number | undefined, portIsFixed: boolean): void {
+function translate(
+	writer: BatchWriter,
+	type: number,
+	ipv6: boolean,
+	portWord: number | undefined,
+	portIsFixed: boolean,
+): void {
 	expression(writer, "nat", () => {
-		writer.u32(nft.NFTA_NAT_TYPE, nft.NFT_NAT_DNAT);
+		writer.u32(nft.NFTA_NAT_TYPE, type);
 		writer.u32(nft.NFTA_NAT_FAMILY, ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
 		writer.u32(nft.NFTA_NAT_REG_ADDR_MIN, register(0));
 		if (portWord === undefined) return;
