@@ -38,15 +38,14 @@ function send(dueUs: number): void {
 	loop.at(dueUs + intervalUs, () => send(dueUs + intervalUs));
 }
 
-function print(): void {
-	const text = Buffer.from(`${JSON.stringify({ sentUs, answers, mostLateUs })}\n`);
-	for (let written = 0; written < text.length; ) {
-		try {
-			written += writeSync(1, text, written);
-		} catch (error) {
-			// A full pipe: the reader is slower.
-			if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-		}
+/** The reader is an ordinary process: while it is slower this one sleeps, or a busy machine would never let it read. */
+function print(text: Buffer): void {
+	try {
+		const rest = text.subarray(writeSync(1, text));
+		if (rest.length > 0) print(rest);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+		loop.at(loop.nowUs() + 1000, () => print(text));
 	}
 }
 
@@ -62,7 +61,8 @@ onLines(
 			send(loop.nowUs());
 		} else {
 			running = false;
-			loop.at(loop.nowUs() + lingerUs, print);
+			const record = (): string => JSON.stringify({ sentUs, answers, mostLateUs });
+			loop.at(loop.nowUs() + lingerUs, () => print(Buffer.from(`${record()}\n`)));
 		}
 	},
 	() => loop.stop(),
