@@ -66,7 +66,6 @@ export class LabDaemon {
 			keepmesh: programs.keepmesh,
 			resources: record.resources,
 			keep: (name, command) => this.#keep(name, command),
-			onEvent: (about, what) => this.#note(about, what),
 		});
 		this.workloads = new Workloads(
 			{
@@ -83,10 +82,7 @@ export class LabDaemon {
 				clock: realClock,
 				status: new StatusWriter(this.#statusDirectory),
 				onEvent: (about, what) => this.#note(about, what),
-				onChange: () => {
-					this.#writeHosts();
-					this.#virtualIps.podsChanged(this.workloads.pods());
-				},
+				onChange: () => this.#writeHosts(),
 				newId: newPodId,
 			},
 		);

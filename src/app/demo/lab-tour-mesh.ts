@@ -18,7 +18,9 @@ import { rotateRoot } from "./lab-rotation.ts";
 
 const tourDirectory = fileURLToPath(new URL("../../../samples/bookinfo/tour/", import.meta.url));
 const senderProgram = fileURLToPath(new URL("../../lab/load/http-sender.ts", import.meta.url));
+/** Of a gateway's pod, and of its Service. */
 const gatewayPort = 8080;
+const servicePort = 80;
 /** Of every service of the sample. */
 const applicationPort = 9080;
 
@@ -43,7 +45,7 @@ export function labTourMesh(lab: Lab): TourMesh {
 			return sendFromClient(lab, {
 				...load,
 				host,
-				port: gatewayPort,
+				port: address === undefined ? gatewayPort : servicePort,
 				headers: { host: "bookinfo.example", ...load.headers },
 			});
 		},

@@ -33,6 +33,12 @@ export interface LabNetworkOptions {
 	readonly controls: number;
 }
 
+/**
+ * Kubernetes' usual addresses of Services. A node's own packets to them need a way out before they are translated, as a default
+ * route is on other machines.
+ */
+const serviceRange = "10.96.0.0/12";
+
 export const maxNodes = 40;
 export const maxControls = 9;
 
@@ -102,6 +108,7 @@ export function planNetworkUp(network: LabNetwork): readonly (readonly IpBatch[]
 					`addr add ${node.podGateway}/24 dev pods`,
 					"link set pods up",
 					...routes.filter((_, index) => nodes[index] !== node),
+					`route add ${serviceRange} dev eth0`,
 				]),
 			),
 		],

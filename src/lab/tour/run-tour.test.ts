@@ -171,7 +171,7 @@ describe("the tour", () => {
 	it("fails when the address stays with the node that died", async () => {
 		const mesh = { ...fakeMesh(), crashNode: async () => {} };
 		const lines = await runTour(tourSteps, mesh, new VirtualClock(), quiet);
-		assert.equal(lines[9]?.ok, false);
+		assert.equal(lines[10]?.ok, false);
 	});
 
 	it("fails when the old root is still trusted after the rotation", async () => {

@@ -249,7 +249,8 @@ const crashOwnerLoad = {
 const mostGapMs = 500;
 
 const virtualIp: TourStep = {
-	title: "A virtual IP in front of two gateways on two nodes; the node that owns it dies under 500 requests a second",
+	title:
+		"A Service of two gateways on two nodes, at a virtual IP; the node that owns it dies under 500 requests a second",
 	expected: `the other node owns it, no gap over ${mostGapMs} ms, lost only what came within it`,
 	file: "virtual-ip.yaml",
 	async run(mesh) {
