@@ -120,6 +120,14 @@ export const planCases: Readonly<Record<string, PlanCase>> = {
 	"weighted-round-robin": { balancers: [{ ...virtualServer, scheduler: "wrr" }] },
 	"source-hash": { balancers: [{ ...web, scheduler: "sh" }] },
 	maglev: { balancers: [{ ...web, scheduler: "maglev" }] },
+	"source-hash-two-ways-in": {
+		balancers: ["203.0.113.10", "203.0.113.11"].map((address) => ({
+			...web,
+			front: { type: "loadBalancerIP", family: "ipv4", address },
+			scheduler: "sh",
+			outside: to([there, elsewhere], "never"),
+		})),
+	},
 	"weight-0": {
 		balancers: [
 			{
