@@ -46,9 +46,18 @@ export function openSockets(netns: string, type: "tcp" | "udp", count: number): 
 	}
 }
 
+/** Of a port of its own: a flow that an earlier socket of the same port began would be gone on with. */
 function udpSocket(): number {
-	return check(libc.socket(inet, datagram | nonBlocking | closeOnExec, 0), "socket");
+	const fd = check(libc.socket(inet, datagram | nonBlocking | closeOnExec, 0), "socket");
+	for (let tries = 0; tries < 100; tries++) {
+		nextUdpPort = nextUdpPort === lastUdpPort ? firstUdpPort : nextUdpPort + 1;
+		const own = target("0.0.0.0", nextUdpPort);
+		if (libc.bind(fd, own, own.length) === 0) return fd;
+	}
+	throw new Error("no port is free");
 }
+const [firstUdpPort, lastUdpPort] = [10_000, 64_999] as const;
+let nextUdpPort: number = firstUdpPort;
 
 function tcpSocket(): number {
 	const fd = check(libc.socket(inet, stream | closeOnExec, 0), "socket");

@@ -34,7 +34,7 @@ const flows = 200;
 
 type Protocol = "tcp" | "udp";
 
-/** A change of a UDP Service looks through the machine's flows as well; it is asked for fewer times. */
+/** A change of a UDP Service makes the machine look through its flows afterwards; it is asked for fewer times. */
 export async function oneChangeRows(rig: Rig, services: number, aim?: string): Promise<readonly BenchRow[]> {
 	const lane = createLane(rig, `change-${services}`);
 	const balancer = openBalancer(lane.node, benchNode);
