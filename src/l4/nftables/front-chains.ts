@@ -31,9 +31,6 @@ const noSets: readonly NftSet[] = [];
 const sourceSeed = 0x6b6d7368;
 const maglevSeed = 0x6b6d6d67;
 
-/** Clients that one backend remembers at most; the oldest do not make room for new ones (kube-proxy's number). */
-const rememberedClients = 65_535;
-
 const allProtocols: NftProtocols = ["tcp", "udp", "sctp"];
 
 export const rejectChain = "reject-it";
@@ -140,7 +137,8 @@ function clientsSet(front: FrontState, endpoint: string, timeoutSec: number, wor
 	return {
 		name: `clients-${slug(owner)}-${hashText(`${owner} ${protocol} ${timeoutSec} ${endpoint}`)}`,
 		key: [words.addressType],
-		dynamic: { timeoutSec, size: rememberedClients },
+		// The kernel remembers 65,535 clients then, and what is full takes no more. Told so, it would keep 2 MB for each set beforehand.
+		dynamic: { timeoutSec },
 	};
 }
 

@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
 import type { NftablesTables } from "../../kernel/nftables-tables.ts";
 import { seededRandom } from "../../runtime/seeded-random.testing.ts";
-import type { Balancer } from "../balancer.ts";
+import type { Backend, Balancer } from "../balancer.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { NftablesPlan } from "./nftables-plan.ts";
 import { randomBalancers } from "./random-balancers.testing.ts";
@@ -91,6 +91,30 @@ describe("the kernel", { skip: canRun ? false : "needs root and nft" }, () => {
 			const checked = nft(["-c", "-f", "-"], text);
 			assert.equal(checked.status, 0, checked.stderr);
 		}
+	});
+
+	it("keeps no memory for clients that may never come, and remembers 65,535 of them at most", () => {
+		const backends = Array.from({ length: 400 }, (_, index): Backend => {
+			const address = `10.30.${index >> 8}.${index & 255}`;
+			return { address, port: 80, weight: 1, local: false, forwarding: { method: "NAT" } };
+		});
+		const plan = new NftablesPlan({ ...node, families: ["ipv4"] });
+		plan.set("ns/a", [
+			{
+				owner: "ns/a",
+				front: { family: "ipv4", type: "clusterIP", address: "10.96.0.1" },
+				protocol: "tcp",
+				port: 80,
+				scheduler: "random",
+				affinity: { timeoutSec: 10_800 },
+				outside: { type: "balance", backends, masquerade: "never" },
+			},
+		]);
+		const written = tables.apply(plan.takeChanges());
+		assert.ok(written.ok, JSON.stringify(written));
+		assert.ok(written.tookMs < 1000, `${written.tookMs} ms: 2 MB for each of 400 backends take 2 s`);
+		const listed = nft(["list", "table", "ip", "keepmesh-l4"], "").stdout;
+		assert.equal(listed.match(/size 65535/g)?.length, 400);
 	});
 });
 

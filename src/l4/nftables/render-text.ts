@@ -87,7 +87,8 @@ function setLines(set: NftSet, family: NftFamily): string[] {
 	const { dynamic } = set;
 	return [
 		`${usesTypeof(set) ? "typeof" : "type"} ${key}${data}`,
-		...(dynamic ? [`size ${dynamic.size}`, "flags dynamic,timeout", `timeout ${dynamic.timeoutSec}s`] : []),
+		...(dynamic?.size === undefined ? [] : [`size ${dynamic.size}`]),
+		...(dynamic ? ["flags dynamic,timeout", `timeout ${dynamic.timeoutSec}s`] : []),
 		...(set.interval ? ["flags interval"] : []),
 	];
 }

@@ -33,8 +33,8 @@ export interface NftSet {
 	readonly data?: readonly NftType[] | "verdict";
 	/** Elements may be ranges: `10.0.0.0/8`. */
 	readonly interval?: boolean;
-	/** Filled by the packets themselves; elements leave after that time. */
-	readonly dynamic?: { readonly timeoutSec: number; readonly size: number };
+	/** Filled by the packets themselves; elements leave after that time. Memory for `size` of them is taken at once; default 65,535, as they come. */
+	readonly dynamic?: { readonly timeoutSec: number; readonly size?: number };
 }
 
 /** What a part of a key or of data is: decides its width and how it prints. `slot` is the number that numgen or jhash gives. */
