@@ -102,7 +102,8 @@ export class BatchWriter {
 	}
 
 	bytes(type: number, value: Uint8Array): void {
-		this.#bytes.set(value, this.value(type, value.length));
+		const at = this.value(type, value.length);
+		this.#bytes.set(value, at);
 	}
 
 	/** Makes an attribute of zeros and returns where its value begins, for `memory()` to be filled there. */
