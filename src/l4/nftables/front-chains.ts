@@ -3,9 +3,10 @@
 
 import type { Backend } from "../balancer.ts";
 import { hash32 } from "../schedulers/hash32.ts";
+import { maglevSizes } from "../schedulers/maglev.ts";
 import type { DrawnBy } from "../schedulers/slots-of.ts";
 import type { FamilyWords } from "./family-words.ts";
-import { endpointsMap, lookupKey } from "./front-place.ts";
+import { endpointsMap, type FrontPlace, lookupKey } from "./front-place.ts";
 import { type FrontState, type HiddenSource, insideSlotOffset, type SideState, type Spread } from "./front-state.ts";
 import type { NftProtocols, NftRule, NftSelector, NftSet, NftStatement, NftVerdict } from "./ruleset.ts";
 
@@ -22,6 +23,8 @@ export interface AnswerChain {
 	readonly name: string;
 	/** The name says all: every front that uses this name means the same rules. */
 	readonly isShared: boolean;
+	/** Of a shared one: those that its fronts may want next, when endpoints come or go. */
+	readonly neighbours?: () => readonly AnswerChain[];
 	readonly rules: () => readonly NftRule[];
 }
 
@@ -47,14 +50,11 @@ export function sideChains(front: FrontState, side: Side, state: SideState, word
 			return { verdict: { type: "goto", chain: rejectChain }, chains: [], sets: [] };
 		default: {
 			if (state.form === "chains") return chainForEachBackend(front, side, state, words);
-			const isShared = state.form === "shared";
-			const name = isShared ? sharedName(front, side, state) : ownName(front, side);
-			const comment = isShared ? undefined : front.balancer.owner;
-			return {
-				verdict: { type: "goto", chain: name },
-				chains: [{ name, isShared, rules: () => mapRules(front, side, state, words, comment) }],
-				sets: noSets,
-			};
+			const chain =
+				state.form === "shared"
+					? sharedChain(front, side, spreadOver(state), words)
+					: counterChain(front, side, state, words);
+			return { verdict: { type: "goto", chain: chain.name }, chains: [chain], sets: noSets };
 		}
 	}
 }
@@ -65,21 +65,54 @@ const hidesWords: Readonly<Record<HiddenSource, string>> = {
 	outsiders: "-masquerade-outsiders",
 };
 
-function sharedName(front: FrontState, side: Side, { drawnBy, slots, hides }: Spread): string {
-	const node = front.place.lookup === "node-ports" ? "node-" : "";
+/** What a shared chain knows of a spread: how many slots, not who stands there. */
+type SpreadOver = Pick<Spread, "drawnBy" | "hides"> & { readonly slots: number };
+
+function spreadOver({ drawnBy, hides, slots }: Spread): SpreadOver {
+	return { drawnBy, hides, slots: slots.length };
+}
+
+function counterChain(front: FrontState, side: Side, state: Spread, words: FamilyWords): AnswerChain {
+	const rules = () => mapRules(front.place, side, spreadOver(state), words, front.balancer.owner);
+	return { name: ownName(front, side), isShared: false, rules };
+}
+
+/** So many more or fewer slots than those that are used have a chain ready. */
+const neighbourhood = 16;
+
+function sharedChain(
+	{ place }: { readonly place: FrontPlace },
+	side: Side,
+	spread: SpreadOver,
+	words: FamilyWords,
+): AnswerChain {
+	const { drawnBy, slots, hides } = spread;
+	const node = place.lookup === "node-ports" ? "node-" : "";
 	const inside = side === "inside" ? "-inside" : "";
-	return `${node}${drawnBy}-${slots.length}${inside}${hidesWords[hides]}`;
+	return {
+		name: `${node}${drawnBy}-${slots}${inside}${hidesWords[hides]}`,
+		isShared: true,
+		rules: () => mapRules(place, side, spread, words, undefined),
+		neighbours: () => {
+			const first = Math.max(1, slots - neighbourhood);
+			const counts =
+				drawnBy === "maglev"
+					? maglevSizes
+					: Array.from({ length: slots + neighbourhood - first + 1 }, (_, index) => first + index);
+			return counts.map((count) => sharedChain({ place }, side, { ...spread, slots: count }, words));
+		},
+	};
 }
 
 function mapRules(
-	{ place: { lookup } }: FrontState,
+	{ lookup }: FrontPlace,
 	side: Side,
-	{ drawnBy, slots, hides }: Spread,
+	{ drawnBy, slots, hides }: SpreadOver,
 	words: FamilyWords,
 	owner: string | undefined,
 ): readonly NftRule[] {
 	if (lookup !== "services" && lookup !== "node-ports") throw new Error(`${lookup} has no map of endpoints`);
-	const drawn = slotSelector(drawnBy, slots.length, side === "inside" ? insideSlotOffset : 0, words);
+	const drawn = slotSelector(drawnBy, slots, side === "inside" ? insideSlotOffset : 0, words);
 	const dnat: NftStatement = {
 		type: "dnatMap",
 		protocol: allProtocols,

@@ -11,6 +11,7 @@ import type { FamilyWords } from "./family-words.ts";
 import { familyWords } from "./family-words.ts";
 import type { AnswerChain } from "./front-chains.ts";
 import type { NftElement, NftRule, NftSet } from "./ruleset.ts";
+import { SpareChains } from "./spare-chains.ts";
 
 /** Kernels before 6.2 notice only some time later that no element leads to a chain any more, and refuse to delete it until then. */
 const lingerMs = 1000;
@@ -18,6 +19,7 @@ const lingerMs = 1000;
 interface UsedChain {
 	users: number;
 	readonly rules: readonly NftRule[];
+	readonly neighbours: AnswerChain["neighbours"];
 }
 
 interface UsedSet {
@@ -39,7 +41,9 @@ export class TableState {
 	readonly #family: IpFamily;
 	#isNew = true;
 	readonly #chains = new Map<string, UsedChain>();
-	readonly #chainsBefore = new Map<string, readonly NftRule[] | undefined>();
+	readonly #chainsBefore = new Map<string, UsedChain | undefined>();
+	readonly #spare = new SpareChains();
+	#verdicts = 0;
 	readonly #sets = new Map<string, UsedSet>();
 	readonly #setsBefore = new Map<string, NftSet | undefined>();
 	readonly #shared = new Map<string, SharedAddresses>();
@@ -60,14 +64,14 @@ export class TableState {
 	}
 
 	/** The chain is there as long as somebody uses it. */
-	useChain({ name, isShared, rules }: AnswerChain): void {
+	useChain({ name, isShared, rules, neighbours }: AnswerChain): void {
 		const chain = this.#chains.get(name);
 		if (chain !== undefined && isShared) {
 			chain.users += 1;
 			return;
 		}
-		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain?.rules);
-		this.#chains.set(name, { users: (chain?.users ?? 0) + 1, rules: rules() });
+		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain);
+		this.#chains.set(name, { users: (chain?.users ?? 0) + 1, rules: rules(), neighbours });
 	}
 
 	leaveChain(name: string): void {
@@ -75,7 +79,7 @@ export class TableState {
 		if (chain === undefined) throw new Error(`chain ${name} is not there`);
 		chain.users -= 1;
 		if (chain.users > 0) return;
-		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain.rules);
+		if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, chain);
 		this.#chains.delete(name);
 	}
 
@@ -96,10 +100,12 @@ export class TableState {
 
 	/** An element that only one front can have. */
 	addElement(set: NftSet, element: NftElement): void {
+		if (set.data === "verdict") this.#verdicts += 1;
 		listIn(this.#in, set).push(element);
 	}
 
 	deleteElement(set: NftSet, element: NftElement): void {
+		if (set.data === "verdict") this.#verdicts -= 1;
 		listIn(this.#out, set).push({ key: element.key });
 	}
 
@@ -137,26 +143,35 @@ export class TableState {
 		const changedRules: NftChange[] = [];
 		const flushed: NftChange[] = [];
 		const deletedChains: NftChange[] = [];
+		const unused: string[] = [];
 		if (this.#isNew) addedSets.push(...standingSets(this.words));
 		this.answeringFronts.finish(this);
 		this.#finishSets(addedSets, deletedSets);
 		this.#finishNode(node, addedSets, deletedSets);
 		this.#finishShared();
 		this.#finishBase(node, { addedChains, changedRules, flushed, deletedChains });
-		for (const [name, before] of this.#chainsBefore) {
+		for (const [name, was] of this.#chainsBefore) {
+			const before = was?.rules;
 			const now = this.#chains.get(name)?.rules;
 			if (before === undefined && now !== undefined) {
+				if (this.#spare.take(name)) continue;
 				if (!this.#lingering.delete(name)) addedChains.push({ type: "addChain", chain: { name } });
 				for (const rule of now) changedRules.push({ type: "addRule", chain: name, rule });
 			} else if (before !== undefined && now === undefined) {
-				flushed.push({ type: "flushChain", chain: name });
-				if (nowMs === undefined) deletedChains.push({ type: "deleteChain", chain: name });
-				else this.#lingering.set(name, nowMs);
+				if (was?.neighbours === undefined || !this.#spare.keeps(name, this.#verdicts)) unused.push(name);
 			} else if (before !== undefined && now !== undefined && !equal(before, now)) {
 				changedRules.push({ type: "flushChain", chain: name });
 				for (const rule of now) changedRules.push({ type: "addRule", chain: name, rule });
 			}
 		}
+		for (const name of [...unused, ...this.#spare.surplus(this.#verdicts)]) {
+			flushed.push({ type: "flushChain", chain: name });
+			if (nowMs === undefined) deletedChains.push({ type: "deleteChain", chain: name });
+			else this.#lingering.set(name, nowMs);
+		}
+		for (const change of this.#spare.missing(this.#chains, this.#verdicts, this.#comingVerdicts()))
+			if (change.type !== "addChain") changedRules.push(change);
+			else if (!this.#lingering.delete(change.chain.name)) addedChains.push(change);
 		for (const [name, sinceMs] of this.#lingering) {
 			if (nowMs !== undefined && nowMs - sinceMs < lingerMs) continue;
 			deletedChains.push({ type: "deleteChain", chain: name });
@@ -177,6 +192,12 @@ export class TableState {
 		this.#in.clear();
 		this.#isNew = false;
 		return changes;
+	}
+
+	#comingVerdicts(): number {
+		let count = 0;
+		for (const { set, elements } of this.#in.values()) if (set.data === "verdict") count += elements.length;
+		return count;
 	}
 
 	#finishSets(added: NftSet[], deleted: NftSet[]): void {

@@ -5,11 +5,11 @@
 import { hash32 } from "./hash32.ts";
 
 /** Primes, each about four times the one before: backends may come and go for long before the size changes, which moves nearly all. */
-const sizes = [1021, 4093, 16381, 65521] as const;
+export const maglevSizes = [1021, 4093, 16381, 65521] as const;
 
 /** A hundred slots or more for each backend, up to 655 of them; more share 65,521. */
 export function maglevSize(count: number): number {
-	return sizes.find((size) => size >= 100 * count) ?? 65521;
+	return maglevSizes.find((size) => size >= 100 * count) ?? 65521;
 }
 
 export interface MaglevBackend {
