@@ -27,7 +27,7 @@ export async function cleanUpNode(state: string): Promise<CleanUpOutcome> {
 	let redirects = 0;
 	for (const { pod } of records) if ((await removeRedirect(pod.netns)).ok) redirects++;
 	await endAll(ours);
-	if (existsSync(paths.layer4Mark)) await removeLayer4Rules();
+	if (existsSync(paths.layer4Mark)) await removeLayer4Rules(state);
 	for (const name of await readdir(state).catch(() => []))
 		if (ownFiles.some((own) => own.test(name))) await rm(`${state}/${name}`, { recursive: true, force: true });
 	await rm(`${paths.identity}/workloads`, { recursive: true, force: true });
@@ -40,6 +40,7 @@ const ownFiles = [
 	/^(?:pods|accepted)$/,
 	/^(?:dns|vip)\.(?:json|log|log\.1)$/,
 	/^(?:vip|layer4)$/,
+	/^ipvs-(?:services|settings\.json)$/,
 	/^name-table\.json(?:\..*)?$/,
 ];
 

@@ -47,7 +47,7 @@ export function l4RunCommand(): Command {
 			.option("--state <dir>", "directory of the local API's socket", defaultNodeState)
 			.option("--clean-up", "do not run: take the rules away that an earlier run left, then exit"),
 	).action(async (flags: RunFlags, command: Command) => {
-		if (flags.cleanUp) return cleanUp();
+		if (flags.cleanUp) return cleanUp(resolve(flags.state));
 		if (flags.filename === undefined)
 			return command.error("error: -f is missing, for example -f services/, or --keepalived-conf FILE");
 		if (process.getuid?.() !== 0)
@@ -103,10 +103,13 @@ async function startVirtual(
 	return started;
 }
 
-async function cleanUp(): Promise<void> {
+async function cleanUp(state: string): Promise<void> {
+	const { answersOnSocket } = await import("../../node/unix-server.ts");
+	if (await answersOnSocket(join(state, "node.sock")))
+		throw new CliError(exitCodes.unavailable, `layer 4 runs on ${state}`, "stop it first");
 	const { removeLayer4Rules } = await import("../../node/layer4/remove-rules.ts");
-	const removed = await removeLayer4Rules().catch((error: Error) => {
+	const removed = await removeLayer4Rules(state).catch((error: Error) => {
 		throw new CliError(exitCodes.failure, error.message, "sudo keepmesh l4 run --clean-up");
 	});
-	say(`removed ${removed} tables`);
+	say(`removed ${removed.tables} tables and ${removed.virtualServers} virtual servers`);
 }

@@ -6,7 +6,7 @@ import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-t
 import type { LocalRoutes } from "../../kernel/local-routes.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import { IpvsRules } from "../../node/layer4/ipvs-rules.ts";
-import { ownedRecord } from "./owned-record.ts";
+import { ownedRecord } from "../../node/layer4/owned-record.ts";
 import { renamedTables } from "./renamed-tables.ts";
 import type { OpenedRules, RulesOptions } from "./virtual-server-rules.ts";
 

@@ -12,14 +12,15 @@ import { HealthCheckPorts } from "../../node/layer4/health-check-ports.ts";
 import { layer4Metrics } from "../../node/layer4/layer4-metrics.ts";
 import type { Layer4Status, RulesProblem } from "../../node/layer4/layer4-status.ts";
 import { type MachineNames, machineFacts } from "../../node/layer4/machine-facts.ts";
+import { MachineSettings } from "../../node/layer4/machine-settings.ts";
 import { otherServiceProxy } from "../../node/layer4/other-service-proxy.ts";
+import { ownedRecord, serviceRecord } from "../../node/layer4/owned-record.ts";
 import { type ProxyHealthServer, startProxyHealthServer } from "../../node/layer4/proxy-health-server.ts";
 import { ServiceBalancer } from "../../node/layer4/service-balancer.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
 import { openServiceIpvs } from "./open-service-ipvs.ts";
-import { ownedRecord } from "./owned-record.ts";
 
 export interface NodeLayer4Options {
 	readonly machine: MachineNames;
@@ -84,7 +85,8 @@ export function openNodeLayer4(
 				settings: settings.ipvs,
 				syncPeriodMs: settings.syncPeriodMs,
 				tables,
-				record: ownedRecord(options.state, "ipvs-services"),
+				record: ownedRecord(options.state, serviceRecord),
+				machine: new MachineSettings(options.state),
 				clock,
 				log,
 				onProblem: (problem) => ownProblems.push(problem),

@@ -1,6 +1,6 @@
 // The kernel's IPVS for Services: opened, its time-outs and the machine's settings as they are asked for. Not every kernel has it.
 
-import { applyHostSettings, ipvsHostSettings } from "../../kernel/linux/ipvs/ipvs-host-settings.ts";
+import { ipvsHostSettings } from "../../kernel/linux/ipvs/ipvs-host-settings.ts";
 import { openIpvsTable } from "../../kernel/linux/ipvs/linux-ipvs-table.ts";
 import { openLocalRoutes } from "../../kernel/linux/ipvs/linux-local-routes.ts";
 import type { NftablesTables } from "../../kernel/nftables-tables.ts";
@@ -8,6 +8,7 @@ import type { NodeFacts } from "../../l4/node-facts.ts";
 import type { IpvsSettings } from "../../l4/services/kube-proxy-settings.ts";
 import { IpvsRules, type OwnedRecord } from "../../node/layer4/ipvs-rules.ts";
 import type { RulesProblem } from "../../node/layer4/layer4-status.ts";
+import type { MachineSettings } from "../../node/layer4/machine-settings.ts";
 import type { OpenedIpvs } from "../../node/layer4/service-balancer.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -17,6 +18,7 @@ export interface ServiceIpvsOptions {
 	readonly syncPeriodMs: number;
 	readonly tables: NftablesTables;
 	readonly record: OwnedRecord;
+	readonly machine: MachineSettings;
 	readonly clock: Clock;
 	readonly log: Log;
 	/** Settings of the machine that could not be made. */
@@ -24,7 +26,7 @@ export interface ServiceIpvsOptions {
 }
 
 export function openServiceIpvs(node: NodeFacts, options: ServiceIpvsOptions): OpenedIpvs {
-	const { settings, tables, record, clock, log, onProblem } = options;
+	const { settings, tables, record, machine, clock, log, onProblem } = options;
 	const ipvs = openIpvsTable();
 	if (!ipvs.ok) return { ok: false, because: ipvs.message };
 	const routes = openLocalRoutes({ families: node.families });
@@ -32,8 +34,8 @@ export function openServiceIpvs(node: NodeFacts, options: ServiceIpvsOptions): O
 		ipvs.value.close();
 		return { ok: false, because: routes.message };
 	}
-	const { problems } = applyHostSettings(ipvsHostSettings({ strictArp: settings.strictArp }));
-	for (const because of problems) onProblem({ about: "ipvs", because });
+	for (const because of machine.set(ipvsHostSettings({ strictArp: settings.strictArp })))
+		onProblem({ about: "ipvs", because });
 	const { tcpTimeoutSec: tcpSec = 0, tcpFinTimeoutSec: tcpFinSec = 0, udpTimeoutSec: udpSec = 0 } = settings;
 	if (tcpSec + tcpFinSec + udpSec > 0) {
 		const set = ipvs.value.setTimeouts({ tcpSec, tcpFinSec, udpSec });
@@ -56,6 +58,7 @@ export function openServiceIpvs(node: NodeFacts, options: ServiceIpvsOptions): O
 			},
 			close: (how) => {
 				rules.close(how);
+				if (!how.keepRules) machine.putBack();
 				routes.value.close();
 				ipvs.value.close();
 			},

@@ -113,12 +113,7 @@ export class IpvsRules {
 		if (keepRules) return;
 		const { ipvs, record, routes, tables } = this.#deps;
 		routes.cleanUp();
-		const read = ipvs.read();
-		const owned = new Set(this.#recorded);
-		const keys = read.ok ? read.servers.map(({ server }) => server.key) : [];
-		ipvs.apply(
-			keys.filter((key) => owned.has(virtualServerName(key))).map((key) => ({ type: "deleteServer", key }) as const),
-		);
+		removeOwned(ipvs, this.#recorded);
 		const present = ipvsTables.filter((table) => tables.read(table) !== undefined);
 		if (present.length > 0) tables.apply(present.map((table) => ({ table, change: { type: "deleteTable" } as const })));
 		record.write([]);
@@ -241,4 +236,13 @@ export class IpvsRules {
 				);
 		this.#drainEvent({ type: "counted", connections, nowMs: this.#deps.clock.monotonicMs() });
 	}
+}
+
+/** Virtual servers of these names; how many there were. */
+export function removeOwned(ipvs: IpvsTable, owned: ReadonlySet<string>): number {
+	const read = ipvs.read();
+	const keys = read.ok ? read.servers.map(({ server }) => server.key) : [];
+	const ours = keys.filter((key) => owned.has(virtualServerName(key)));
+	ipvs.apply(ours.map((key) => ({ type: "deleteServer", key }) as const));
+	return ours.length;
 }

@@ -46,7 +46,7 @@ export function machineFiles(): readonly CpioEntry[] {
 
 /** The project's code and tests, with types taken off already: that is slow in the guest. */
 export function projectFiles(tests: readonly string[], longestSeconds: number): readonly CpioEntry[] {
-	const code = globSync(["src/**/*.ts", "test/ipvs/**/*.ts"], { cwd: checkout }).filter(
+	const code = globSync(["src/**/*.ts", "bin/*.ts", "test/ipvs/**/*.ts"], { cwd: checkout }).filter(
 		(path) => !path.startsWith("src/envoy/gen/"),
 	);
 	return [
@@ -57,7 +57,18 @@ export function projectFiles(tests: readonly string[], longestSeconds: number): 
 		textFile("work/load-stripped.js", loadStripped),
 		...tree("node_modules/koffi", (path) => !/\/(?:vendor|doc)\//.test(path)),
 		...tree("node_modules/@koromix", () => true),
+		...commandLineLibraries().flatMap((name) => tree(`node_modules/${name}`, (path) => /\.(?:c?js|json)$/.test(path))),
 	];
+}
+
+/** What `keepmesh l4 run` needs besides. */
+function commandLineLibraries(): readonly string[] {
+	const found = new Set(["commander", "pino", "prom-client", "yaml"]);
+	for (const name of found) {
+		const manifest = JSON.parse(readFileSync(join(checkout, "node_modules", name, "package.json"), "utf8"));
+		for (const wanted of Object.keys(manifest.dependencies ?? {})) found.add(wanted);
+	}
+	return [...found];
 }
 
 const loadStripped = `import { readFileSync } from "node:fs";

@@ -2,15 +2,20 @@
 
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { OwnedRecord } from "../../node/layer4/ipvs-rules.ts";
 import { replaceFile } from "../../runtime/durable-file.ts";
+import type { OwnedRecord } from "./ipvs-rules.ts";
+
+/** Of Services; virtual servers of a keepalived.conf have another. */
+export const serviceRecord = "ipvs-services";
 
 export function ownedRecord(directory: string, file: string): OwnedRecord {
-	mkdirSync(directory, { recursive: true, mode: 0o711 });
 	const path = join(directory, file);
 	return {
 		read: () => (existsSync(path) ? new Set(linesOf(path)) : new Set()),
-		write: (names) => replaceFile(path, names.map((name) => `${name}\n`).join(""), false),
+		write: (names) => {
+			mkdirSync(directory, { recursive: true, mode: 0o711 });
+			replaceFile(path, names.map((name) => `${name}\n`).join(""), false);
+		},
 	};
 }
 
