@@ -24,6 +24,8 @@ install_system_packages() {
   pairs="nft:nftables ip:iproute2 nsenter:util-linux setpriv:util-linux conntrack:conntrack ss:iproute2 curl:curl"
   # What tests compare with.
   [ "$mode" = dev ] && pairs="$pairs openssl:openssl keepalived:keepalived tcpdump:tcpdump vtysh:frr"
+  # Boots the kernel that has ip_vs (npm run test:ipvs).
+  [ "$mode" = dev ] && [ "$(uname -m)" = x86_64 ] && pairs="$pairs qemu-system-x86_64:qemu-system-x86"
   for pair in $pairs; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
   done

@@ -18,7 +18,7 @@ import { createInterface } from "node:readline";
 import { cpioParts } from "./cpio.ts";
 import { checkout, kernelRelease, machineFiles, projectFiles, unpacked } from "./guest-files.ts";
 
-const longestMs = Number(process.env.KEEPMESH_IPVS_TEST_MS ?? 300_000);
+const longestMs = Number(process.env.KEEPMESH_IPVS_TEST_MS ?? 420_000);
 const state = join(checkout, ".keepmesh/ipvs-guest");
 const asked = process.argv.slice(2);
 const tests = asked.length > 0 ? asked : globSync("test/ipvs/*.guest.ts", { cwd: checkout }).sort();
