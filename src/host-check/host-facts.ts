@@ -3,6 +3,8 @@
 
 export interface HostFacts {
 	readonly kernel: { readonly release: string; readonly major: number; readonly minor: number };
+	/** Which threads may take a CPU from one that is in a system call: by none and voluntary not even real-time ones, at once. */
+	readonly preemption?: "none" | "voluntary" | "full" | "lazy" | "realtime";
 	readonly memoryBytes: number;
 	readonly cpus: number;
 	/** Value by path below /proc/sys, `net/ipv4/ip_forward`; white space as single blanks. */

@@ -7,6 +7,7 @@ import type { MachineRoot } from "./machine-root.ts";
 import { readClock } from "./read-clock.ts";
 import { readCgroupLimits, readLimits } from "./read-limits.ts";
 import { readConntrack, readIpv6, readNeighbours } from "./read-network-counts.ts";
+import { readPreemption } from "./read-preemption.ts";
 import { readListening, readProcesses, readVrrpSockets } from "./read-programs.ts";
 import { readSysctlFiles, readSysctls } from "./read-sysctls.ts";
 import { readChains, tryNftables } from "./try-nftables.ts";
@@ -22,9 +23,11 @@ export async function readHostFacts(
 	const release = root.read("proc/sys/kernel/osrelease")?.trim() ?? "0.0";
 	const [major = 0, minor = 0] = release.split(/[.-]/).map(Number);
 	const ipvs = root.read("proc/net/ip_vs");
+	const preemption = readPreemption(root, release);
 	const chains = root.isMachine ? await readChains() : undefined;
 	return {
 		kernel: { release, major, minor },
+		...(preemption ? { preemption } : {}),
 		memoryBytes: Number(/^MemTotal:\s+(\d+) kB/m.exec(root.read("proc/meminfo") ?? "")?.[1] ?? 0) * 1024,
 		cpus: countProcessors(root),
 		sysctls: readSysctls(root),

@@ -104,6 +104,21 @@ export const limitSettings: readonly Setting[] = [
 			"Microseconds of each period (1 s by default) that real-time threads may use; 950,000 by default. 0 stops them all.",
 	},
 	{
+		id: "kernel.preemption",
+		label: "kernel preemption",
+		roles: ["vip"],
+		judge: ({ preemption }) => {
+			if (preemption === undefined) return undefined;
+			const shouldBe = "full or lazy";
+			return preemption === "none" || preemption === "voluntary"
+				? { level: "should", is: preemption, shouldBe, remedy: "preempt=full on the kernel's command line" }
+				: { level: "ok", is: preemption, shouldBe };
+		},
+		fault: "adverts wait for others' system calls: a peer takes over",
+		detail:
+			"Without preemption a CPU in a system call is nobody else's, not even a real-time thread's. Large changes of nftables take 0.2 s to seconds. Kernels with PREEMPT_DYNAMIC take preempt=full (or lazy, since 6.13).",
+	},
+	{
 		id: "limit.memory",
 		label: "memory limit (cgroup)",
 		roles: ["control", "node", "l4"],
