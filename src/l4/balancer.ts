@@ -69,5 +69,5 @@ export type Forwarding =
 			readonly method: "TUN";
 			readonly tunnel: "ipip" | "gue" | "gre";
 			readonly port?: number;
-			readonly checksum: string;
+			readonly checksum: "nocsum" | "csum" | "remcsum";
 	  };

@@ -1,10 +1,10 @@
 // keepalived.conf files that a command names, read with what they include; and what is known of the scripts that they name.
 
-import { accessSync, constants, globSync, readFileSync, statSync } from "node:fs";
-import { hostname } from "node:os";
+import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type ParsedConf, parseKeepalivedConf } from "../../vip/keepalived-conf/parse-keepalived-conf.ts";
+import type { ParsedConf } from "../../vip/keepalived-conf/parse-keepalived-conf.ts";
 import type { ScriptFacts } from "../../vip/keepalived-conf/traps/script-traps.ts";
+import { parseConfFile } from "../parse-conf-file.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 
 export interface ConfFile {
@@ -14,30 +14,11 @@ export interface ConfFile {
 
 /** `configId`: what `@ID` lines are compared with; default the first part of the host's name. */
 export function readKeepalivedConfs(paths: readonly string[], configId?: string): readonly ConfFile[] {
-	const id = configId ?? hostname().split(".")[0] ?? "";
 	return paths.map((path) => {
-		const text = textOf(path);
-		if (text === undefined)
-			throw new CliError(exitCodes.noInput, `${path} cannot be read`, `ls -l ${dirname(resolve(path))}`);
-		const files = {
-			read: textOf,
-			glob: (pattern: string, directory: string) => globSync(resolve(directory, pattern)).sort(),
-		};
-		return { path, parsed: parseKeepalivedConf(path, text, { files, configId: id, scriptUser: scriptUser() }) };
+		const parsed = parseConfFile(path, configId === undefined ? {} : { configId });
+		if (!parsed) throw new CliError(exitCodes.noInput, `${path} cannot be read`, `ls -l ${dirname(resolve(path))}`);
+		return { path, parsed };
 	});
-}
-
-function textOf(path: string): string | undefined {
-	try {
-		return readFileSync(path, "utf8");
-	} catch {
-		return undefined;
-	}
-}
-
-/** keepalived's rule: keepalived_script where that user exists. */
-function scriptUser(): string {
-	return textOf("/etc/passwd")?.match(/^keepalived_script:/m) ? "keepalived_script" : "root";
 }
 
 export function scriptFacts(path: string): ScriptFacts | undefined {

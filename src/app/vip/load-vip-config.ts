@@ -1,11 +1,11 @@
 // Where the configuration of a vip process comes from: a keepalived.conf, or a directory of VirtualIP resources. Readers are
 // loaded when needed, so that a process that reads the one does not carry the other.
 
-import { globSync, readFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Problem } from "../../resources/problem.ts";
 import type { VipConfig } from "../../vip/vip-config.ts";
+import { unreadableFile } from "../unreadable-file.ts";
 
 export type VipSource =
 	| { readonly type: "keepalivedConf"; readonly file: string }
@@ -34,7 +34,7 @@ async function loadResources(directory: string, node: string): Promise<LoadedCon
 		import("./interface-for.ts"),
 	]);
 	const loaded = await loadFiles([directory]);
-	if (loaded.missing.length > 0) return { ok: false, problems: [unreadable(resolve(directory))] };
+	if (loaded.missing.length > 0) return { ok: false, problems: [unreadableFile(resolve(directory))] };
 	const resources = loaded.objects.filter((object) => object.kind === "VirtualIP");
 	const made = virtualIpConfig(resources, {
 		nodeName: node,
@@ -52,19 +52,10 @@ async function loadResources(directory: string, node: string): Promise<LoadedCon
 
 async function loadKeepalivedConf(file: string, node: string): Promise<LoadedConfig> {
 	const path = resolve(file);
-	const text = readText(path);
-	if (text === undefined) return { ok: false, problems: [unreadable(path)] };
-	const { parseKeepalivedConf } = await import("../../vip/keepalived-conf/parse-keepalived-conf.ts");
-	const scriptUser = readText("/etc/passwd")?.match(/^keepalived_script:/m) ? "keepalived_script" : "root";
-	const { config, problems, servers } = parseKeepalivedConf(path, text, {
-		files: {
-			read: readText,
-			glob: (pattern, directory) => globSync(resolve(directory, pattern)).sort(),
-		},
-		configId: hostname().split(".")[0] ?? "",
-		hostName: node,
-		scriptUser,
-	});
+	const { parseConfFile } = await import("../parse-conf-file.ts");
+	const parsed = parseConfFile(path, { hostName: node });
+	if (!parsed) return { ok: false, problems: [unreadableFile(path)] };
+	const { config, problems, servers } = parsed;
 	const virtualServers = servers.servers.length;
 	if (config.instances.length + virtualServers === 0 && problems.some(({ severity }) => severity === "error"))
 		return { ok: false, problems };
@@ -77,15 +68,4 @@ function readText(path: string): string | undefined {
 	} catch {
 		return undefined;
 	}
-}
-
-function unreadable(path: string): Problem {
-	return {
-		severity: "error",
-		origin: { file: path, line: 1, column: 1 },
-		resource: "",
-		path: "",
-		message: `${path} cannot be read`,
-		hint: "give the path of a file that this user may read",
-	};
 }

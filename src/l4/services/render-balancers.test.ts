@@ -33,7 +33,7 @@ shop/web:http [2001:db8::7]:53/udp (external): maglev, each client keeps its bac
 
 	it("say what is unusual of a backend", () => {
 		assert.equal(renderBackend(backend), "10.0.0.1:80");
-		const tunnel = { method: "TUN", tunnel: "gue", port: 6080, checksum: "none" } as const;
+		const tunnel = { method: "TUN", tunnel: "gue", port: 6080, checksum: "nocsum" } as const;
 		assert.equal(
 			renderBackend({ ...backend, weight: 0, forwarding: tunnel, upperThreshold: 100, lowerThreshold: 80 }),
 			"10.0.0.1:80 weight 0 by gue tunnel to port 6080 up to 100 connections, again below 80",

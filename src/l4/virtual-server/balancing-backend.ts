@@ -1,7 +1,8 @@
 // What each way of balancing in the kernel can do of what a virtual_server asks for. In: a scheduler, a way of forwarding. Out: what
 // is done instead, or why it cannot be done.
 
-import type { Forwarding, Scheduler } from "../../vip/keepalived-conf/virtual-servers.ts";
+import type { Scheduler } from "../../vip/keepalived-conf/virtual-servers.ts";
+import type { Forwarding } from "../balancer.ts";
 import type { SchedulerName } from "../scheduler.ts";
 
 export type BalancingBackend = "nftables" | "ipvs";

@@ -1,7 +1,8 @@
 // Who of a virtual server's real servers takes connections, and how many: state in, destinations out, as keepalived would have them
 // in the kernel.
 
-import type { Forwarding, VirtualServer } from "../../vip/keepalived-conf/virtual-servers.ts";
+import type { VirtualServer } from "../../vip/keepalived-conf/virtual-servers.ts";
+import type { Forwarding } from "../balancer.ts";
 import { serverIdsOf, type VirtualServerState, weightOf } from "./virtual-server-state.ts";
 
 export interface Destination {

@@ -1,10 +1,11 @@
 // A virtual server's draft in, its plain value out: defaults, and what does not go together taken back as keepalived does.
 
+import type { Forwarding } from "../../l4/balancer.ts";
 import { type BlockContext, warn } from "./block-reader.ts";
 import { withoutUndefined } from "./conf-addresses.ts";
 import type { Statement } from "./conf-tree.ts";
 import type { RealDraft, ServerDraft } from "./server-draft.ts";
-import type { Forwarding, RealServer, VirtualServer, VirtualServerTarget } from "./virtual-servers.ts";
+import type { RealServer, VirtualServer, VirtualServerTarget } from "./virtual-servers.ts";
 
 export function virtualServerOf(
 	draft: ServerDraft,

@@ -1,9 +1,9 @@
 // lvs_method NAT | DR | TUN [type {ipip|gue port NUM|gre} [nocsum|csum|remcsum]] of keepalived.conf.
 
+import type { Forwarding } from "../../l4/balancer.ts";
 import { type BlockContext, error } from "./block-reader.ts";
 import { withoutUndefined } from "./conf-addresses.ts";
 import type { Statement } from "./conf-tree.ts";
-import type { Forwarding } from "./virtual-servers.ts";
 
 /** undefined after an error. */
 export function readForwarding(statement: Statement, context: BlockContext): Forwarding | undefined {

@@ -1,5 +1,6 @@
 // virtual_server, real_server and virtual_server_group blocks in, plain values with every default out.
 
+import type { Forwarding } from "../../l4/balancer.ts";
 import {
 	type BlockContext,
 	type DirectiveTable,
@@ -22,7 +23,7 @@ import { readForwarding } from "./read-forwarding.ts";
 import { targetOf } from "./read-server-targets.ts";
 import type { RealDraft, ServerDraft } from "./server-draft.ts";
 import { portValue, timingTable } from "./timing-directives.ts";
-import { type Forwarding, schedulers, type VirtualServer } from "./virtual-servers.ts";
+import { schedulers, type VirtualServer } from "./virtual-servers.ts";
 
 const scheduler = value<ServerDraft>((draft, word, statement, context) => {
 	const known = schedulers.find((name) => name === word);

@@ -1,10 +1,11 @@
 // A virtual_server and its real servers as their blocks say it, before defaults.
 
+import type { Forwarding } from "../../l4/balancer.ts";
 import type { ConfCommand } from "./conf-script.ts";
 import type { Statement } from "./conf-tree.ts";
 import type { ChecksDraft } from "./read-checks.ts";
 import type { TimingDraft } from "./timing-directives.ts";
-import type { Forwarding, Scheduler, VirtualServer } from "./virtual-servers.ts";
+import type { Scheduler, VirtualServer } from "./virtual-servers.ts";
 
 export interface ServerDraft extends TimingDraft {
 	scheduler?: Scheduler;

@@ -1,5 +1,6 @@
 // Virtual servers of keepalived.conf as plain values, every default filled in: for the layer-4 part. Times are milliseconds.
 
+import type { Forwarding } from "../../l4/balancer.ts";
 import type { ConfCommand } from "./conf-script.ts";
 
 export interface VirtualServers {
@@ -76,15 +77,6 @@ export const schedulers = [
 	"twos",
 ] as const;
 export type Scheduler = (typeof schedulers)[number];
-
-export type Forwarding =
-	| { readonly method: "NAT" | "DR" }
-	| {
-			readonly method: "TUN";
-			readonly tunnel: "ipip" | "gue" | "gre";
-			readonly port?: number;
-			readonly checksum: "nocsum" | "csum" | "remcsum";
-	  };
 
 export interface RealServer {
 	readonly address: string;
