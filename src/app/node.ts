@@ -169,7 +169,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				has: (proxyId) => cache.has(proxyId),
 				onAccepted: (proxyId, accepted) => {
 					const isForNode = proxyId === ownStreamId && accepted.typeUrl === layer4ServiceTypeUrl;
-					if (isForNode) cache.accept(proxyId, accepted);
+					if (isForNode) layer4?.services.write(() => cache.accept(proxyId, accepted));
 					if (!pods.has(proxyId)) return;
 					cache.accept(proxyId, accepted);
 					if (accepted.typeUrl === typeUrls.listener)

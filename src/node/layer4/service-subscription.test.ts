@@ -79,6 +79,32 @@ describe("a node's subscription to Services", () => {
 		assert.deepEqual(subscription.problems(), []);
 	});
 
+	it("has nothing of it on disk until they are removed, so that an agent that restarts meanwhile keeps them too", () => {
+		const disk: string[] = [];
+		const write = (what: string) => subscription.write(() => disk.push(what));
+		take(many);
+		write("all");
+		take([], names);
+		write("gone");
+		clock.advance(29_000);
+		take([resource("s1", 81)]);
+		write("s1");
+		assert.deepEqual(disk, ["all"]);
+		clock.advance(2_000);
+		assert.deepEqual(disk, ["all", "gone", "s1"]);
+		write("later");
+		assert.equal(disk.length, 4);
+	});
+
+	it("holds again what a run before it held: the disk has all, and the control planes say again that they are gone", () => {
+		subscription.restore(many);
+		take([], names);
+		clock.advance(29_000);
+		assert.equal(have.size, 30);
+		clock.advance(2_000);
+		assert.equal(have.size, 0);
+	});
+
 	it("does not wait longer because other Services change meanwhile", () => {
 		take(many);
 		take([], names);

@@ -34,7 +34,9 @@ export class ServiceSubscription implements OwnSubscription {
 	readonly #versions = new Map<string, string>();
 	/** Gone by what the control planes say, and kept for now. */
 	readonly #held = new Set<string>();
-	#cancelHold: Cancel = () => {};
+	#cancelHold: Cancel | undefined;
+	/** Not on disk before the hold is over. */
+	readonly #unwritten: (() => void)[] = [];
 
 	constructor(deps: ServiceSubscriptionDeps) {
 		this.#deps = deps;
@@ -70,8 +72,14 @@ export class ServiceSubscription implements OwnSubscription {
 		return [{ about: "Services", because }];
 	}
 
+	/** What was accepted goes to disk; of a hold only when that is over, so that a run that begins meanwhile holds them as well. */
+	write(write: () => void): void {
+		if (this.#cancelHold) this.#unwritten.push(write);
+		else write();
+	}
+
 	close(): void {
-		this.#cancelHold();
+		this.#cancelHold?.();
 	}
 
 	#hold(gone: readonly string[], had: number): void {
@@ -79,12 +87,14 @@ export class ServiceSubscription implements OwnSubscription {
 		for (const name of gone) this.#held.add(name);
 		this.#deps.log.error({ gone: this.#held.size, had }, "layer 4: most Services went at once; they are kept for now");
 		if (!isFirst) return;
-		this.#cancelHold();
+		this.#cancelHold?.();
 		this.#cancelHold = this.#deps.clock.after(holdMs, () => {
+			this.#cancelHold = undefined;
 			const changed = new Map([...this.#held].map((name) => [name, undefined] as const));
 			this.#held.clear();
 			this.#deps.log.warn({ services: changed.size }, "layer 4: Services that went are removed");
 			this.#deps.onServices(changed);
+			for (const write of this.#unwritten.splice(0)) write();
 		});
 	}
 
