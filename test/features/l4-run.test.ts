@@ -152,6 +152,41 @@ describe("keepmesh l4 run", { skip: cannotRun }, () => {
 		assert.equal((await status()).applied.at(-1)?.reason, "first");
 	});
 
+	it("does not run twice on one machine: two would take each other's rules away", async () => {
+		const other = [
+			"-f",
+			resources,
+			"--node",
+			"node-1",
+			"--state",
+			join(world.rig.directory, "other"),
+			"--layer4",
+			"nftables",
+		];
+		const command = [
+			`--net=${world.node.netns}`,
+			"--",
+			process.execPath,
+			"--no-warnings",
+			program,
+			"l4",
+			"run",
+			...other,
+		];
+		const second = spawn("nsenter", command, {
+			stdio: ["ignore", "ignore", "pipe"],
+			timeout: 15_000,
+			killSignal: "SIGKILL",
+		});
+		let complaint = "";
+		second.stderr?.setEncoding("utf8").on("data", (text: string) => {
+			complaint += text;
+		});
+		const [code] = await once(second, "close");
+		assert.equal(code, 69, complaint);
+		assert.match(complaint, /another process balances Services in this network namespace/);
+	});
+
 	it("builds its table again when somebody deletes it", async () => {
 		execFileSync("nsenter", [`--net=${world.node.netns}`, "nft", "delete", "table", "ip", "keepmesh-l4"]);
 		await until("it was built again", async () => (await status()).applied[0]?.reason === "foreignChange");
@@ -201,9 +236,9 @@ describe("keepmesh l4 run", { skip: cannotRun }, () => {
 			execFileSync("nsenter", [`--net=${world.node.netns}`, "curl", "-sim2", url], { encoding: "utf8" });
 		assert.match(inNode("http://127.0.0.1:10256/healthz"), /200 OK[\s\S]*"nodeEligible":true/);
 		const metrics = inNode("http://127.0.0.1:10249/metrics");
-		assert.match(metrics, /kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="dual"\} [1-9]/);
+		assert.match(metrics, /kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} [1-9]/);
 		assert.match(metrics, /keepmesh_l4_services 3/);
-		assert.match(metrics, /no_local_endpoints_total\{traffic_policy="external",ip_family="dual"\} 1/);
+		assert.match(metrics, /no_local_endpoints_total\{traffic_policy="external",ip_family="IPv4"\} 1/);
 	});
 
 	it("answers node ports on addresses that the node gets while it runs", async () => {
