@@ -9,7 +9,7 @@ export const l4NodeLossDrill: Drill = {
 	name: "l4-node-loss",
 	summary: "the node that balances is lost, and another takes its connections over (Maglev)",
 	load: "keptConnections",
-	// Lost is what was being answered in that moment: the repeated answer passes the other node before the caller speaks there.
+	// Up to 20 were seen lost, on the way there or back.
 	bars: { lost: 60, gapMaxMs: 1_500, wrong: 0 },
 	inject: async (mesh) => {
 		const layer4 = await layer4Of(mesh);
