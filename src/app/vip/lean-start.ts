@@ -8,7 +8,7 @@ import { join } from "node:path";
  * V8's helper threads have an ordinary priority: on a busy machine the thread that sends adverts would wait for the collector's,
  * and for the compiler's to reach a safepoint, for as long as other processes keep them from running.
  */
-const flags = ["--single-threaded", "--max-semi-space-size=1"];
+const flags = ["--single-threaded-gc", "--no-concurrent-recompilation", "--max-semi-space-size=1"];
 /** Set for the last start, so that there is no other. */
 const mark = "KEEPMESH_VIP_WARM";
 /** A run from the cache stays below; one that had to translate TypeScript is above 80 MB. */
