@@ -1,20 +1,16 @@
-// Who wants which front. In: balancers by owner. Out: the parts that come and go; where two owners want the same front, the one whose
-// name comes first has it, as in the other backend, and the other is told.
+// Who wants which front. In: balancers by owner. Out: the parts that come and go; where two owners want the same front, the one that
+// comes first has it, as in the other backend, and the other is told.
 
 import type { Balancer } from "../balancer.ts";
+import { type Claim, compareClaims } from "../claim-order.ts";
 import { placeOf } from "../nftables/front-place.ts";
 import type { PlanProblem } from "../nftables/plan-problem.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { type BalancerParts, balancerParts, type WantedServer } from "./balancer-parts.ts";
 import type { InsideMarks } from "./inside-marks.ts";
 
-interface Claim {
-	readonly owner: string;
-	readonly balancer: Balancer;
-}
-
 interface Front {
-	/** By the names of their owners. */
+	/** The first one answers. */
 	readonly claims: Claim[];
 	/** Of the first. */
 	parts: BalancerParts | undefined;
@@ -52,8 +48,9 @@ export class Claims {
 			const id = frontId(balancer);
 			const front = this.#fronts.get(id) ?? { claims: [], parts: undefined, of: undefined };
 			this.#fronts.set(id, front);
-			const at = front.claims.findIndex((claim) => claim.owner > owner);
-			front.claims.splice(at < 0 ? front.claims.length : at, 0, { owner, balancer });
+			const claim: Claim = { owner, balancer };
+			const at = front.claims.findIndex((other) => compareClaims(other, claim) > 0);
+			front.claims.splice(at < 0 ? front.claims.length : at, 0, claim);
 			touched.add(id);
 		}
 		const came: BalancerParts[] = [];

@@ -2,6 +2,7 @@
 // that lead from the one to the other, and the whole.
 
 import type { Balancer, IpFamily } from "../balancer.ts";
+import { type Claim, compareClaims } from "../claim-order.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import type { NftTableChange } from "./change.ts";
 import { changeFront } from "./front-changes.ts";
@@ -12,15 +13,13 @@ import type { NftTableContents } from "./ruleset.ts";
 import { tableContents } from "./table-contents.ts";
 import { TableState } from "./table-state.ts";
 
-interface Claim {
-	readonly owner: string;
-	readonly balancer: Balancer;
+interface PlacedClaim extends Claim {
 	readonly place: FrontPlace;
 }
 
 interface FrontEntry {
-	/** The first one answers. Owners in the order of their names. */
-	readonly claims: Claim[];
+	/** The first one answers. */
+	readonly claims: PlacedClaim[];
 	/** What the kernel was told. */
 	told: FrontState | undefined;
 }
@@ -53,8 +52,9 @@ export class NftablesPlan {
 				entry = { claims: [], told: undefined };
 				this.#fronts.set(place.id, entry);
 			}
-			const at = entry.claims.findIndex((claim) => claim.owner > owner);
-			entry.claims.splice(at < 0 ? entry.claims.length : at, 0, { owner, balancer, place });
+			const claim: PlacedClaim = { owner, balancer, place };
+			const at = entry.claims.findIndex((other) => compareClaims(other, claim) > 0);
+			entry.claims.splice(at < 0 ? entry.claims.length : at, 0, claim);
 			this.#touch(place.id);
 		}
 	}

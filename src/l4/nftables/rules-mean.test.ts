@@ -38,7 +38,11 @@ describe("the rules of random balancers", () => {
 						] as const,
 				);
 				for (const [owner, balancers] of owners.toReversed()) plan.set(owner, balancers);
-				const balancers = owners.flatMap(([, ofOwner]) => ofOwner);
+				// In the order of their claims.
+				const late = ["loadBalancerIP", "externalIP"];
+				const balancers = owners
+					.flatMap(([, ofOwner]) => ofOwner)
+					.sort((a, b) => late.indexOf(a.front.type) - late.indexOf(b.front.type));
 				const tables = plan.ruleset();
 				for (let each = 0; each < 40; each++) {
 					const packet = randomPacket(random);

@@ -128,7 +128,10 @@ describe("the trace of a connection", () => {
 		]) {
 			const found = trace({}, both);
 			assert.equal(found.balancer?.owner, "shop/web:http");
-			assert.equal(found.sentences[1], "shop/web-2:http has it too, and gets nothing: the first by name answers.");
+			assert.equal(
+				found.sentences[1],
+				"shop/web-2:http has it too, and gets nothing: cluster addresses come before load balancers', those before external ones, then names.",
+			);
 		}
 	});
 

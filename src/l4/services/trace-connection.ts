@@ -1,9 +1,9 @@
 // One connection -> what this node's plan does with it and why: which balancer, who may answer, which source the backend sees.
 // Follows the order of the rules: marks, addresses with a port, addresses with all ports, node ports; of those that claim the
-// same, the first by name.
+// same, the first in their order.
 
-import { compareText } from "../../resources/config-object.ts";
 import type { Answer, Backend, Balancer } from "../balancer.ts";
+import { type Claim, compareClaims } from "../claim-order.ts";
 import type { Layer4Protocol } from "../layer4-service.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { canonicalAddress, familyOf, rangeHolds } from "./canonical-address.ts";
@@ -48,7 +48,7 @@ export function traceConnection(balancers: Iterable<Balancer>, node: NodeFacts, 
 	const { sourceRanges } = found;
 	const head = [
 		`${found.owner} has ${renderFront(found)}.`,
-		...beaten.map(({ owner }) => `${owner} has it too, and gets nothing: the first by name answers.`),
+		...beaten.map(({ owner }) => `${owner} has it too, and gets nothing: ${order}.`),
 	];
 	if (sourceRanges && !sourceRanges.some((range) => rangeHolds(range, asked.source)))
 		return {
@@ -85,8 +85,11 @@ function claimsOf(all: readonly Balancer[], asked: Connection, node: NodeFacts):
 	const family = familyOf(asked.destination);
 	const ofProtocol = all.filter(({ front, protocol }) => protocol === asked.protocol && front.family === family);
 	const claims = lookups.map((isClaim) => ofProtocol.filter(isClaim)).find(({ length }) => length > 0) ?? [];
-	return claims.toSorted((a, b) => compareText(serviceIn(a.owner), serviceIn(b.owner)));
+	const claimOf = (balancer: Balancer): Claim => ({ owner: serviceIn(balancer.owner), balancer });
+	return claims.toSorted((a, b) => compareClaims(claimOf(a), claimOf(b)));
 }
+
+const order = "cluster addresses come before load balancers', those before external ones, then names";
 
 const serviceIn = (owner: string): string => owner.split(":", 1)[0] ?? owner;
 
