@@ -68,7 +68,11 @@ export function openNodeLayer4(
 	const loop = new EventLoop((error) => log.error({ because: String(error) }, "layer 4: a watch failed"));
 	const network = openLinuxHostNetwork({ loop });
 	const registry = createMetrics();
-	const metrics = layer4Metrics(registry, () => clock.wallMs());
+	const metrics = layer4Metrics(
+		registry,
+		() => clock.wallMs(),
+		() => balancer.node.families,
+	);
 	const factsNow = () => nodeFactsOf(settings, machineFacts(machine, network));
 	const ownProblems: RulesProblem[] = [];
 	const balancer: ServiceBalancer = new ServiceBalancer(factsNow(), {

@@ -1,7 +1,9 @@
 // What layer 4 counts, under the names that kube-proxy's dashboards read, and a few of its own. Prometheus' text.
 
+import type { IpFamily } from "../../l4/balancer.ts";
 import type { Layer4Service } from "../../l4/layer4-service.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
+import { familyOf } from "../../l4/services/canonical-address.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import type { AppliedRules } from "./layer4-status.ts";
 
@@ -25,9 +27,17 @@ export interface Layer4Metrics {
 }
 
 const syncBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30] as const;
-const family = { ip_family: "dual" } as const;
+/** kube-proxy's names. One transaction carries all families of the node: it counts for each. */
+const familyNames: Readonly<Record<IpFamily, string>> = { ipv4: "IPv4", ipv6: "IPv6" };
 
-export function layer4Metrics(metrics: Metrics, wallMs: () => number): Layer4Metrics {
+export function layer4Metrics(
+	metrics: Metrics,
+	wallMs: () => number,
+	familiesOfNode: () => readonly IpFamily[],
+): Layer4Metrics {
+	const forEachFamily = (then: (labels: { readonly ip_family: string }) => void): void => {
+		for (const one of familiesOfNode()) then({ ip_family: familyNames[one] });
+	};
 	const seconds = (): number => wallMs() / 1000;
 	const histogram = (name: string, help: string, labels: readonly string[] = []) =>
 		metrics.histogram(name, help, syncBuckets, labels);
@@ -74,34 +84,38 @@ export function layer4Metrics(metrics: Metrics, wallMs: () => number): Layer4Met
 	return {
 		applied: (applied) => {
 			if (!applied.ok) {
-				failures.add(1, family);
+				forEachFamily((family) => failures.add(1, family));
 				return;
 			}
-			(applied.reason === "change" ? partial : full).observe(applied.tookMs / 1000, family);
-			if (applied.reason === "foreignChange") foreign.add();
-			last.set(applied.atMs / 1000, family);
+			const { atMs, reason, tookMs } = applied;
+			forEachFamily((family) => (reason === "change" ? partial : full).observe(tookMs / 1000, family));
+			if (reason === "foreignChange") foreign.add();
+			forEachFamily((family) => last.set(atMs / 1000, family));
 		},
 		synced: (synced) => {
-			sync.observe(synced.tookMs / 1000, family);
+			forEachFamily((family) => sync.observe(synced.tookMs / 1000, family));
 			if (synced.sinceChangeMs !== undefined) programming.observe(synced.sinceChangeMs / 1000);
 		},
 		observe: (all, node) => {
 			let count = 0;
 			let places = 0;
-			const without = { internal: 0, external: 0 };
+			const without = new Map(node.families.map((one) => [one, { internal: 0, external: 0 }]));
 			for (const service of all) {
 				count++;
 				for (const port of service.ports) places += port.endpoints.length;
 				if (service.internalPolicy === "Cluster" && service.externalPolicy === "Cluster") continue;
-				const isHere = service.ports.some((port) => port.endpoints.some((one) => one.ready && one.node === node.name));
-				if (isHere) continue;
-				if (service.internalPolicy === "Local") without.internal++;
-				if (service.externalPolicy === "Local") without.external++;
+				for (const [one, counts] of without) {
+					if (!isOfFamily(service, one) || isServedHere(service, one, node.name)) continue;
+					if (service.internalPolicy === "Local") counts.internal++;
+					if (service.externalPolicy === "Local") counts.external++;
+				}
 			}
 			services.set(count);
 			endpoints.set(places);
-			noLocal.set(without.internal, { traffic_policy: "internal", ...family });
-			noLocal.set(without.external, { traffic_policy: "external", ...family });
+			for (const [one, { internal, external }] of without) {
+				noLocal.set(internal, { traffic_policy: "internal", ip_family: familyNames[one] });
+				noLocal.set(external, { traffic_policy: "external", ip_family: familyNames[one] });
+			}
 		},
 		changed: (changed) => {
 			queued.set(seconds());
@@ -110,3 +124,11 @@ export function layer4Metrics(metrics: Metrics, wallMs: () => number): Layer4Met
 		healthAnswered: (which, status) => (which === "healthz" ? healthz : livez).add(1, { code: String(status) }),
 	};
 }
+
+const isOfFamily = ({ clusterAddresses, externalAddresses, loadBalancerAddresses }: Layer4Service, family: IpFamily) =>
+	[...clusterAddresses, ...externalAddresses, ...loadBalancerAddresses].some((one) => familyOf(one) === family);
+
+const isServedHere = ({ ports }: Layer4Service, family: IpFamily, name: string): boolean =>
+	ports.some(({ endpoints }) =>
+		endpoints.some(({ address, node, ready }) => ready && node === name && familyOf(address) === family),
+	);
