@@ -10,7 +10,7 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Host } from "./host.testing.ts";
 import { run, saved } from "./ipvsadm.testing.ts";
-import { addresses, network } from "./network.testing.ts";
+import { addresses, type BalancingNode, network } from "./network.testing.ts";
 
 const web = { address: "10.96.7.1", port: 80 };
 const plain = { address: "10.96.7.2", port: 80 };
@@ -35,6 +35,7 @@ describe("keepmesh l4 run on IPVS", () => {
 	const resources = join(directory, "services.yaml");
 	const state = join(directory, "state");
 	let far: Host;
+	let node: BalancingNode;
 	let running: ChildProcess | undefined;
 	let said = "";
 	const command = (...flags: readonly string[]) => [
@@ -74,7 +75,7 @@ describe("keepmesh l4 run on IPVS", () => {
 	];
 
 	before(async () => {
-		({ far } = await network());
+		({ far, node } = await network());
 		run("ip", "netns", "exec", "node", "sysctl", "-w", "net.ipv4.vs.conn_reuse_mode=0");
 		run("ip", "netns", "exec", "node", "ipvsadm", "-A", "-t", "192.0.2.9:80", "-s", "wlc");
 		writeFileSync(join(directory, "kube-proxy.yaml"), configuration);
@@ -86,7 +87,8 @@ describe("keepmesh l4 run on IPVS", () => {
 	});
 	after(async () => {
 		await end("SIGKILL");
-		run("ip", "netns", "exec", "node", "ipvsadm", "-C");
+		// The rules that lead to local routes went with the clean-up: for the tests that come, they are there again.
+		node.clear();
 		run("ip", "netns", "exec", "node", "sysctl", "-w", "net.ipv4.vs.conn_reuse_mode=1");
 		rmSync(directory, { recursive: true });
 	});
