@@ -12,10 +12,6 @@ import { changedKeys } from "../snapshot/persistent-map.ts";
 import { applyChanges, emptySnapshot } from "../snapshot/snapshot.ts";
 import { startFilesSource } from "../sources/files/files-source.ts";
 import { type NodeLayer4Options, openNodeLayer4 } from "./l4/node-layer4.ts";
-import { lockNamespace } from "./vip/namespace-lock.ts";
-
-/** Its own for each network namespace: two would take each other's rules away. */
-const lockName = "\0keepmesh-services";
 
 export interface Layer4RunOptions {
 	/** Directories or files of Services, EndpointSlices and Pods. */
@@ -38,18 +34,13 @@ export async function startLayer4(
 	options: Layer4RunOptions,
 	{ clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<RunningLayer4> {
-	const lock = await lockNamespace(2000, lockName);
-	if (!lock)
-		throw new Layer4CannotRun("another process balances Services in this network namespace: stop that one first");
 	const api = createServer();
 	await listenOnSocket(api, options.socketPath, { mode: 0o600 }).catch((error: Error) => {
-		lock.close();
 		throw new Layer4CannotRun(error.message);
 	});
-	const opened = openNodeLayer4(options.layer4, { clock, log });
+	const opened = await openNodeLayer4(options.layer4, { clock, log });
 	if (!opened.ok) {
 		api.close();
-		lock.close();
 		throw new Layer4CannotRun(opened.because);
 	}
 	const balancing = opened.value;
@@ -89,7 +80,6 @@ export async function startLayer4(
 				api.close(() => resolve());
 				api.closeAllConnections();
 			});
-			lock.close();
 		},
 	};
 }

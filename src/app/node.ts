@@ -79,7 +79,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const vip = options.virtualIps ? new KeptProcess(vipProcess(options, options.virtualIps), { clock, log }) : undefined;
 	let relay: XdsRelay | undefined;
 	const cache = new ConfigCache(paths.configCache, log);
-	const layer4 = options.layer4 && openLayer4(options.layer4, { clock, log });
+	const layer4 = options.layer4 && (await openLayer4(options.layer4, { clock, log }));
 	if (layer4) writeFileSync(paths.layer4Mark, "");
 	/** By proxy id: the uid of its pod. */
 	const pods = new Map<string, string>();
@@ -213,11 +213,11 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 }
 
 /** Undefined, with a word in the log, where it cannot be or is not to be. */
-function openLayer4(
+async function openLayer4(
 	options: Omit<NodeLayer4Options, "otherProblems">,
 	deps: { readonly clock: Clock; readonly log: Log },
 ) {
-	const opened = openNodeLayer4({ ...options, otherProblems: () => services.problems() }, deps);
+	const opened = await openNodeLayer4({ ...options, otherProblems: () => services.problems() }, deps);
 	if (!opened.ok) {
 		deps.log.warn({ because: opened.because }, "layer 4 is off");
 		return undefined;

@@ -20,7 +20,13 @@ import { ServiceBalancer } from "../../node/layer4/service-balancer.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
+import { lockNamespace } from "../vip/namespace-lock.ts";
 import { openServiceIpvs } from "./open-service-ipvs.ts";
+
+/** One process balances Services in each network namespace: two would take each other's rules away. */
+const lockName = "\0keepmesh-services";
+/** A process that is just ending may still have it. */
+const lockWaitMs = 2000;
 
 export interface NodeLayer4Options {
 	readonly machine: MachineNames;
@@ -49,17 +55,23 @@ export type OpenedLayer4 =
 	| { readonly ok: true; readonly value: NodeLayer4 }
 	| { readonly ok: false; readonly because: string };
 
-export function openNodeLayer4(
+export async function openNodeLayer4(
 	options: NodeLayer4Options,
 	{ clock, log }: { readonly clock: Clock; readonly log: Log },
-): OpenedLayer4 {
+): Promise<OpenedLayer4> {
 	const { settings, machine } = options;
+	const lock = await lockNamespace(lockWaitMs, lockName);
+	if (!lock) return { ok: false, because: "another process balances Services in this network namespace" };
 	const opened = openNftablesTables();
-	if (!opened.ok) return { ok: false, because: opened.message };
+	if (!opened.ok) {
+		lock.close();
+		return { ok: false, because: opened.message };
+	}
 	const tables = opened.value;
 	const other = options.yieldsToOthers ? otherServiceProxy(tables) : undefined;
 	if (other !== undefined) {
 		tables.close();
+		lock.close();
 		return { ok: false, because: `${other} has rules for Services on this machine` };
 	}
 	const conntrack = openConntrackTable();
@@ -149,6 +161,7 @@ export function openNodeLayer4(
 				loop.close();
 				if (conntrack.ok) conntrack.value.close();
 				tables.close();
+				lock.close();
 			},
 		},
 	};

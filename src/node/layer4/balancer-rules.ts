@@ -2,7 +2,7 @@
 // of what changed; on failure or after a stranger's hand everything is built anew. What a previous run left is taken over in
 // the one transaction that replaces it, so that no packet meets an empty table.
 
-import type { NftablesTables, NftTableChange } from "../../kernel/nftables-tables.ts";
+import type { NftablesTables, NftTableChange, Written } from "../../kernel/nftables-tables.ts";
 import type { Balancer } from "../../l4/balancer.ts";
 import type { NftChange } from "../../l4/nftables/change.ts";
 import type { NftSet, NftTable } from "../../l4/nftables/ruleset.ts";
@@ -228,7 +228,7 @@ export class BalancerRules {
 	}
 
 	#write(changes: readonly NftTableChange[], reason: AppliedRules["reason"]): Outcome {
-		const written = this.#deps.tables.apply(changes);
+		const written = this.#apply(changes);
 		this.#seen = undefined;
 		const common = { atMs: this.#deps.clock.wallMs(), reason, changes: changes.length };
 		if (written.ok) {
@@ -238,6 +238,16 @@ export class BalancerRules {
 		}
 		this.#deps.onApplied?.({ ...common, ok: false, because: written.message });
 		return { ok: false, because: written.message };
+	}
+
+	/** Rules that cannot even be written down are a mistake of ours: the agent's other work, and the rules that are there, go on. */
+	#apply(changes: readonly NftTableChange[]): Written {
+		try {
+			return this.#deps.tables.apply(changes);
+		} catch (error) {
+			this.#deps.log.error({ because: (error as Error).stack }, "layer 4: rules cannot be written down");
+			return { ok: false, because: "invalid", message: `cannot be written down: ${(error as Error).message}` };
+		}
 	}
 
 	#retryLater(run: () => void): void {

@@ -161,6 +161,19 @@ describe("a service balancer", () => {
 		assert.deepEqual(balancer.status().problems, []);
 	});
 
+	it("lives on when rules cannot even be written down, and says so", async () => {
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		tables.refuse = () => {
+			throw new RangeError("offset is out of bounds");
+		};
+		await update(service("a", "10.96.0.1", ["10.0.0.2"]));
+		assert.equal(balancer.status().state, "failed");
+		assert.match(balancer.problems()[0]?.because ?? "", /cannot be written down: offset is out of bounds/);
+		tables.refuse = () => undefined;
+		clock.advance(1_000);
+		assert.equal(balancer.status().state, "inForce");
+	});
+
 	it("gives all other Services their rules when the kernel refuses one", async () => {
 		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
 		tables.refuse = (changes) => (JSON.stringify(changes).includes("10.96.0.66") ? "bad address" : undefined);
