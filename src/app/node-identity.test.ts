@@ -49,7 +49,18 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 		}
 	};
 	const startAgent = async (): Promise<void> => {
-		const flags = ["--node", "n1", "--state", state, "--envoy", envoyBinary, "--join-token-file", tokenFile, "--layer4", "off"];
+		const flags = [
+			"--node",
+			"n1",
+			"--state",
+			state,
+			"--envoy",
+			envoyBinary,
+			"--join-token-file",
+			tokenFile,
+			"--layer4",
+			"off",
+		];
 		const command = ["--no-warnings", program, "node", "--control", `127.0.0.1:${mesh.port}`, ...flags];
 		agent = spawn(process.execPath, command, { stdio: ["ignore", "ignore", "pipe"] });
 		agent.stderr?.setEncoding("utf8").on("data", (text: string) => {
