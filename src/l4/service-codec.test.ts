@@ -25,6 +25,7 @@ const plain: Layer4Service = {
 const everything: Layer4Service = {
 	namespace: "shop",
 	name: "dns",
+	unallocated: ["nodePort", "ipv6"],
 	clusterAddresses: ["10.96.0.10", "fd00::10"],
 	externalAddresses: ["192.0.2.7"],
 	loadBalancerAddresses: ["198.51.100.1"],

@@ -251,6 +251,64 @@ BACKEND           SHARE   SEES SOURCE   ON
 		assert.deepEqual(node.localTraffic, { type: "ranges", ranges: ["10.244.0.0/16"] });
 	});
 
+	it("says that nothing here allocates node ports, and passes over what layer 4 does not read", async () => {
+		const mixed = join(directory, "mixed");
+		mkdirSync(mixed);
+		const certificate = { apiVersion: "cert-manager.io/v1", kind: "Certificate", metadata: { name: "c" }, spec: {} };
+		const route = {
+			apiVersion: "networking.istio.io/v1",
+			kind: "VirtualService",
+			metadata: { name: "r" },
+			spec: { hosts: ["web"], http: [{ timeout: "soon" }] },
+		};
+		writeFileSync(join(mixed, "a.yaml"), yamlOf([service("np", { type: "NodePort", ports: [{ port: 80 }] }), certificate, route]));
+		const outcomes = await Promise.all(["plan", "services"].map((name) => keepmesh(["l4", name, "-f", mixed, "--node", "a"])));
+		for (const { code, stderr } of outcomes) {
+			assert.equal(code, 0, stderr);
+			assert.match(stderr, /no node port: nothing here allocates one[\s\S]*nodePort: 30000\.\.32767/);
+			assert.doesNotMatch(stderr, /Certificate|VirtualService/);
+		}
+		writeFileSync(join(mixed, "b.yaml"), "kind: [");
+		writeFileSync(join(mixed, "c.yaml"), "apiVersion: v1\nkind: Servcie\nmetadata: {name: x}\n");
+		const { code, stderr } = await keepmesh(["l4", "plan", "-f", mixed, "--node", "a"]);
+		assert.equal(code, 65);
+		assert.match(stderr, /b\.yaml/);
+		assert.match(stderr, /c\.yaml/);
+	});
+
+	it("lists the first of many ports and addresses, and all of them with -o wide", async () => {
+		const many = Array.from({ length: 400 }, (_, index) => ({ name: `p${index}`, port: index + 1 }));
+		const externalIPs = [1, 2, 3, 4].map((last) => `198.51.100.${last}`);
+		const file = join(directory, "many.yaml");
+		writeFileSync(file, yamlOf([service("many", { clusterIP: "10.96.0.9", externalIPs, ports: many })]));
+		const list = (...more: string[]) => keepmesh(["l4", "services", "-f", file, "--node", "a", ...more]);
+		const [short, wide, json] = await Promise.all([list(), list("-o", "wide"), list("-o", "json")]);
+		assert.match(short.stdout, /^many +10\.96\.0\.9,198\.51\.100\.1,198\.51\.100\.2,\+2 +1\/tcp,2\/tcp,3\/tcp,\+397 /m);
+		assert.match(wide.stdout, /,198\.51\.100\.4 .*,400\/tcp /);
+		assert.match(json.stdout, /"p399"/);
+	});
+
+	it("prints data that parses, for each command", async () => {
+		const uses = [["plan"], ["rules"], ["services"], ["backends"], ["trace", "203.0.113.9", "198.51.100.7:443"]] as const;
+		for (const { stdout } of await Promise.all(uses.map(([name, ...rest]) => l4(name, ...rest, "-o", "json"))))
+			assert.ok(JSON.parse(stdout));
+	});
+
+	it("ends quietly when nobody reads any more", async () => {
+		const ends = async (redirection: string): Promise<readonly [string, string]> => {
+			const line = `"$NODE" --no-warnings "$PROGRAM" l4 plan -f "$FILE" --node a ${redirection}`;
+			const env = { ...process.env, NODE: process.execPath, PROGRAM: program, FILE: join(directory, "mixed") };
+			// The reader is gone before the first byte is written.
+			const script = `mkfifo "$FILE.$$"; exec 8<>"$FILE.$$" 9>"$FILE.$$"; exec 8<&-; ${line}; echo "$?" >&3`;
+			const child = promisify(execFile)("bash", ["-c", `{ ${script}; } 3>&1`], { env });
+			const { stdout, stderr } = await child;
+			return [stdout, stderr];
+		};
+		assert.deepEqual(await ends("2>/dev/null >&9"), ["0\n", ""]);
+		assert.deepEqual(await ends(">/dev/null 2>&9"), ["65\n", ""]);
+		assert.deepEqual(await ends("2>&9 >&9"), ["0\n", ""]);
+	});
+
 	it("ends wrong use with a code and the next thing to type", async () => {
 		const uses: readonly (readonly [number, ...string[]])[] = [
 			[64, "plan", "--node", "a"],

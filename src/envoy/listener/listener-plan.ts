@@ -27,6 +27,7 @@ export interface PlannedListener {
 export function planListeners(services: readonly ServiceView[]): readonly PlannedListener[] {
 	const planned = new Map<string, { address: string; port: number; entries: ListenerEntry[] }>();
 	const add = (address: string, entry: ListenerEntry): void => {
+		if (address === wildcardAddress && portsOfOwnListeners.has(entry.port.number)) return;
 		const key = `${address}_${entry.port.number}`;
 		const listener = planned.get(key);
 		if (listener) listener.entries.push(entry);
@@ -56,6 +57,9 @@ export function planListeners(services: readonly ServiceView[]): readonly Planne
 
 /** Envoy's own: a service on one of them would capture what is meant for the proxy. */
 const reservedPorts: ReadonlySet<number> = new Set([15001, 15006]);
+
+/** Readiness and figures of the proxy itself listen there on all addresses: a second listener would be refused (as in Istio). */
+const portsOfOwnListeners: ReadonlySet<number> = new Set([15021, 15090]);
 
 function entryKind(port: ServicePort): ListenerEntry["kind"] | undefined {
 	switch (port.protocol) {

@@ -59,6 +59,15 @@ function inspectorsOf(listener: Listener | undefined): readonly string[] {
 }
 
 describe("outbound listeners", () => {
+	it("leave the ports of the proxy's own listeners alone, which it would refuse to open twice", () => {
+		const services = [15021, 15090].flatMap((port) => [
+			service(`http-${port}`, "HTTP", port),
+			service(`tcp-${port}`, "TCP", port, { addresses: ["10.96.0.7"] }),
+		]);
+		const names = [...listenersOf(viewOf(services)).keys()];
+		assert.deepEqual(names.sort(), ["10.96.0.7_15021", "10.96.0.7_15090", "virtualOutbound"]);
+	});
+
 	it("take every redirected connection on 15001 and pass unknown ones through", () => {
 		const listener = listenersOf(viewOf([])).get("virtualOutbound");
 		assert.equal(listener?.useOriginalDst, true);

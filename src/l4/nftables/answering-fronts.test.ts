@@ -44,9 +44,9 @@ function answerOf(
 	plans: readonly (readonly Balancer[])[],
 	flags: readonly NftTcpFlag[] = ["ack", "psh"],
 	source = "10.244.2.5",
-	facts = node,
+	invalid = false,
 ): string {
-	const plan = new NftablesPlan(facts);
+	const plan = new NftablesPlan(node);
 	const kernel = new KernelModel();
 	for (const balancers of plans) {
 		plan.set("shop/web:http", balancers);
@@ -65,6 +65,7 @@ function answerOf(
 		protocol: "tcp",
 		mark: 0,
 		flags,
+		invalid,
 	});
 	return outcome;
 }
@@ -132,5 +133,26 @@ describe("an endpoint that speaks before its client on a node that took over", (
 		const others = { type: "balance", backends: backends.slice(1), masquerade: "never" } as const;
 		assert.equal(answerOf([[web(cluster)], [web(cluster, { outside: others })]]), "pass");
 		assert.equal(answerOf([[web(cluster)], [web(cluster, { scheduler: "random" })]]), "pass");
+	});
+});
+
+describe("an endpoint's packet that does not fit what the node saw of its connection", () => {
+	const strayOf = (plans: readonly (readonly Balancer[])[], flags: readonly NftTcpFlag[] = ["ack", "psh"]): string =>
+		answerOf(plans, flags, "10.244.2.5", true);
+
+	it("does not reach the client, who would reset the connection", () => {
+		const second: Front = { ...loadBalancer, address: "203.0.113.11" };
+		assert.equal(strayOf([[web(cluster)]]), "drop");
+		assert.equal(strayOf([[web(loadBalancer), web(second)]]), "drop");
+	});
+
+	it("passes where it resets or opens, for a client of the endpoint itself", () => {
+		assert.equal(strayOf([[web(cluster)]], ["rst"]), "pass");
+		assert.equal(strayOf([[web(cluster)]], ["syn", "ack"]), "pass");
+	});
+
+	it("passes where no hash chooses, and when the front has left", () => {
+		assert.equal(strayOf([[web(cluster, { scheduler: "random" })]]), "pass");
+		assert.equal(strayOf([[web(cluster)], []]), "pass");
 	});
 });

@@ -1,6 +1,7 @@
 // Which front an endpoint answers for, where a hash chooses: such connections go on through another node than the one they began
 // with, and there the endpoint's packet may come before the client's. In: fronts that come and leave. Out: the elements of the map that
-// gives such packets the front's address as their source, and of the set of endpoints whose packets do not tell their front.
+// gives such packets the front's address as their source, of the set of endpoints whose packets do not tell their front, and of the
+// set of both.
 
 import type { Backend } from "../balancer.ts";
 import { oneSpelling } from "./address-range.ts";
@@ -50,6 +51,11 @@ export function severalFrontsSet(words: FamilyWords): NftSet {
 	return { name: "several-fronts", key: [words.addressType, "inet_service"] };
 }
 
+/** All of them; a rule cannot ask whether a map has an element. */
+export function answeringSet(words: FamilyWords): NftSet {
+	return { name: "answering", key: [words.addressType, "inet_service"] };
+}
+
 export class AnsweringFronts {
 	readonly #words: FamilyWords;
 	readonly #endpoints = new Map<string, Endpoint>();
@@ -82,13 +88,14 @@ export class AnsweringFronts {
 			if (endpoint.fronts.size === 0) this.#endpoints.delete(id);
 			if (JSON.stringify(told) === JSON.stringify(now)) continue;
 			endpoint.told = now;
-			if (now !== undefined) {
-				orders.addElement(now.set, now.element);
-				orders.useSet(now.set);
+			const any = { set: answeringSet(this.#words), element: { key: endpoint.key } };
+			for (const { set, element } of now === undefined ? [] : told === undefined ? [any, now] : [now]) {
+				orders.addElement(set, element);
+				orders.useSet(set);
 			}
-			if (told !== undefined) {
-				orders.deleteElement(told.set, told.element);
-				orders.leaveSet(told.set);
+			for (const { set, element } of told === undefined ? [] : now === undefined ? [told, any] : [told]) {
+				orders.deleteElement(set, element);
+				orders.leaveSet(set);
 			}
 		}
 		this.#touched.clear();

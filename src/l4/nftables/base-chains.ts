@@ -1,11 +1,11 @@
 // The chains that packets enter, and those every front shares. In: the node, and which sets there are. Out: chains in the order they are
 // made, sets and elements of the node itself. Refusals live in the same chains as translation: only the first packet of a connection
-// passes them, and packets of established ones meet no rule at all.
+// passes them, and packets of established ones meet no rule at all, but one where a hash chooses (chain `strays`).
 
 import type { IpFamily } from "../balancer.ts";
 import type { NodeFacts } from "../node-facts.ts";
 import { disjointRanges, oneSpelling } from "./address-range.ts";
-import { frontsMap, severalFrontsSet } from "./answering-fronts.ts";
+import { answeringSet, frontsMap, severalFrontsSet } from "./answering-fronts.ts";
 import { type FamilyWords, familyOf } from "./family-words.ts";
 import { hideChains, rejectChain } from "./front-chains.ts";
 import {
@@ -142,6 +142,22 @@ export function baseChains(
 		chains.push({
 			chain: { name: "go-on", hook: { type: "nat", hook: "postrouting", priority: 99 } },
 			rules: goOn,
+		});
+	// While the two ways of a connection move to another node, one after the other, this node sees answers to what went by there.
+	// Conntrack calls them invalid and does not translate them; a client that saw the endpoint's own address would reset its connection.
+	const answering = answeringSet(words).name;
+	if (sets.has(answering))
+		chains.push({
+			chain: { name: "strays", hook: { type: "filter", hook: "forward", priority: 0 } },
+			rules: [
+				rule(
+					{ type: "ctState", states: ["invalid"] },
+					tcp,
+					began,
+					{ type: "in", key: endpoint, set: answering },
+					{ type: "verdict", verdict: { type: "drop" } },
+				),
+			],
 		});
 	const podsInside = inside.length > 0 && fromPod !== undefined;
 	chains.push(

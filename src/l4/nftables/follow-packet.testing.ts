@@ -14,6 +14,8 @@ export interface Packet {
 	readonly mark: number;
 	/** Of TCP; the first packet of a connection has `syn` alone, which is the default. */
 	readonly flags?: readonly NftTcpFlag[];
+	/** Conntrack knows its connection otherwise: nothing translates it. */
+	readonly invalid?: boolean;
 }
 
 interface Passing {
@@ -46,6 +48,10 @@ export function followPacket(table: NftTableContents, packet: Packet): readonly 
 function follow(table: NftTableContents, packet: Packet, draw: (mod: number) => number): string {
 	const { source, sourcePort, destination, port, mark } = packet;
 	const passing: Passing = { table, packet, source, sourcePort, destination, port, mark, draw };
+	if (packet.invalid)
+		return table.chains.some(({ chain }) => chain.name === "strays") && runChain(passing, "strays") === "drop"
+			? "drop"
+			: "pass";
 	const verdict = runChain(passing, packet.hook);
 	if (verdict === "drop" || verdict === "reject") return verdict;
 	const goesOn = table.chains.some(({ chain }) => chain.name === "go-on") ? runChain(passing, "go-on") : "continue";
@@ -91,6 +97,8 @@ function runStatement(passing: Passing, statement: NftStatement, isDnat: boolean
 		}
 		case "in":
 			return holds((lookUp(passing, statement.set, statement.key) !== undefined) !== (statement.not ?? false));
+		case "ctState":
+			return holds(statement.states.includes(passing.packet.invalid ? "invalid" : "new"));
 		case "ctStatusDnat":
 			return holds(isDnat);
 		case "markBit":

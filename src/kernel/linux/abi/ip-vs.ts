@@ -81,8 +81,6 @@ export const IP_VS_SVC_F_SCHED1 = 0x8;
 
 export const IP_VS_CONN_F_FWD_MASK = 0x7;
 export const IP_VS_CONN_F_MASQ = 0;
-/** The destination is on this machine; reported by old kernels. */
-export const IP_VS_CONN_F_LOCALNODE = 1;
 export const IP_VS_CONN_F_TUNNEL = 2;
 export const IP_VS_CONN_F_DROUTE = 3;
 
