@@ -58,11 +58,14 @@ export function answeringSet(words: FamilyWords): NftSet {
 
 export class AnsweringFronts {
 	readonly #words: FamilyWords;
+	/** Together, so that no rule changes when an endpoint's second front comes. */
+	readonly #sets: readonly NftSet[];
 	readonly #endpoints = new Map<string, Endpoint>();
 	readonly #touched = new Set<string>();
 
 	constructor(words: FamilyWords) {
 		this.#words = words;
+		this.#sets = [answeringSet(words), frontsMap(words), severalFrontsSet(words)];
 	}
 
 	/** Both states are of the same place. */
@@ -89,13 +92,15 @@ export class AnsweringFronts {
 			if (JSON.stringify(told) === JSON.stringify(now)) continue;
 			endpoint.told = now;
 			const any = { set: answeringSet(this.#words), element: { key: endpoint.key } };
-			for (const { set, element } of now === undefined ? [] : told === undefined ? [any, now] : [now]) {
-				orders.addElement(set, element);
-				orders.useSet(set);
+			if (told === undefined) {
+				for (const set of this.#sets) orders.useSet(set);
+				orders.addElement(any.set, any.element);
 			}
-			for (const { set, element } of told === undefined ? [] : now === undefined ? [told, any] : [told]) {
-				orders.deleteElement(set, element);
-				orders.leaveSet(set);
+			if (now !== undefined) orders.addElement(now.set, now.element);
+			if (told !== undefined) orders.deleteElement(told.set, told.element);
+			if (now === undefined) {
+				orders.deleteElement(any.set, any.element);
+				for (const set of this.#sets) orders.leaveSet(set);
 			}
 		}
 		this.#touched.clear();

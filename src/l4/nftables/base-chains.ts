@@ -123,42 +123,36 @@ export function baseChains(
 	const tcp: NftStatement = { type: "match", left: "meta l4proto", value: "tcp" };
 	const began: NftStatement = { type: "tcpFlags", none: ["syn", "rst"] };
 	const endpoint = [words.source, "th sport"] as const;
-	const fronts = frontsMap(words).name;
-	const several = severalFrontsSet(words).name;
-	const goOn: NftRule[] = [];
-	if (sets.has(fronts)) goOn.push(rule(tcp, began, { type: "snatMap", key: endpoint, map: fronts }));
-	if (sets.has(several))
-		goOn.push({
-			statements: [
-				tcp,
-				began,
-				{ type: "in", key: endpoint, set: several },
-				{ type: "verdict", verdict: { type: "drop" } },
-			],
-			comment: "the client speaks again, and says to whom",
-		});
-	// Before all others that change sources. Only the first packet that this node sees of a connection comes here.
-	if (goOn.length > 0)
-		chains.push({
-			chain: { name: "go-on", hook: { type: "nat", hook: "postrouting", priority: 99 } },
-			rules: goOn,
-		});
-	// While the two ways of a connection move to another node, one after the other, this node sees answers to what went by there.
-	// Conntrack calls them invalid and does not translate them; a client that saw the endpoint's own address would reset its connection.
 	const answering = answeringSet(words).name;
+	const drop: NftStatement = { type: "verdict", verdict: { type: "drop" } };
 	if (sets.has(answering))
-		chains.push({
-			chain: { name: "strays", hook: { type: "filter", hook: "forward", priority: 0 } },
-			rules: [
-				rule(
-					{ type: "ctState", states: ["invalid"] },
-					tcp,
-					began,
-					{ type: "in", key: endpoint, set: answering },
-					{ type: "verdict", verdict: { type: "drop" } },
-				),
-			],
-		});
+		chains.push(
+			// Before all others that change sources. Only the first packet that this node sees of a connection comes here.
+			{
+				chain: { name: "go-on", hook: { type: "nat", hook: "postrouting", priority: 99 } },
+				rules: [
+					rule(tcp, began, { type: "snatMap", key: endpoint, map: frontsMap(words).name }),
+					{
+						statements: [tcp, began, { type: "in", key: endpoint, set: severalFrontsSet(words).name }, drop],
+						comment: "the client speaks again, and says to whom",
+					},
+				],
+			},
+			// While the two ways of a connection move to another node, one after the other, this node sees answers to what went by there.
+			// Conntrack calls them invalid and does not translate them; a client that saw the endpoint's own address would reset its connection.
+			{
+				chain: { name: "strays", hook: { type: "filter", hook: "forward", priority: 0 } },
+				rules: [
+					rule(
+						{ type: "ctState", states: ["invalid"] },
+						tcp,
+						began,
+						{ type: "in", key: endpoint, set: answering },
+						drop,
+					),
+				],
+			},
+		);
 	const podsInside = inside.length > 0 && fromPod !== undefined;
 	chains.push(
 		{
