@@ -3,6 +3,7 @@
 
 import { createServer, type Server } from "node:http";
 import type { Layer4Service } from "../l4/layer4-service.ts";
+import { type SocketHolder, socketHolder } from "../node/socket-holder.ts";
 import { listenOnSocket } from "../node/unix-server.ts";
 import { readResourceFile } from "../resources/read-resources.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -27,7 +28,15 @@ export interface RunningLayer4 {
 }
 
 /** It cannot begin; the message says why. */
-export class Layer4CannotRun extends Error {}
+export class Layer4CannotRun extends Error {
+	/** What to do about it. */
+	readonly next: string;
+
+	constructor(message: string, next: string) {
+		super(message);
+		this.next = next;
+	}
+}
 
 /** Resolves when everything has been read and is in force. */
 export async function startLayer4(
@@ -36,12 +45,17 @@ export async function startLayer4(
 ): Promise<RunningLayer4> {
 	const api = createServer();
 	await listenOnSocket(api, options.socketPath, { mode: 0o600 }).catch((error: Error) => {
-		throw new Layer4CannotRun(error.message);
+		const holder = socketHolder(options.socketPath);
+		throw new Layer4CannotRun(
+			error.message,
+			holder ? stopFirst(holder) : "keepmesh l4 run --state DIR: a directory of its own in each network namespace",
+		);
 	});
 	const opened = await openNodeLayer4(options.layer4, { clock, log });
 	if (!opened.ok) {
 		api.close();
-		throw new Layer4CannotRun(opened.because);
+		const holder = opened.heldBy === undefined ? undefined : socketHolder(opened.heldBy);
+		throw new Layer4CannotRun(opened.because, holder ? stopFirst(holder) : "keepmesh check --for l4");
 	}
 	const balancing = opened.value;
 	answer(api, balancing);
@@ -83,6 +97,8 @@ export async function startLayer4(
 		},
 	};
 }
+
+const stopFirst = ({ pid, command }: SocketHolder): string => `stop that one first, process ${pid}: ${command}`;
 
 function answer(api: Server, balancing: { status(): object; metrics(): Promise<string> }): void {
 	api.on("request", ({ method, url }, response) => {

@@ -2,6 +2,7 @@
 // Kubernetes objects are read into, that travels from control planes to nodes, and that a node plans its rules from.
 
 import type { SchedulerName } from "./scheduler.ts";
+import type { Unallocated } from "./services/unallocated.ts";
 
 export type Layer4Protocol = "tcp" | "udp" | "sctp";
 
@@ -29,6 +30,8 @@ export interface Layer4Service {
 	readonly scheduler?: SchedulerName;
 	/** Annotation `keepmesh.io/l4-backend`; absent: the node's. */
 	readonly backend?: "nftables" | "ipvs";
+	/** What it asks for and nobody here allocates; for people, rules do without. */
+	readonly unallocated?: readonly Unallocated[];
 }
 
 export interface Layer4Port {

@@ -3,6 +3,7 @@
 
 import type { Layer4Endpoint, Layer4Port, Layer4Protocol, Layer4Service } from "./layer4-service.ts";
 import { type SchedulerName, schedulerNames } from "./scheduler.ts";
+import { unallocatedKinds } from "./services/unallocated.ts";
 
 /** Resources are named NAMESPACE/NAME. */
 export const layer4ServiceTypeUrl = "type.googleapis.com/keepmesh.l4.v1.Service";
@@ -22,6 +23,7 @@ export function decodeLayer4Service(bytes: Uint8Array): Layer4Service | undefine
 	}
 	if (!isObject(value)) return undefined;
 	const { namespace, name, affinitySec, healthCheckNodePort, trafficDistribution, scheduler, backend } = value;
+	const unallocated = unallocatedKinds.filter((kind) => list(value.unallocated).includes(kind));
 	if (!isText(namespace) || !isText(name)) return undefined;
 	return {
 		namespace,
@@ -38,6 +40,7 @@ export function decodeLayer4Service(bytes: Uint8Array): Layer4Service | undefine
 		...(isText(trafficDistribution) ? { trafficDistribution } : {}),
 		...(isScheduler(scheduler) ? { scheduler } : {}),
 		...(backend === "nftables" || backend === "ipvs" ? { backend } : {}),
+		...(unallocated.length > 0 ? { unallocated } : {}),
 	};
 }
 
@@ -57,6 +60,7 @@ function written(service: Layer4Service): object {
 		trafficDistribution: service.trafficDistribution,
 		scheduler: service.scheduler,
 		backend: service.backend,
+		unallocated: service.unallocated,
 	};
 }
 

@@ -261,8 +261,13 @@ BACKEND           SHARE   SEES SOURCE   ON
 			metadata: { name: "r" },
 			spec: { hosts: ["web"], http: [{ timeout: "soon" }] },
 		};
-		writeFileSync(join(mixed, "a.yaml"), yamlOf([service("np", { type: "NodePort", ports: [{ port: 80 }] }), certificate, route]));
-		const outcomes = await Promise.all(["plan", "services"].map((name) => keepmesh(["l4", name, "-f", mixed, "--node", "a"])));
+		writeFileSync(
+			join(mixed, "a.yaml"),
+			yamlOf([service("np", { type: "NodePort", ports: [{ port: 80 }] }), certificate, route]),
+		);
+		const outcomes = await Promise.all(
+			["plan", "services"].map((name) => keepmesh(["l4", name, "-f", mixed, "--node", "a"])),
+		);
 		for (const { code, stderr } of outcomes) {
 			assert.equal(code, 0, stderr);
 			assert.match(stderr, /no node port: nothing here allocates one[\s\S]*nodePort: 30000\.\.32767/);
@@ -289,7 +294,13 @@ BACKEND           SHARE   SEES SOURCE   ON
 	});
 
 	it("prints data that parses, for each command", async () => {
-		const uses = [["plan"], ["rules"], ["services"], ["backends"], ["trace", "203.0.113.9", "198.51.100.7:443"]] as const;
+		const uses = [
+			["plan"],
+			["rules"],
+			["services"],
+			["backends"],
+			["trace", "203.0.113.9", "198.51.100.7:443"],
+		] as const;
 		for (const { stdout } of await Promise.all(uses.map(([name, ...rest]) => l4(name, ...rest, "-o", "json"))))
 			assert.ok(JSON.parse(stdout));
 	});
@@ -345,6 +356,32 @@ function cannotUseNft(): string | false {
 	if (process.getuid?.() !== 0) return "needs root";
 	return existsSync("/usr/sbin/nft") ? false : "needs nft";
 }
+
+describe("keepmesh l4 run beside another", { skip: cannotUseNft() }, () => {
+	it("names the process that is in the way, by its state directory or by its network namespace", async () => {
+		const directory = mkdtempSync(join(tmpdir(), "keepmesh-l4-twice-"));
+		const run = `"${process.execPath}" --no-warnings "${program}" l4 run -f "${directory}/web.yaml" --node a --state`;
+		writeFileSync(join(directory, "web.yaml"), yamlOf([web, webSlice]));
+		const script = `
+			ip link set lo up
+			${run} "${directory}/one" 2>/dev/null & runner=$!
+			trap 'kill $runner; wait' EXIT
+			for i in $(seq 200); do [ -S "${directory}/one/node.sock" ] && grep -q @keepmesh-services /proc/net/unix && break; sleep 0.1; done
+			echo "runner $runner"
+			${run} "${directory}/one" 2>&1; echo "code $?"
+			${run} "${directory}/two" 2>&1; echo "code $?"`;
+		try {
+			const { stdout } = await promisify(execFile)("unshare", ["--net", "bash", "-c", script], { timeout: 60_000 });
+			const pid = /^runner (\d+)$/m.exec(stdout)?.[1];
+			const next = stdout.match(/^next: .*$/gm) ?? [];
+			assert.deepEqual(stdout.match(/^code \d+$/gm), ["code 69", "code 69"], stdout);
+			assert.equal(next.length, 2, stdout);
+			for (const line of next) assert.ok(line.startsWith(`next: stop that one first, process ${pid}: `), stdout);
+		} finally {
+			rmSync(directory, { recursive: true, force: true });
+		}
+	});
+});
 
 describe("keepmesh l4 trace on a running node", { skip: cannotUseNft() }, () => {
 	it("tells which connections stay where they are", async () => {

@@ -7,8 +7,11 @@ import type { NodeFacts } from "../../l4/node-facts.ts";
 import { canonicalAddress, familyOf } from "../../l4/services/canonical-address.ts";
 import { type KubeProxySettings, nodeFactsOf } from "../../l4/services/kube-proxy-settings.ts";
 import { planService } from "../../l4/services/plan-service.ts";
+import { unallocatedOf, unallocatedText } from "../../l4/services/unallocated.ts";
 import type { Layer4Status } from "../../node/layer4/layer4-status.ts";
+import type { AnyObject } from "../../resources/config-object.ts";
 import type { Problem } from "../../resources/problem.ts";
+import { nearestName } from "../../resources/text/nearest-name.ts";
 import type { Change } from "../../snapshot/change.ts";
 import { noLayer4Services, updateLayer4Services } from "../../snapshot/layer4-services.ts";
 import { applyChanges, emptySnapshot } from "../../snapshot/snapshot.ts";
@@ -51,8 +54,40 @@ export async function planOffline(flags: OfflineFlags): Promise<OfflinePlan> {
 			backend: service.backend ?? backend,
 			balancers: planService(service, node),
 		})),
-		problems: [...loaded.problems, ...problems],
+		problems: [
+			...loaded.problems.filter(concernsLayer4),
+			...loaded.objects.flatMap(missingOfLoadBalancer),
+			...problems,
+		],
 	};
+}
+
+/** Kinds that a node's rules depend on. */
+const ownKinds: ReadonlySet<string> = new Set(["Service", "EndpointSlice", "Pod", "VirtualIP", "Namespace"]);
+
+/** Also what could have been of such a kind: a text that cannot be read, an unknown kind. */
+function concernsLayer4({ resource, path, severity }: Problem): boolean {
+	const [kind = ""] = resource.split(" ", 1);
+	if (kind === "" || ownKinds.has(kind)) return true;
+	return path === "kind" && (severity === "error" || nearestName(kind, ownKinds) !== undefined);
+}
+
+/** Reading a file is silent of those: in a mesh alone they may be a cloud's. */
+function missingOfLoadBalancer(object: AnyObject): readonly Problem[] {
+	if (object.kind !== "Service" || object.spec.type !== "LoadBalancer") return [];
+	if (!unallocatedOf(object).includes("nodePort")) return [];
+	const { namespace, name } = object.metadata;
+	const { message, hint } = unallocatedText.nodePort;
+	return [
+		{
+			severity: "warning",
+			origin: object.origin,
+			resource: `Service ${namespace}/${name}`,
+			path: "spec.type",
+			message: `${message}, nor an address of the load balancer`,
+			hint: `${hint}, or loadBalancerIP: an address that a VirtualIP holds`,
+		},
+	];
 }
 
 function factsOf(settings: KubeProxySettings, flags: OfflineFlags, services: readonly Layer4Service[]): NodeFacts {

@@ -21,6 +21,7 @@ export function renderServices(services: readonly ServiceStatus[], options: RowO
 		"HERE",
 		...(options.wide ? ["SCHEDULER", "AFFINITY", "EXTERNAL", "INTERNAL", "BACKEND"] : ["TRAITS"]),
 	];
+	const some = (all: readonly string[]): string => (options.wide ? all : firstOf(all)).join(",");
 	const rows = services.map((status) => {
 		const { service, backend } = status;
 		const { affinity, externalPolicy, internalPolicy } = service;
@@ -29,15 +30,21 @@ export function renderServices(services: readonly ServiceStatus[], options: RowO
 		return [
 			...(options.allNamespaces ? [service.namespace] : []),
 			service.name,
-			[...service.clusterAddresses, ...service.externalAddresses, ...service.loadBalancerAddresses].join(",") || "-",
-			service.ports
-				.map(({ port, nodePort, protocol }) => `${port}${nodePort ? `:${nodePort}` : ""}/${protocol}`)
-				.join(","),
+			some([...service.clusterAddresses, ...service.externalAddresses, ...service.loadBalancerAddresses]) || "-",
+			some(service.ports.map(({ port, nodePort, protocol }) => `${port}${nodePort ? `:${nodePort}` : ""}/${protocol}`)),
 			...countBackends(status),
 			...(options.wide ? wide : [traitsOf(status)]),
 		];
 	});
 	return renderTable(header, rows, options.width);
+}
+
+const shownEntries = 3;
+
+/** The first few, and how many more there are. */
+function firstOf(all: readonly string[]): readonly string[] {
+	if (all.length <= shownEntries + 1) return all;
+	return [...all.slice(0, shownEntries), `+${all.length - shownEntries}`];
 }
 
 /** What is not ordinary. */

@@ -69,8 +69,7 @@ export function l4RunCommand(): Command {
 			{ resources: flags.filename, socketPath: join(state, "node.sock"), layer4 },
 			{ clock: realClock, log },
 		).catch((error: unknown) => {
-			if (error instanceof Layer4CannotRun)
-				throw new CliError(exitCodes.unavailable, error.message, "keepmesh check --for l4");
+			if (error instanceof Layer4CannotRun) throw new CliError(exitCodes.unavailable, error.message, error.next);
 			throw error;
 		});
 		log.info({ node: flags.node, resources: flags.filename, state }, "layer 4 runs");

@@ -12,6 +12,8 @@ import { paint, print, say } from "./terminal.ts";
 export async function runCli(args: readonly string[]): Promise<number> {
 	// A reader that has seen enough (head, less) is no failure.
 	process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? exitCodes.ok : 1));
+	// Prose that nobody reads is lost, and the work goes on.
+	process.stderr.on("error", () => {});
 	const [first, ...rest] = args;
 	try {
 		if (first === undefined) {

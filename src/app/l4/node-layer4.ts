@@ -25,6 +25,7 @@ import { openServiceIpvs } from "./open-service-ipvs.ts";
 
 /** One process balances Services in each network namespace: two would take each other's rules away. */
 const lockName = "\0keepmesh-services";
+const heldBy = lockName.replace("\0", "@");
 /** A process that is just ending may still have it. */
 const lockWaitMs = 2000;
 
@@ -53,7 +54,12 @@ export interface NodeLayer4 {
 
 export type OpenedLayer4 =
 	| { readonly ok: true; readonly value: NodeLayer4 }
-	| { readonly ok: false; readonly because: string };
+	| {
+			readonly ok: false;
+			readonly because: string;
+			/** The socket of the process that stands in the way, where it is one of ours; an abstract one begins with @. */
+			readonly heldBy?: string;
+	  };
 
 export async function openNodeLayer4(
 	options: NodeLayer4Options,
@@ -61,7 +67,7 @@ export async function openNodeLayer4(
 ): Promise<OpenedLayer4> {
 	const { settings, machine } = options;
 	const lock = await lockNamespace(lockWaitMs, lockName);
-	if (!lock) return { ok: false, because: "another process balances Services in this network namespace" };
+	if (!lock) return { ok: false, because: "another process balances Services in this network namespace", heldBy };
 	const opened = openNftablesTables();
 	if (!opened.ok) {
 		lock.close();

@@ -9,6 +9,7 @@ import { canonicalAddress } from "./canonical-address.ts";
 import { endpointsOfPods } from "./endpoints-of-pods.ts";
 import { endpointsOfSlices, slicesOf } from "./endpoints-of-slices.ts";
 import { sourceRangesOf } from "./source-ranges.ts";
+import { unallocatedOf } from "./unallocated.ts";
 
 const defaultAffinitySec = 10_800;
 
@@ -26,6 +27,7 @@ export function layer4ServiceOf(
 	if (metadata.labels["service.kubernetes.io/service-proxy-name"] !== undefined) return undefined;
 	const own = slicesOf(service, slices);
 	const annotations = readLayer4Annotations(metadata.annotations);
+	const unallocated = unallocatedOf(service);
 	const isLocal = isExternallyAccessible(spec) && spec.externalTrafficPolicy === "Local";
 	const healthCheckNodePort = spec.type === "LoadBalancer" && isLocal ? spec.healthCheckNodePort : undefined;
 	return {
@@ -45,6 +47,7 @@ export function layer4ServiceOf(
 		...(healthCheckNodePort ? { healthCheckNodePort } : {}),
 		...(spec.trafficDistribution === undefined ? {} : { trafficDistribution: spec.trafficDistribution }),
 		...annotations,
+		...(unallocated.length > 0 ? { unallocated } : {}),
 	};
 }
 

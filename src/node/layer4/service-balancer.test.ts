@@ -365,6 +365,18 @@ describe("a service balancer", () => {
 		});
 	});
 
+	it("says what nobody here allocates for a Service", async () => {
+		await update({ ...service("a", "10.96.0.1", ["10.0.0.1"]), unallocated: ["nodePort"] });
+		assert.deepEqual(balancer.status().problems, [
+			{
+				about: "default/a",
+				because: "no node port: nothing here allocates one; write nodePort: 30000..32767 at each port",
+			},
+		]);
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		assert.deepEqual(balancer.status().problems, []);
+	});
+
 	it("leaves its rules when it closes, unless told to take them away", async () => {
 		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
 		balancer.close();

@@ -9,6 +9,7 @@ import { NftablesPlan } from "../../l4/nftables/nftables-plan.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import type { Layer4Backend } from "../../l4/services/annotations.ts";
 import { planService } from "../../l4/services/plan-service.ts";
+import { type Unallocated, unallocatedText } from "../../l4/services/unallocated.ts";
 import { compareText } from "../../resources/config-object.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -166,6 +167,9 @@ export class ServiceBalancer {
 			...(this.#ipvs?.ok ? this.#ipvs.rules.problems() : []),
 			...(isDefault && wanting.length > 0 ? [{ about: "ipvs", because: `${because}; nftables is used` }] : []),
 			...(isDefault ? [] : wanting.map((about) => ({ about, because: `${because}; nftables is used` }))),
+			...[...this.#services].flatMap(([about, { unallocated = [] }]) =>
+				unallocated.map((kind) => ({ about, because: sentenceOf(kind) })),
+			),
 		];
 	}
 
@@ -249,6 +253,11 @@ export class ServiceBalancer {
 		else this.#wanting.add(key);
 		this.#rulesOf(backend).set(key, balancers);
 	}
+}
+
+function sentenceOf(kind: Unallocated): string {
+	const { message, hint } = unallocatedText[kind];
+	return `${message}; ${hint}`;
 }
 
 interface Planned {

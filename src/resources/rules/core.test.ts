@@ -55,11 +55,12 @@ describeRules("Service", [
 	],
 	["an internal policy", `${one}internalTrafficPolicy: Local`],
 	["a node port without a number", `${one}type: NodePort`, "warning spec.type: no node port: nothing here allocates"],
-	["one of two node ports", `${ports("[{name: a, port: 1, nodePort: 30001}, {name: b, port: 2}]")}\ntype: NodePort`, "warning spec.type: no node port"],
-	["a load balancer without anything for outside", `${one}type: LoadBalancer`, "warning spec.type: no node port"],
-	["a load balancer that asks for an address", `${one}type: LoadBalancer\nloadBalancerIP: 10.0.0.100`],
-	["a load balancer without node ports", `${one}type: LoadBalancer\nallocateLoadBalancerNodePorts: false`],
-	["a load balancer of another class", `${one}type: LoadBalancer\nloadBalancerClass: example.com/other`],
+	[
+		"one of two node ports",
+		`${ports("[{name: a, port: 1, nodePort: 30001}, {name: b, port: 2}]")}\ntype: NodePort`,
+		"warning spec.type: no node port",
+	],
+	["a load balancer, of a mesh that may leave it to a cloud", `${one}type: LoadBalancer`],
 	["two stacks without an address", `${one}ipFamilyPolicy: RequireDualStack`, "warning spec.ipFamilyPolicy: no IPv6"],
 	[
 		"two stacks with an address of one",
@@ -101,7 +102,7 @@ describeRules("Service", [
 	],
 	[
 		"source ranges of a node port",
-		`${one}type: NodePort\nloadBalancerSourceRanges: [10.0.0.0/8]`,
+		`${ports("[{port: 80, nodePort: 30080}]")}\ntype: NodePort\nloadBalancerSourceRanges: [10.0.0.0/8]`,
 		"warning spec.loadBalancerSourceRanges: does nothing",
 	],
 	[

@@ -4,6 +4,7 @@
 import { nftablesSchedulers, schedulerNames } from "../../l4/scheduler.ts";
 import { backendAnnotation, layer4Backends, schedulerAnnotation } from "../../l4/services/annotations.ts";
 import { askedAddressesAnnotation } from "../../l4/services/asked-addresses.ts";
+import { unallocatedOf, unallocatedText } from "../../l4/services/unallocated.ts";
 import type { ConfigObject } from "../config-object.ts";
 import type { Findings } from "../findings.ts";
 import type { ServiceSpec } from "../kinds/core.ts";
@@ -14,6 +15,7 @@ export function checkServiceTraffic(object: ConfigObject<"Service">, findings: F
 	const { spec } = object;
 	checkClusterAddresses(spec, findings);
 	checkNodePorts(spec, findings);
+	warnOfUnallocated(object, findings);
 	checkIngress(spec, findings);
 	checkSourceRanges(spec, findings);
 	warnOfIdleFields(spec, findings);
@@ -57,6 +59,15 @@ function checkNodePorts(spec: ServiceSpec, findings: Findings): void {
 		seen.add(`${protocol} ${nodePort}`);
 		if (spec.type !== "NodePort" && spec.type !== "LoadBalancer")
 			findings.warning(path, `is answered though the type is ${spec.type ?? "ClusterIP"}`, "write type: NodePort");
+	}
+}
+
+/** A load balancer's node ports are between it and the nodes: only layer 4 itself says that they are missing. */
+function warnOfUnallocated(object: ConfigObject<"Service">, findings: Findings): void {
+	for (const kind of unallocatedOf(object)) {
+		if (kind === "nodePort" && object.spec.type === "LoadBalancer") continue;
+		const { message, hint } = unallocatedText[kind];
+		findings.warning(["spec", kind === "nodePort" ? "type" : "ipFamilyPolicy"], message, hint);
 	}
 }
 
