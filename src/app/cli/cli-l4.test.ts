@@ -273,6 +273,17 @@ BACKEND           SHARE   SEES SOURCE   ON
 			assert.match(stderr, /no node port: nothing here allocates one[\s\S]*nodePort: 30000\.\.32767/);
 			assert.doesNotMatch(stderr, /Certificate|VirtualService/);
 		}
+		const balanced = [
+			service("none", { type: "LoadBalancer", ports: [{ port: 80 }] }),
+			service("asks", { type: "LoadBalancer", loadBalancerIP: "192.0.2.9", ports: [{ port: 80 }] }),
+			service("own", { type: "LoadBalancer", externalIPs: ["192.0.2.8"], ports: [{ port: 80 }] }),
+			service("without", { type: "LoadBalancer", allocateLoadBalancerNodePorts: false, ports: [{ port: 80 }] }),
+			service("cloud", { type: "LoadBalancer", loadBalancerClass: "example.com/x", ports: [{ port: 80 }] }),
+		];
+		const stdin = yamlOf(balanced);
+		const said = await keepmesh(["l4", "plan", "-f", "-", "--node", "a"], { stdin });
+		assert.deepEqual(said.stderr.match(/Service default\/\w+/g), ["Service default/none"]);
+		assert.match(said.stderr, /no node port: nothing here allocates one, nor an address of the load balancer/);
 		writeFileSync(join(mixed, "b.yaml"), "kind: [");
 		writeFileSync(join(mixed, "c.yaml"), "apiVersion: v1\nkind: Servcie\nmetadata: {name: x}\n");
 		const { code, stderr } = await keepmesh(["l4", "plan", "-f", mixed, "--node", "a"]);
