@@ -95,7 +95,7 @@ describe("balancing by IPVS", () => {
 		node.serve(balancer({ outside: { type: "reject" } }), balancer({ port: 81, outside: { type: "drop" } }));
 		assert.equal(await far.ask(web), "refused");
 		assert.equal(await own.ask(web), "refused");
-		assert.equal(await far.call("askUdp", web), "refused");
+		assert.equal(await far.call("askUdp", { ...web, timeoutMs: 5000 }), "refused");
 		assert.equal(await far.ask({ address: vip, port: 81, timeoutMs: 500 }), "silence");
 		assert.equal(await far.ask({ address: vip, port: 22 }), "refused");
 		assert.equal(await far.ask({ address: "10.9.0.1", port: 22 }), "node from 10.9.0.9");
