@@ -2,6 +2,7 @@
 // thread can send, receive and take the time without any other process in between.
 
 import koffi from "koffi";
+import { EINTR } from "../../src/kernel/linux/abi/errno.ts";
 import { errorNumber, libc } from "../../src/kernel/linux/libc.ts";
 import { insideNamespace } from "../../src/kernel/linux/network-namespace.ts";
 import { internetSocketAddress } from "../../src/kernel/linux/socket-address.ts";
@@ -102,10 +103,14 @@ export function receive(fd: number, into: Uint8Array): number {
 }
 const nonBlockingFlag = 0x40;
 
-/** Until the connection is there. */
+/** Until the connection is there, also past a signal: asked again, the kernel goes on waiting for the same connection. */
 export function connectTo(fd: number, to: Target): void {
-	check(connectCall(fd, to, to.length), "connect");
+	let result = connectCall(fd, to, to.length);
+	while (result < 0 && errorNumber() === EINTR) result = connectCall(fd, to, to.length);
+	if (result < 0 && errorNumber() === isConnected) return;
+	check(result, "connect");
 }
+const isConnected = 106;
 
 /** False: refused, or no answer in 50 ms. */
 export function tryConnect(fd: number, to: Target): boolean {
