@@ -12,7 +12,7 @@ import { type Layer4State, noLayer4Services, updateLayer4Services } from "../sna
 import { changedKeys } from "../snapshot/persistent-map.ts";
 import { applyChanges, emptySnapshot } from "../snapshot/snapshot.ts";
 import { startFilesSource } from "../sources/files/files-source.ts";
-import { type NodeLayer4Options, openNodeLayer4 } from "./l4/node-layer4.ts";
+import { type NodeLayer4, type NodeLayer4Options, openNodeLayer4 } from "./l4/node-layer4.ts";
 
 export interface Layer4RunOptions {
 	/** Directories or files of Services, EndpointSlices and Pods. */
@@ -43,7 +43,8 @@ export async function startLayer4(
 	options: Layer4RunOptions,
 	{ clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<RunningLayer4> {
-	const api = createServer();
+	let balancing: NodeLayer4 | undefined;
+	const api = createApi(() => balancing);
 	await listenOnSocket(api, options.socketPath, { mode: 0o600 }).catch((error: Error) => {
 		const holder = socketHolder(options.socketPath);
 		throw new Layer4CannotRun(
@@ -57,8 +58,8 @@ export async function startLayer4(
 		const holder = opened.heldBy === undefined ? undefined : socketHolder(opened.heldBy);
 		throw new Layer4CannotRun(opened.because, holder ? stopFirst(holder) : "keepmesh check --for l4");
 	}
-	const balancing = opened.value;
-	answer(api, balancing);
+	const layer4 = opened.value;
+	balancing = layer4;
 	let snapshot = emptySnapshot();
 	let state: Layer4State = noLayer4Services;
 	const source = startFilesSource(
@@ -72,7 +73,7 @@ export async function startLayer4(
 				const changed = new Map<string, Layer4Service | undefined>();
 				for (const key of changedKeys(state.services, next.services)) changed.set(key, next.services.get(key));
 				state = next;
-				if (changed.size > 0) balancing.update(changed);
+				if (changed.size > 0) layer4.update(changed);
 			},
 			onProblems: (problems) => {
 				for (const { severity, origin, resource, path, message } of problems.slice(0, 50))
@@ -85,11 +86,11 @@ export async function startLayer4(
 	);
 	await source.ready;
 	// Also when there is no Service: what an earlier run left has no reason any more.
-	balancing.update(new Map());
+	layer4.update(new Map());
 	return {
 		close: async (closing = { keepRules: true }) => {
 			source.close();
-			balancing.close(closing);
+			layer4.close(closing);
 			await new Promise<void>((resolve) => {
 				api.close(() => resolve());
 				api.closeAllConnections();
@@ -100,18 +101,16 @@ export async function startLayer4(
 
 const stopFirst = ({ pid, command }: SocketHolder): string => `stop that one first, process ${pid}: ${command}`;
 
-function answer(api: Server, balancing: { status(): object; metrics(): Promise<string> }): void {
-	api.on("request", ({ method, url }, response) => {
-		if (method === "GET" && url === "/layer4")
-			return void response
-				.writeHead(200, { "content-type": "application/json" })
-				.end(JSON.stringify(balancing.status()));
+/** Answers from the moment it listens: 503 while the rules are being opened. */
+function createApi(balancing: () => NodeLayer4 | undefined): Server {
+	return createServer(({ method, url }, response) => {
+		const json = (code: number, body: object): void =>
+			void response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
+		const layer4 = balancing();
+		if (!layer4) return json(503, { because: "layer 4 is starting", hint: "ask again" });
+		if (method === "GET" && url === "/layer4") return json(200, layer4.status());
 		if (method === "GET" && url === "/metrics")
-			return void balancing
-				.metrics()
-				.then((text) => response.writeHead(200, { "content-type": "text/plain" }).end(text));
-		response
-			.writeHead(404, { "content-type": "application/json" })
-			.end('{"because":"no such path","hint":"GET /layer4"}');
+			return void layer4.metrics().then((text) => response.writeHead(200, { "content-type": "text/plain" }).end(text));
+		json(404, { because: "no such path", hint: "GET /layer4" });
 	});
 }

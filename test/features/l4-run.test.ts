@@ -41,10 +41,10 @@ describe("keepmesh l4 run", { skip: cannotRun }, () => {
 		writeFileSync(`${file}.new`, objects.map((one) => JSON.stringify(one)).join("\n---\n"));
 		renameSync(`${file}.new`, file);
 	};
-	const status = (): Promise<Layer4Status> =>
+	const status = (directory = state): Promise<Layer4Status> =>
 		new Promise((resolve, reject) => {
-			const socketPath = join(state, "node.sock");
-			request({ socketPath, path: "/layer4", agent: false }, (response) => {
+			const socketPath = join(directory, "node.sock");
+			request({ socketPath, path: "/layer4", agent: false, signal: AbortSignal.timeout(5_000) }, (response) => {
 				let text = "";
 				response.setEncoding("utf8").on("data", (chunk: string) => {
 					text += chunk;
@@ -182,7 +182,15 @@ describe("keepmesh l4 run", { skip: cannotRun }, () => {
 		second.stderr?.setEncoding("utf8").on("data", (text: string) => {
 			complaint += text;
 		});
-		const [code] = await once(second, "close");
+		const ended = once(second, "close");
+		// It listens before it has the lock, and whoever asks then is not left without an answer.
+		let early: unknown;
+		await until("the second answers", async () => {
+			early = await status(join(world.rig.directory, "other"));
+			return true;
+		});
+		assert.deepEqual(early, { because: "layer 4 is starting", hint: "ask again" });
+		const [code] = await ended;
 		assert.equal(code, 69, complaint);
 		assert.match(complaint, /another process balances Services in this network namespace/);
 	});

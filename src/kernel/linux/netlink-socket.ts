@@ -2,23 +2,10 @@
 
 import type { Failure } from "../host-network.ts";
 import { EINTR } from "./abi/errno.ts";
-import {
-	NETLINK_CAP_ACK,
-	NETLINK_EXT_ACK,
-	NETLINK_ROUTE,
-	NLM_F_ACK,
-	NLM_F_CAPPED,
-	NLM_F_DUMP,
-	NLM_F_REQUEST,
-	NLMSG_DONE,
-	NLMSG_ERROR,
-	NLMSGERR_ATTR_MSG,
-	nlmsghdrBytes,
-	SOL_NETLINK,
-} from "./abi/netlink.ts";
-import { AF_NETLINK, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from "./abi/socket.ts";
+import { NETLINK_ROUTE, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from "./abi/netlink.ts";
 import { errorNumber, libc } from "./libc.ts";
-import { attributesIn, messagesIn, type NetlinkMessage, NetlinkWriter, textOf } from "./netlink-message.ts";
+import { messagesIn, type NetlinkMessage, NetlinkWriter } from "./netlink-message.ts";
+import { kernelWords, openNetlink } from "./open-netlink.ts";
 import { systemFailure } from "./system-error.ts";
 
 /** `error` is the kernel's number, for callers that expect one. */
@@ -32,14 +19,8 @@ export class NetlinkSocket {
 
 	/** Belongs to the network namespace that the thread is in. Throws when the machine has no netlink. Default: routing. */
 	constructor(protocol: number = NETLINK_ROUTE) {
-		this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+		this.#fd = openNetlink(protocol, 1);
 		if (this.#fd < 0) throw new Error(`no netlink socket: error ${errorNumber()}`);
-		const yes = Buffer.from([1, 0, 0, 0]);
-		libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, yes, 4);
-		libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, yes, 4);
-		const second = Buffer.alloc(16);
-		second.writeBigInt64LE(1n, 0);
-		libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVTIMEO, second, 16);
 	}
 
 	/** Starts a request, which `request` or `dump` then sends. */
@@ -94,10 +75,4 @@ export class NetlinkSocket {
 	#failed(error: number, what: string, kernelSays?: string): Answer {
 		return { ok: false, error, failure: systemFailure(error, what, kernelSays) };
 	}
-}
-
-/** The extended acknowledgement's text. The refused message is repeated before it unless the flag says not. */
-function kernelWords(answer: NetlinkMessage): string | undefined {
-	const repeated = answer.flags & NLM_F_CAPPED ? nlmsghdrBytes : Math.max(nlmsghdrBytes, answer.body.readUInt32LE(4));
-	return textOf(attributesIn(answer.body.subarray(4 + repeated)).get(NLMSGERR_ATTR_MSG));
 }

@@ -3,33 +3,20 @@
 
 import type { Failure, Opened } from "../host-network.ts";
 import { EAGAIN, EINTR, ENOBUFS } from "./abi/errno.ts";
-import {
-	NETLINK_CAP_ACK,
-	NETLINK_EXT_ACK,
-	NLM_F_CAPPED,
-	NLM_F_DUMP_INTR,
-	NLMSG_DONE,
-	NLMSG_ERROR,
-	NLMSGERR_ATTR_MSG,
-	nlmsghdrBytes,
-	SOL_NETLINK,
-	sockaddrNlBytes,
-} from "./abi/netlink.ts";
+import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, sockaddrNlBytes } from "./abi/netlink.ts";
 import { NETLINK_NETFILTER } from "./abi/nfnetlink.ts";
 import {
 	AF_NETLINK,
 	MSG_DONTWAIT,
 	SO_RCVBUF,
 	SO_RCVBUFFORCE,
-	SO_RCVTIMEO,
 	SO_SNDBUF,
 	SO_SNDBUFFORCE,
-	SOCK_CLOEXEC,
-	SOCK_RAW,
 	SOL_SOCKET,
 } from "./abi/socket.ts";
 import { errorNumber, libc, libcLater } from "./libc.ts";
-import { attributesIn, messagesIn, type NetlinkMessage, textOf } from "./netlink-message.ts";
+import { messagesIn, type NetlinkMessage } from "./netlink-message.ts";
+import { kernelWords, openNetlink } from "./open-netlink.ts";
 import { systemFailure } from "./system-error.ts";
 
 export interface Refusal {
@@ -74,13 +61,8 @@ export class NfnetlinkSocket {
 
 	/** Belongs to the network namespace that the thread is in. */
 	static open(): Opened<NfnetlinkSocket> {
-		const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+		const fd = openNetlink(NETLINK_NETFILTER, 10);
 		if (fd < 0) return systemFailure(errorNumber(), "the netlink socket for netfilter");
-		libc.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, intBytes(1), 4);
-		libc.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, intBytes(1), 4);
-		const limit = Buffer.alloc(16);
-		limit.writeBigInt64LE(10n, 0);
-		libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, limit, 16);
 		setBufferBytes(fd, SO_RCVBUFFORCE, SO_RCVBUF, 4 << 20);
 		return { ok: true, value: new NfnetlinkSocket(fd) };
 	}
@@ -253,20 +235,9 @@ interface DumpEnd {
 	readonly interrupted: boolean;
 }
 
-/** The extended acknowledgement's text. */
-function kernelWords(answer: NetlinkMessage): string | undefined {
-	const repeated = answer.flags & NLM_F_CAPPED ? nlmsghdrBytes : Math.max(nlmsghdrBytes, answer.body.readUInt32LE(4));
-	return textOf(attributesIn(answer.body.subarray(4 + repeated)).get(NLMSGERR_ATTR_MSG));
-}
-
 /** Beyond the system's limit where that is allowed. */
 export function setBufferBytes(fd: number, force: number, plain: number, bytes: number): void {
-	const value = intBytes(bytes);
+	const value = Buffer.alloc(4);
+	value.writeInt32LE(bytes);
 	if (libc.setsockopt(fd, SOL_SOCKET, force, value, 4) !== 0) libc.setsockopt(fd, SOL_SOCKET, plain, value, 4);
-}
-
-function intBytes(value: number): Buffer {
-	const bytes = Buffer.alloc(4);
-	bytes.writeInt32LE(value);
-	return bytes;
 }
