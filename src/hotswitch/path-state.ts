@@ -1,0 +1,13 @@
+// What a pod's redirect is told, as members of three sets in its kernel table. The kernel takes the first path that is open:
+// the sidecar while it is admitted and its lease runs, then the spare, then direct, else connections are refused.
+
+export interface PathState {
+	/** The sidecar may take connections while it holds its lease. */
+	readonly sidecar: boolean;
+	/** The node's spare Envoy listens for this pod. */
+	readonly spare: boolean;
+	/** Connections may go past every proxy: outbound all, inbound on the ports that take plaintext. */
+	readonly direct: boolean;
+}
+
+export const closedPath: PathState = { sidecar: false, spare: false, direct: false };
