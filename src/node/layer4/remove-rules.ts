@@ -26,6 +26,8 @@ export async function removeLayer4Rules(state: string): Promise<RemovedRules> {
 		const changes = present.map((table) => ({ table, change: { type: "deleteTable" } as const }));
 		const written = changes.length === 0 ? undefined : tables.apply(changes);
 		if (written?.ok === false) throw new Error(written.message);
+		const problems = new MachineSettings(state).putBack();
+		if (problems.length > 0) throw new Error(problems.join("; "));
 		return { tables: present.length, virtualServers };
 	} finally {
 		tables.close();
@@ -47,7 +49,5 @@ function removeVirtualServers(state: string): number {
 	const removed = ipvs.ok ? removeOwned(ipvs.value, owned) : 0;
 	if (ipvs.ok) ipvs.value.close();
 	record.write([]);
-	const problems = new MachineSettings(state).putBack();
-	if (problems.length > 0) throw new Error(problems.join("; "));
 	return removed;
 }
