@@ -131,7 +131,7 @@ export async function openNodeLayer4(
 			health: () => ({
 				isHealthy: balancer.isInForce,
 				isEligible: true,
-				lastUpdatedMs: balancer.status().applied.find(({ ok }) => ok)?.atMs ?? 0,
+				lastUpdatedMs: balancer.lastAppliedMs ?? 0,
 			}),
 			metrics: metricsText,
 			wallMs: () => clock.wallMs(),

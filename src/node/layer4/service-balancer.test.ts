@@ -145,6 +145,17 @@ describe("a service balancer", () => {
 		assert.equal(tables.tables.size, 0);
 	});
 
+	it("knows when it last wrote rules, which a refusal does not change", async () => {
+		assert.equal(balancer.lastAppliedMs, undefined);
+		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
+		const writtenMs = clock.wallMs();
+		assert.equal(balancer.lastAppliedMs, writtenMs);
+		clock.advance(1000);
+		tables.refuse = () => "no memory";
+		await update(service("b", "10.96.0.2", ["10.0.0.2"]));
+		assert.equal(balancer.lastAppliedMs, writtenMs);
+	});
+
 	it("keeps what was when the kernel refuses, and tries again until it succeeds", async () => {
 		await update(service("a", "10.96.0.1", ["10.0.0.1"]));
 		tables.refuse = () => "no memory";

@@ -138,6 +138,11 @@ export class ServiceBalancer {
 		return this.#isReady && this.#areRulesInForce;
 	}
 
+	/** Milliseconds since the epoch; undefined when none of the last few writes succeeded. */
+	get lastAppliedMs(): number | undefined {
+		return this.#applied.find(({ ok }) => ok)?.atMs;
+	}
+
 	status(): Layer4Status {
 		const services = [...this.#services]
 			.sort(([a], [b]) => compareText(a, b))
