@@ -12,7 +12,7 @@ import { checkGatewayConflicts, checkMeshHosts, checkSidecars } from "./referenc
 import { checkDestinationRuleReferences } from "./references/destination-rule-references.ts";
 import { guardedWorkloads } from "./references/guarded-workloads.ts";
 import { newMeshIndex } from "./references/mesh-index.ts";
-import { checkMtlsConflicts, checkPeerAuthentications } from "./references/peer-authentication-references.ts";
+import { checkMtlsConflicts, checkPrecedence } from "./references/peer-authentication-references.ts";
 import { checkPolicySelectors } from "./references/policy-selector-references.ts";
 import { nameOf, type Report } from "./references/report.ts";
 import {
@@ -46,7 +46,8 @@ export function checkReferences(
 	checkAskedAddresses(index, report);
 	const guarded = guardedWorkloads(index);
 	checkPolicySelectors(index, guarded, report);
-	checkPeerAuthentications(index, guarded, report);
+	checkPrecedence("PeerAuthentication", index, guarded, report);
+	checkPrecedence("HotSwitch", index, guarded, report);
 	checkMtlsConflicts(index, guarded, report);
 	checkClaimRoutes(index, guarded, report);
 	checkAuthorizationPolicies(index, guarded, report);

@@ -9,6 +9,7 @@ import {
 	secretShape,
 	serviceShape,
 } from "./shapes/core-shapes.ts";
+import { hotSwitchShape } from "./shapes/hot-switch-shape.ts";
 import { meshConfigShape } from "./shapes/mesh-config-shape.ts";
 import {
 	destinationRuleShape,
@@ -60,6 +61,7 @@ const kinds: readonly KindInfo[] = [
 	info("AuthorizationPolicy", istioSecurity, "optionalSpec", authorizationPolicyShape),
 	info("MeshConfig", ["keepmesh.io/v1alpha1"], "optionalSpec", meshConfigShape),
 	info("VirtualIP", ["keepmesh.io/v1alpha1"], "spec", virtualIpShape),
+	info("HotSwitch", ["keepmesh.io/v1alpha1"], "optionalSpec", hotSwitchShape),
 ];
 
 const byName: ReadonlyMap<string, KindInfo> = new Map(kinds.map((item) => [item.kind, item]));

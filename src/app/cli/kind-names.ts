@@ -20,6 +20,7 @@ const shortNames: Readonly<Record<Kind, readonly string[]>> = {
 	Sidecar: [],
 	MeshConfig: [],
 	VirtualIP: ["vip"],
+	HotSwitch: ["hs"],
 	PeerAuthentication: ["pa"],
 	RequestAuthentication: ["ra"],
 	AuthorizationPolicy: ["ap"],

@@ -1,11 +1,13 @@
 // Keepmesh's own kinds, group keepmesh.io/v1alpha1.
 
+import type { HotSwitchSpec } from "./hot-switch.ts";
 import type { LocalityLbSetting } from "./networking.ts";
 import type { VirtualIPSpec } from "./virtual-ip.ts";
 
 export interface KeepmeshSpecs {
 	MeshConfig: MeshConfigSpec;
 	VirtualIP: VirtualIPSpec;
+	HotSwitch: HotSwitchSpec;
 }
 
 /** Mesh-wide settings; the names and defaults are those of Istio's meshConfig. One object, in the root namespace. */

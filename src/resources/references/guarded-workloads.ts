@@ -103,9 +103,9 @@ function rootNamespaceOf(index: MeshIndex): string {
 	return (configs.find(({ own, root }) => own === root) ?? configs[0])?.root ?? "istio-system";
 }
 
-/** A PeerAuthentication without labels is for all of its namespace. */
-export function hasLabels(peer: PeerAuthentication): boolean {
-	return Object.keys(peer.spec.selector?.matchLabels ?? {}).length > 0;
+/** Without labels it is for all of its namespace. */
+export function hasLabels({ spec }: Pick<PeerAuthentication | ConfigObject<"HotSwitch">, "spec">): boolean {
+	return Object.keys(spec.selector?.matchLabels ?? {}).length > 0;
 }
 
 function portsOn(service: ConfigObject<"Service">, workload: KnownWorkload): readonly GuardedPort[] {

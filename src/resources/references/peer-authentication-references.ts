@@ -1,5 +1,5 @@
-// PeerAuthentications that do nothing because an older one decides, and clients' rules that cannot work with them.
-// Istio's IST0113 (mTLS policy conflict) and IST0167 (ineffective policy).
+// PeerAuthentications and HotSwitches that do nothing because an older one decides, and clients' rules that cannot work with
+// the mutual TLS in force. Istio's IST0113 (mTLS policy conflict) and IST0167 (ineffective policy).
 
 import type { ConfigObject } from "../config-object.ts";
 import type { Path } from "../findings.ts";
@@ -8,24 +8,26 @@ import { type Guarded, hasLabels } from "./guarded-workloads.ts";
 import { fullHost, type KnownWorkload, type MeshIndex, selects } from "./mesh-index.ts";
 import { nameOf, type Report } from "./report.ts";
 
-type PeerAuthentication = ConfigObject<"PeerAuthentication">;
+/** Of several of such a kind for the same workloads the oldest counts. */
+type OldestCounts = "PeerAuthentication" | "HotSwitch";
+type Policy = ConfigObject<"PeerAuthentication"> | ConfigObject<"HotSwitch">;
 type TlsSettings = NonNullable<TrafficPolicy["tls"]>;
 
-export function checkPeerAuthentications(index: MeshIndex, guarded: Guarded, report: Report): void {
-	const general = new Map<string, PeerAuthentication>();
-	const owners = new Map<KnownWorkload, PeerAuthentication>();
-	for (const peer of index.of("PeerAuthentication")) {
-		const { namespace } = peer.metadata;
-		if (hasLabels(peer)) checkSelecting(peer, owners, guarded, report);
+export function checkPrecedence(kind: OldestCounts, index: MeshIndex, guarded: Guarded, report: Report): void {
+	const general = new Map<string, Policy>();
+	const owners = new Map<KnownWorkload, Policy>();
+	for (const policy of index.of(kind)) {
+		const { namespace } = policy.metadata;
+		if (hasLabels(policy)) checkSelecting(policy, owners, guarded, report);
 		else {
 			const winner = general.get(namespace);
-			if (!winner) general.set(namespace, peer);
+			if (!winner) general.set(namespace, policy);
 			else {
 				const scope = namespace === guarded.rootNamespace ? "the whole mesh" : `namespace ${namespace}`;
 				report(
 					"warning",
 					"IST0167",
-					peer,
+					policy,
 					["spec"],
 					`${nameOf(winner)}, which is older, decides for ${scope}: this one has no effect`,
 					"merge the two, or add a selector",
@@ -35,34 +37,29 @@ export function checkPeerAuthentications(index: MeshIndex, guarded: Guarded, rep
 	}
 }
 
-function checkSelecting(
-	peer: PeerAuthentication,
-	owners: Map<KnownWorkload, PeerAuthentication>,
-	guarded: Guarded,
-	report: Report,
-): void {
+function checkSelecting(policy: Policy, owners: Map<KnownWorkload, Policy>, guarded: Guarded, report: Report): void {
 	const path = ["spec", "selector"];
-	if (peer.metadata.namespace === guarded.rootNamespace) {
+	if (policy.metadata.namespace === guarded.rootNamespace) {
 		report(
 			"warning",
 			"IST0167",
-			peer,
+			policy,
 			path,
-			"in the root namespace a PeerAuthentication with a selector has no effect",
+			`in the root namespace a ${policy.kind} with a selector has no effect`,
 			"put it into the namespace of the workloads, or remove the selector",
 		);
 		return;
 	}
 	let reported = false;
-	for (const workload of guarded.selected(peer, peer.spec.selector?.matchLabels ?? {})) {
+	for (const workload of guarded.selected(policy, policy.spec.selector?.matchLabels ?? {})) {
 		const winner = owners.get(workload);
-		if (!winner) owners.set(workload, peer);
+		if (!winner) owners.set(workload, policy);
 		else if (!reported) {
 			reported = true;
 			report(
 				"warning",
 				"IST0167",
-				peer,
+				policy,
 				path,
 				`${nameOf(winner)}, which is older, selects ${workload.name} too and decides for it`,
 				"make the selectors exclude each other",

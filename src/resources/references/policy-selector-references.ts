@@ -6,7 +6,7 @@ import type { KnownWorkload, MeshIndex } from "./mesh-index.ts";
 import type { Report } from "./report.ts";
 
 export function checkPolicySelectors(index: MeshIndex, guarded: Guarded, report: Report): void {
-	for (const kind of ["PeerAuthentication", "RequestAuthentication", "AuthorizationPolicy"] as const)
+	for (const kind of ["PeerAuthentication", "RequestAuthentication", "AuthorizationPolicy", "HotSwitch"] as const)
 		for (const policy of index.of(kind)) {
 			const labels = policy.spec.selector?.matchLabels ?? {};
 			const inReach = guarded.inReach(policy);

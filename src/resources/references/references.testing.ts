@@ -13,6 +13,7 @@ const versions: Readonly<Record<string, string>> = {
 	Secret: "v1",
 	Deployment: "apps/v1",
 	VirtualIP: "keepmesh.io/v1alpha1",
+	HotSwitch: "keepmesh.io/v1alpha1",
 	MeshConfig: "keepmesh.io/v1alpha1",
 	PeerAuthentication: "security.istio.io/v1",
 	RequestAuthentication: "security.istio.io/v1",

@@ -6,6 +6,7 @@ import { checkAuthorizationPolicy } from "./authorization-policy-rules.ts";
 import { checkDeployment, checkEndpointSlice, checkService } from "./core-rules.ts";
 import { checkDestinationRule } from "./destination-rule-rules.ts";
 import { checkGateway } from "./gateway-rules.ts";
+import { checkHotSwitch } from "./hot-switch-rules.ts";
 import { checkMeshConfig } from "./mesh-config-rules.ts";
 import { checkPeerAuthentication } from "./peer-authentication-rules.ts";
 import { checkRequestAuthentication } from "./request-authentication-rules.ts";
@@ -49,6 +50,9 @@ export function checkRules(object: AnyObject, findings: Findings): void {
 			return;
 		case "VirtualIP":
 			checkVirtualIp(object, findings);
+			return;
+		case "HotSwitch":
+			checkHotSwitch(object, findings);
 			return;
 		case "Service":
 			checkService(object, findings);

@@ -12,6 +12,7 @@ const apiVersions: Readonly<Record<string, string>> = {
 	EndpointSlice: "discovery.k8s.io/v1",
 	MeshConfig: "keepmesh.io/v1alpha1",
 	VirtualIP: "keepmesh.io/v1alpha1",
+	HotSwitch: "keepmesh.io/v1alpha1",
 	PeerAuthentication: "security.istio.io/v1",
 	RequestAuthentication: "security.istio.io/v1",
 	AuthorizationPolicy: "security.istio.io/v1",
