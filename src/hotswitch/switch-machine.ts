@@ -1,0 +1,239 @@
+// Decides where a pod's connections go. In: the policy, and what happened to its proxy. Out: the path for the kernel, and what
+// to do with the process. The order is sidecar, spare, direct, closed; the kernel takes the first that is open, so what stands
+// below the sidecar in the path is what the kernel falls to by itself when the lease runs out.
+
+import type { HotSwitchPolicy } from "./hot-switch-policy.ts";
+import type { PathState } from "./path-state.ts";
+import type { ServingStep } from "./serving-step.ts";
+import type { Bypass, SwitchAction, SwitchCause, SwitchEvent, SwitchState, SwitchTimer } from "./switch-state.ts";
+
+export interface Switched {
+	readonly state: SwitchState;
+	readonly actions: readonly SwitchAction[];
+}
+
+interface Draft {
+	readonly state: SwitchState;
+	readonly cause: SwitchCause;
+	readonly because: string;
+	readonly actions: readonly SwitchAction[];
+}
+
+export function step(policy: HotSwitchPolicy, before: SwitchState, event: SwitchEvent): Switched {
+	const { atMs } = event;
+	const inWindow = before.failuresAtMs.filter((failedAtMs) => atMs - failedAtMs < policy.flapWindowMs);
+	const drafted = onDeadlines(policy, onEvent(policy, { ...before, failuresAtMs: inWindow }, event), atMs);
+	const { state, cause, because } = prove(policy, drafted, atMs);
+	const servingStep = stepOf(state, pathOf(policy, state));
+	const moved = servingStep !== before.servingStep;
+	const isBetter = servingStep === "sidecar" || servingStep === "spare";
+	const rested = { ...state, directSpent: state.directSpent && !isBetter };
+	const path = pathOf(policy, rested);
+	const settled: SwitchState = {
+		...rested,
+		path,
+		servingStep,
+		hadConnections: state.hadConnections || (path.sidecar && state.running),
+		...(moved ? { sinceMs: atMs, cause, because } : {}),
+	};
+	const deadlines = deadlinesOf(policy, settled);
+	const actions: readonly SwitchAction[] = [
+		...(event.type === "adopted" || !isEqual(path, before.path) ? [{ type: "setPath", path } as const] : []),
+		...drafted.actions,
+		...timerActions(state.deadlines, deadlines, atMs),
+		...(moved ? [{ type: "report", from: before.servingStep, to: servingStep, cause, because, atMs } as const] : []),
+	];
+	return { state: { ...settled, deadlines }, actions };
+}
+
+function onEvent(policy: HotSwitchPolicy, state: SwitchState, event: SwitchEvent): Draft {
+	const { atMs } = event;
+	const draft = (next: Partial<SwitchState>, cause: SwitchCause, because: string): Draft => ({
+		state: { ...state, ...next },
+		cause,
+		because,
+		actions: [],
+	});
+	const failed = [...state.failuresAtMs, atMs];
+	switch (event.type) {
+		case "processStarted":
+			return draft({ ...noProcess, running: true }, "new", "the sidecar has started");
+		case "adopted":
+			return draft(
+				{ ...noProcess, running: true, ready: true, proved: true, begun: true },
+				"adopted",
+				"it was serving when the agent began",
+			);
+		case "processExited": {
+			const gone = draft(
+				{ ...noProcess, failuresAtMs: state.running ? failed : state.failuresAtMs },
+				"exited",
+				event.because,
+			);
+			return state.hadConnections ? { ...gone, actions: [{ type: "forgetFlows" }] } : gone;
+		}
+		case "ready":
+			// The first one of a pod has nothing to prove: nothing else has served, and nothing has failed.
+			return draft(
+				{ ready: true, proved: state.proved || (!state.begun && state.running), begun: true },
+				"ready",
+				"the sidecar is ready",
+			);
+		case "unready":
+			return draft({ ready: false, failuresAtMs: state.ready ? failed : state.failuresAtMs }, "unready", event.because);
+		case "leaseSeen":
+			return draft(
+				{ lease: "held", failuresAtMs: state.lease === "lost" ? failed : state.failuresAtMs },
+				"heardAgain",
+				"the sidecar gives signs of life again",
+			);
+		case "leaseLost":
+			if (!state.running || state.lease === "lost") return draft({}, "silent", state.because);
+			return draft({ lease: "lost", silentSinceMs: atMs }, "silent", "the sidecar gives no sign of life");
+		case "spareUp":
+			return draft({ spareUp: true }, "spareUp", "the spare listens");
+		case "spareDown":
+			return draft({ spareUp: false }, "spareDown", event.because);
+		case "bypassRequested": {
+			const { by, why, forMs } = event;
+			const bypass: Bypass = { by, why, atMs, ...(forMs === undefined ? {} : { untilMs: atMs + forMs }) };
+			const possible = hasOther(policy, { ...state, bypass });
+			if (possible) return draft({ bypass }, "bypass", `bypass by ${by}: ${why}`);
+			const because = "no spare listens, and the policy forbids plaintext: nothing else could serve";
+			return { ...draft({}, "bypass", because), actions: [{ type: "refuseBypass", because }] };
+		}
+		case "restoreRequested":
+			return draft({ ...withoutBypass, directSpent: false }, "restored", `restored by ${event.by}`);
+		case "policyChanged":
+			return draft({ directSpent: false }, "policy", "the policy has changed");
+		case "timerFired":
+			// Taken out, so that one that fired early is set again.
+			return draft({ deadlines: { ...state.deadlines, [event.timer]: undefined } }, state.cause, state.because);
+		default:
+			return event satisfies never;
+	}
+}
+
+/** What is due, whatever it was that woke the machine. */
+function onDeadlines(policy: HotSwitchPolicy, draft: Draft, atMs: number): Draft {
+	const due = deadlinesOf(policy, draft.state);
+	const isDue = (timer: SwitchTimer): boolean => (due[timer] ?? Number.POSITIVE_INFINITY) <= atMs;
+	let { state, cause, because, actions } = draft;
+	if (isDue("bypassEnd")) {
+		state = { ...state, ...withoutBypass };
+		[cause, because] = ["bypassOver", "the bypass has lasted its time"];
+	}
+	if (isDue("directEnd")) {
+		state = { ...state, directSpent: true };
+		[cause, because] = ["directLimit", `direct for ${policy.directLimitMs} ms, which is its limit`];
+	}
+	if (isDue("hang")) {
+		state = { ...state, proved: false, silentSinceMs: atMs };
+		[cause, because] = ["hung", `no sign of life for ${policy.hangMs} ms: the sidecar hangs`];
+		actions = [...actions, { type: "killProcess" }];
+	}
+	return { state, cause, because, actions };
+}
+
+/** Takes connections from a sidecar that is not good where something else can serve, and gives them back when it is due. */
+function prove(policy: HotSwitchPolicy, draft: Draft, atMs: number): Draft {
+	const { state } = draft;
+	const isGood = state.running && state.ready && state.lease !== "lost";
+	const isFlapping = state.failuresAtMs.length >= policy.flapCount;
+	const other = hasOther(policy, state);
+	if (!isGood) {
+		const keeps = state.proved && state.running && !(other && (!state.ready || isFlapping));
+		const off: Draft = { ...draft, state: { ...state, proved: keeps, goodSinceMs: undefined } };
+		if (!state.proved || keeps || !state.ready) return off;
+		return { ...off, cause: "flapping", because: `failed ${state.failuresAtMs.length} times within a short time` };
+	}
+	if (state.proved) return { ...draft, state: { ...state, goodSinceMs: state.goodSinceMs ?? atMs } };
+	const proving: SwitchState =
+		state.goodSinceMs === undefined ? { ...state, goodSinceMs: atMs, proveForMs: proveForMs(policy, state) } : state;
+	if (atMs < provedAtMs(policy, proving)) return { ...draft, state: proving };
+	return { ...draft, state: { ...proving, proved: true }, cause: "proved", because: "the sidecar has proved itself" };
+}
+
+/** Doubled for each failure from the one that makes it flapping. */
+function proveForMs(policy: HotSwitchPolicy, { failuresAtMs }: SwitchState): number {
+	const doublings = Math.max(0, failuresAtMs.length - policy.flapCount + 1);
+	return Math.min(Math.max(policy.proveMs, policy.proveMaxMs), policy.proveMs * 2 ** Math.min(30, doublings));
+}
+
+/** Where all else is closed there is nothing to protect: a sidecar that does not flap is let in at once. */
+function provedAtMs(policy: HotSwitchPolicy, state: SwitchState): number {
+	const isFlapping = state.failuresAtMs.length >= policy.flapCount;
+	return (state.goodSinceMs ?? 0) + (hasOther(policy, state) || isFlapping ? state.proveForMs : 0);
+}
+
+function pathOf(policy: HotSwitchPolicy, state: SwitchState): PathState {
+	const spare = maySpare(policy, state);
+	const direct = mayDirect(policy, state);
+	if (state.bypass && (spare || direct)) return { sidecar: false, spare, direct };
+	if (!policy.enabled) return { sidecar: state.begun, spare: false, direct: false };
+	// Before the first sidecar was ready nothing is open: an application that starts early must not slip past.
+	return { sidecar: state.proved, spare: spare && state.begun, direct: direct && state.begun };
+}
+
+function stepOf(state: SwitchState, path: PathState): ServingStep {
+	if (path.sidecar && state.running && state.ready && state.lease !== "lost") return "sidecar";
+	if (path.spare) return "spare";
+	if (path.direct) return "direct";
+	return path.sidecar && state.running && state.lease !== "lost" ? "sidecar" : "closed";
+}
+
+function hasOther(policy: HotSwitchPolicy, state: SwitchState): boolean {
+	return maySpare(policy, state) || mayDirect(policy, state);
+}
+
+function maySpare(policy: HotSwitchPolicy, state: SwitchState): boolean {
+	return state.spareUp && policy.spare && (policy.enabled || state.bypass !== undefined);
+}
+
+function mayDirect(policy: HotSwitchPolicy, state: SwitchState): boolean {
+	if (!(policy.direct && (policy.enabled || state.bypass !== undefined))) return false;
+	// The limit is for what happens by itself; a bypass has its own end.
+	if (state.directSpent && !state.bypass) return false;
+	return policy.failOpen === "always" || (policy.failOpen === "permissive" && policy.permitsPlaintext);
+}
+
+function deadlinesOf(policy: HotSwitchPolicy, state: SwitchState): SwitchState["deadlines"] {
+	const isProving = state.goodSinceMs !== undefined && !state.proved;
+	const isSilent = policy.enabled && state.running && state.lease === "lost";
+	const { directLimitMs } = policy;
+	const isDirect = state.servingStep === "direct" && !state.bypass && !state.directSpent;
+	return {
+		...(isProving ? { proved: provedAtMs(policy, state) } : {}),
+		...(isSilent ? { hang: state.silentSinceMs + policy.hangMs } : {}),
+		...(state.bypass?.untilMs === undefined ? {} : { bypassEnd: state.bypass.untilMs }),
+		...(isDirect && directLimitMs !== undefined ? { directEnd: state.sinceMs + directLimitMs } : {}),
+	};
+}
+
+function timerActions(
+	before: SwitchState["deadlines"],
+	after: SwitchState["deadlines"],
+	atMs: number,
+): readonly SwitchAction[] {
+	return timers.flatMap((timer): readonly SwitchAction[] => {
+		const deadline = after[timer];
+		if (deadline === before[timer]) return [];
+		if (deadline === undefined) return [{ type: "clearTimer", timer }];
+		return [{ type: "setTimer", timer, afterMs: Math.max(0, deadline - atMs) }];
+	});
+}
+
+function isEqual(a: PathState, b: PathState): boolean {
+	return a.sidecar === b.sidecar && a.spare === b.spare && a.direct === b.direct;
+}
+
+const timers: readonly SwitchTimer[] = ["proved", "hang", "bypassEnd", "directEnd"];
+const withoutBypass = { bypass: undefined } as const;
+const noProcess = {
+	running: false,
+	ready: false,
+	lease: "unknown",
+	proved: false,
+	hadConnections: false,
+	goodSinceMs: undefined,
+} as const;
