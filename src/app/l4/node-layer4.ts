@@ -113,7 +113,7 @@ export async function openNodeLayer4(
 				log,
 				onProblem: (problem) => ownProblems.push(problem),
 			}),
-		onChanged: () => healthChecks.set(balancer.services().values(), balancer.node),
+		onChanged: (changed) => healthChecks.update(changed, balancer.node),
 	});
 	const healthChecks = new HealthCheckPorts({ isHealthy: () => balancer.isInForce, clock });
 	const unwatch = network.watch(({ type }) => {

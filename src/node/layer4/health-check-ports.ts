@@ -1,6 +1,6 @@
 // Health-check node ports: a load balancer outside asks each node whether it has an endpoint of the Service that is ready
-// (`externalTrafficPolicy: Local`). In: the Services of the moment. Out: an HTTP server for each port on each of the node's
-// addresses, and a problem for each that cannot be had.
+// (`externalTrafficPolicy: Local`). In: the Services that changed, and what the node is. Out: an HTTP server for each port on each of
+// the node's addresses, and a problem for each that cannot be had. Of Services without such a port nothing is kept.
 
 import { createServer, type Server } from "node:http";
 import type { Layer4Service } from "../../l4/layer4-service.ts";
@@ -28,6 +28,9 @@ export class HealthCheckPorts {
 	readonly #deps: HealthCheckPortsDeps;
 	/** By `ADDRESS PORT`. */
 	readonly #listeners = new Map<string, Listener>();
+	/** By port, then by Service: an API server gives no port twice, but Services come from files too. The last one answers. */
+	readonly #wanted = new Map<number, Map<string, Layer4Service>>();
+	readonly #portOf = new Map<string, number>();
 	#node: NodeFacts | undefined;
 	#cancelRetry: Cancel = () => {};
 
@@ -35,20 +38,18 @@ export class HealthCheckPorts {
 		this.#deps = deps;
 	}
 
-	set(services: Iterable<Layer4Service>, node: NodeFacts): void {
+	/** By NAMESPACE/NAME; undefined: the Service is gone. */
+	update(changed: ReadonlyMap<string, Layer4Service | undefined>, node: NodeFacts): void {
+		const isNodeNew = node !== this.#node;
 		this.#node = node;
-		const wanted = new Map<string, Layer4Service>();
-		for (const service of services) {
-			const port = service.healthCheckNodePort;
-			if (port === undefined) continue;
-			for (const address of node.nodePortAddresses) wanted.set(`${address} ${port}`, service);
+		const ports = new Set<number>();
+		for (const [key, service] of changed) for (const port of this.#take(key, service)) ports.add(port);
+		if (isNodeNew) {
+			for (const [place, listener] of this.#listeners)
+				if (!node.nodePortAddresses.some((address) => place.startsWith(`${address} `))) this.#end(place, listener);
+			for (const port of this.#wanted.keys()) ports.add(port);
 		}
-		for (const [place, listener] of this.#listeners) if (!wanted.has(place)) this.#end(place, listener);
-		for (const [place, service] of wanted) {
-			const listener = this.#listeners.get(place);
-			if (listener) listener.service = service;
-			else this.#begin(place, service);
-		}
+		for (const port of ports) this.#serve(port, node.nodePortAddresses);
 	}
 
 	problems(): readonly RulesProblem[] {
@@ -60,6 +61,33 @@ export class HealthCheckPorts {
 	close(): void {
 		this.#cancelRetry();
 		for (const [place, listener] of this.#listeners) this.#end(place, listener);
+	}
+
+	/** The ports that it had and has. */
+	#take(key: string, service: Layer4Service | undefined): readonly number[] {
+		const before = this.#portOf.get(key);
+		const port = service?.healthCheckNodePort;
+		if (before !== undefined && before !== port) {
+			this.#portOf.delete(key);
+			this.#wanted.get(before)?.delete(key);
+		}
+		if (service && port !== undefined) {
+			this.#portOf.set(key, port);
+			this.#wanted.set(port, (this.#wanted.get(port) ?? new Map<string, Layer4Service>()).set(key, service));
+		}
+		return [before, port].filter((one) => one !== undefined);
+	}
+
+	#serve(port: number, addresses: readonly string[]): void {
+		const service = [...(this.#wanted.get(port)?.values() ?? [])].at(-1);
+		if (!service) this.#wanted.delete(port);
+		for (const address of addresses) {
+			const place = `${address} ${port}`;
+			const listener = this.#listeners.get(place);
+			if (service && listener) listener.service = service;
+			else if (service) this.#begin(place, service);
+			else if (listener) this.#end(place, listener);
+		}
 	}
 
 	#begin(place: string, service: Layer4Service): void {

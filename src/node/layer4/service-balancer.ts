@@ -33,8 +33,8 @@ export interface ServiceBalancerDeps {
 	readonly metrics?: Layer4Metrics;
 	readonly clock: Clock;
 	readonly log: Log;
-	/** Services or the node changed, after rules were written. */
-	readonly onChanged?: () => void;
+	/** These Services or the node changed, after rules were written. Undefined: the Service is gone. */
+	readonly onChanged?: (changed: ReadonlyMap<string, Layer4Service | undefined>) => void;
 }
 
 /** Rules of one backend. */
@@ -212,7 +212,7 @@ export class ServiceBalancer {
 			...(pending.size > 0 && isApplied ? { sinceChangeMs: endMs - this.#pendingSinceMs } : {}),
 		});
 		this.#flows?.cleanSoon();
-		onChanged?.();
+		onChanged?.(pending);
 	}
 
 	#take(key: string, service: Layer4Service | undefined): void {
