@@ -85,4 +85,10 @@ describe("health-check ports of Services", () => {
 		update({}, nodeAt("127.0.0.2"));
 		assert.deepEqual([await answers(), await answers(port, "127.0.0.2")], [undefined, "a"]);
 	});
+
+	it("opens nothing after its end", async () => {
+		ports.close();
+		update({ a: service("a", port) });
+		assert.equal(await answers(), undefined);
+	});
 });

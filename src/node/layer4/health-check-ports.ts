@@ -32,6 +32,7 @@ export class HealthCheckPorts {
 	readonly #wanted = new Map<number, Map<string, Layer4Service>>();
 	readonly #portOf = new Map<string, number>();
 	#node: NodeFacts | undefined;
+	#isClosed = false;
 	#cancelRetry: Cancel = () => {};
 
 	constructor(deps: HealthCheckPortsDeps) {
@@ -40,6 +41,8 @@ export class HealthCheckPorts {
 
 	/** By NAMESPACE/NAME; undefined: the Service is gone. */
 	update(changed: ReadonlyMap<string, Layer4Service | undefined>, node: NodeFacts): void {
+		// What a balancer that is closing still has to write comes after.
+		if (this.#isClosed) return;
 		const isNodeNew = node !== this.#node;
 		this.#node = node;
 		const ports = new Set<number>();
@@ -59,6 +62,7 @@ export class HealthCheckPorts {
 	}
 
 	close(): void {
+		this.#isClosed = true;
 		this.#cancelRetry();
 		for (const [place, listener] of this.#listeners) this.#end(place, listener);
 	}
