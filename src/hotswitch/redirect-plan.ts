@@ -2,6 +2,7 @@
 // annotations. Out: a RedirectPlan, which renderRedirect prints as an nftables table, or what is wrong with an annotation.
 
 import { cidrFamilyOf, type IpFamily, ipFamilyOf } from "./ip-text.ts";
+import type { Lease } from "./render-lease.ts";
 
 /**
  * `TPROXY`: when no Envoy listens, inbound falls through to the application on ports that take plaintext. `NONE`: nothing is
@@ -44,6 +45,8 @@ export interface RedirectPlan {
 	readonly excludedInterfaces: readonly string[];
 	/** Where DNS queries of the pod go instead of its own resolvers. */
 	readonly dns?: { readonly address: string; readonly port: number };
+	/** The sidecar gets new connections only while it shows signs of life and is admitted. Absent: always. */
+	readonly lease?: Lease;
 }
 
 /** One annotation that cannot be meant as it is written. */
@@ -61,6 +64,7 @@ export interface RedirectInput {
 	/** Default: none. */
 	readonly plaintext?: PlaintextPorts;
 	readonly dns?: { readonly address: string; readonly port: number };
+	readonly lease?: Lease;
 }
 
 const prefix = "traffic.sidecar.istio.io/";
@@ -124,6 +128,7 @@ export function planRedirect(input: RedirectInput): {
 		outboundExcludedRanges: rangesOf("excludeOutboundIPRanges"),
 		excludedInterfaces: interfaces,
 		...(input.dns ? { dns: input.dns } : {}),
+		...(input.lease ? { lease: input.lease } : {}),
 	};
 	return { plan, problems };
 }

@@ -3,12 +3,19 @@
 // connections through to the application while nobody listens on 15006, where it takes plaintext; or a NAT redirect.
 
 import { cidrFamilyOf, type IpFamily } from "./ip-text.ts";
+import { closedPath, type PathState } from "./path-state.ts";
 import type { PortRange, RedirectPlan } from "./redirect-plan.ts";
+import {
+	inboundPortsOfProxies,
+	leaseLines,
+	outboundPortsOfProxies,
+	redirectedPath,
+	redirectMark,
+	transparentPath,
+} from "./render-lease.ts";
 
 /** User and group id of Envoy: its own connections are never redirected back into it. */
 export const proxyUid = 1337;
-/** Conntrack mark of redirected connections, so that they can be found and dropped as one. */
-const redirectMark = "0x539";
 
 /** Ports that Keepmesh and Envoy answer themselves. */
 const ownPorts: readonly PortRange[] = [
@@ -20,9 +27,17 @@ const ownPorts: readonly PortRange[] = [
 const inboundSource: Readonly<Record<IpFamily, string>> = { 4: "127.0.0.6", 6: "::6" };
 const loopback: Readonly<Record<IpFamily, string>> = { 4: "127.0.0.0/8", 6: "::1" };
 
-/** Text for `nft -f -`. Lines of `firstRules` stand before all others in every chain: the place of a guard. */
-export function renderRedirect(plan: RedirectPlan, firstRules: readonly string[] = []): string {
+/**
+ * Text for `nft -f -`. Lines of `firstRules` stand before all others in every chain: the place of a guard. Of a plan with a
+ * lease, `path` is what the pod's path shall be once the table is there.
+ */
+export function renderRedirect(
+	plan: RedirectPlan,
+	firstRules: readonly string[] = [],
+	path: PathState = closedPath,
+): string {
 	const chains = [
+		...(plan.inbound === "NONE" ? [] : pathLines(plan, path)),
 		outboundChain(plan, firstRules),
 		...(plan.inbound === "TPROXY" ? [tproxyChain(plan, firstRules)] : []),
 		...(plan.inbound === "REDIRECT" ? [redirectChain(plan, firstRules)] : []),
@@ -75,10 +90,12 @@ function outboundChain(plan: RedirectPlan, firstRules: readonly string[]): reado
 	}
 	if (plan.inbound === "NONE") return chain("outbound", "type nat hook output priority -100", rules);
 	rules.push("meta l4proto != tcp return");
+	// The reset that refuses an inbound connection passes here too.
+	if (plan.lease) rules.push("ct direction reply return");
 	// A proxy that calls its own pod through a service still passes its inbound side, where the peer's identity is checked.
 	for (const family of plan.families)
 		rules.push(
-			`oifname "lo" meta skuid ${proxyUid} ${saddr(family)} != ${inboundSource[family]} ${daddr(family)} != ${loopback[family]} tcp dport != ${ports([...ownPorts, ...plan.inboundExcludedPorts])} ct mark set ${redirectMark} redirect to :15006`,
+			`oifname "lo" meta skuid ${proxyUid} ${saddr(family)} != ${inboundSource[family]} ${daddr(family)} != ${loopback[family]} tcp dport != ${ports([...ownPorts, ...plan.inboundExcludedPorts])} ${taken(plan, "self", 15_006)}`,
 		);
 	rules.push(`meta skuid ${proxyUid} return`, `meta skgid ${proxyUid} return`, "fib daddr type local return");
 	if (plan.excludedInterfaces.length > 0) rules.push(`oifname ${names(plan.excludedInterfaces)} return`);
@@ -86,28 +103,61 @@ function outboundChain(plan: RedirectPlan, firstRules: readonly string[]): reado
 	// One rule for each range: nftables refuses a set whose ranges overlap.
 	for (const range of plan.outboundExcludedRanges) rules.push(`${daddr(cidrFamilyOf(range))} ${range} return`);
 	for (const family of plan.families) {
-		const redirect = `ct mark set ${redirectMark} redirect to :15001`;
+		const redirect = taken(plan, "outbound", 15_001);
 		if (plan.outboundPorts.length > 0)
 			rules.push(`meta nfproto ipv${family} tcp dport ${ports(plan.outboundPorts)} ${redirect}`);
 		if (plan.outboundRanges === "all") rules.push(`meta nfproto ipv${family} meta l4proto tcp ${redirect}`);
 	}
 	if (plan.outboundRanges !== "all")
 		for (const range of plan.outboundRanges)
-			rules.push(
-				`${daddr(cidrFamilyOf(range))} ${range} meta l4proto tcp ct mark set ${redirectMark} redirect to :15001`,
-			);
+			rules.push(`${daddr(cidrFamilyOf(range))} ${range} meta l4proto tcp ${taken(plan, "outbound", 15_001)}`);
 	return chain("outbound", "type nat hook output priority -100", rules);
 }
 
 function tproxyChain(plan: RedirectPlan, firstRules: readonly string[]): readonly string[] {
 	const rules = [...firstRules, ...inboundReturns(plan)];
+	if (plan.lease) {
+		for (const family of plan.families)
+			rules.push(`meta nfproto ipv${family} ${inboundMatch(plan)} fib daddr type local jump inbound_path`);
+		return chain("inbound", "type filter hook prerouting priority mangle", rules);
+	}
 	// The mark comes after tproxy: that statement ends the rule when no socket listens, and the packet goes on as it was.
 	for (const family of plan.families)
 		rules.push(
-			`meta nfproto ipv${family} ${inboundMatch(plan)} fib daddr type local tproxy ${family === 4 ? "ip" : "ip6"} to :15006 ct mark set ${redirectMark} accept`,
+			`meta nfproto ipv${family} ${inboundMatch(plan)} fib daddr type local tproxy ${family === 4 ? "ip" : "ip6"} to :15006 ct mark set ${markText} accept`,
 		);
 	rules.push(...refusals(plan));
 	return chain("inbound", "type filter hook prerouting priority mangle", rules);
+}
+
+/** What a rule does with a connection that is caught. */
+function taken(plan: RedirectPlan, path: "outbound" | "self", port: number): string {
+	return plan.lease ? `jump ${path}_path` : `ct mark set ${markText} redirect to :${port}`;
+}
+
+/** The lease's sets, its heartbeat, and a chain for each way that a connection comes in or out. */
+function pathLines(plan: RedirectPlan, path: PathState): readonly string[] {
+	if (!plan.lease) return [];
+	const direct = plaintextMatch(plan);
+	const inner = (name: string, rules: readonly string[]): readonly string[] => [
+		`\tchain ${name} {`,
+		...rules.map((rule) => `\t\t${rule}`),
+		"\t}",
+	];
+	return [
+		...leaseLines(plan.lease, proxyUid, path),
+		...inner("outbound_path", redirectedPath(outboundPortsOfProxies, "")),
+		...inner("self_path", redirectedPath(inboundPortsOfProxies, direct)),
+		...(plan.inbound === "TPROXY"
+			? inner("inbound_path", transparentPath(inboundPortsOfProxies, plan.families, direct))
+			: []),
+	];
+}
+
+/** Ports where the application may be reached without a proxy: empty for all, undefined for none. */
+function plaintextMatch({ plaintext: { others, except } }: RedirectPlan): string | undefined {
+	if (except.length === 0) return others ? "" : undefined;
+	return `tcp dport ${others ? "!= " : ""}${ports(except.map((port) => ({ first: port, last: port })))} `;
 }
 
 /** For inbound connections that no Envoy has taken, on ports where plaintext must not reach the application. */
@@ -124,9 +174,7 @@ function refusals(plan: RedirectPlan): readonly string[] {
 function redirectChain(plan: RedirectPlan, firstRules: readonly string[]): readonly string[] {
 	const rules = [...firstRules, ...inboundReturns(plan)];
 	for (const family of plan.families)
-		rules.push(
-			`meta nfproto ipv${family} ${inboundMatch(plan)} fib daddr type local ct mark set ${redirectMark} redirect to :15006`,
-		);
+		rules.push(`meta nfproto ipv${family} ${inboundMatch(plan)} fib daddr type local ${taken(plan, "self", 15_006)}`);
 	return chain("inbound", "type nat hook prerouting priority dstnat", rules);
 }
 
@@ -166,5 +214,6 @@ function names(values: readonly string[]): string {
 	return `{ ${[...new Set(values)].map((value) => `"${value}"`).join(", ")} }`;
 }
 
+const markText = `0x${redirectMark.toString(16)}`;
 const saddr = (family: IpFamily | undefined): string => (family === 6 ? "ip6 saddr" : "ip saddr");
 const daddr = (family: IpFamily | undefined): string => (family === 6 ? "ip6 daddr" : "ip daddr");

@@ -46,6 +46,8 @@ export type NftValue = string | number;
 export interface NftElement {
 	readonly key: readonly NftValue[];
 	readonly data?: readonly NftValue[] | NftVerdict;
+	/** Only of elements that were read, in a set whose elements leave after a time. */
+	readonly remainingMs?: number;
 }
 
 export type NftVerdict =

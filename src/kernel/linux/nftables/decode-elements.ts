@@ -50,10 +50,12 @@ export class ElementDecoder {
 		let keyEnd: Place | undefined;
 		let data: NftElement["data"];
 		let flags = 0;
+		let remainingMs: number | undefined;
 		forEachAttribute(body, start, end, (type, from, to) => {
 			if (type === nft.NFTA_SET_ELEM_KEY) key = { start: from + 4, end: to };
 			else if (type === nft.NFTA_SET_ELEM_KEY_END) keyEnd = { start: from + 4, end: to };
 			else if (type === nft.NFTA_SET_ELEM_FLAGS) flags = body.readUInt32BE(from);
+			else if (type === nft.NFTA_SET_ELEM_EXPIRATION) remainingMs = Number(body.readBigUInt64BE(from));
 			else if (type === nft.NFTA_SET_ELEM_DATA) data = this.#data(body, from, to);
 		});
 		if (!key) return;
@@ -64,7 +66,11 @@ export class ElementDecoder {
 			return;
 		}
 		const values = keyEnd ? this.#rangeValues(body, key, keyEnd) : readValues(body, set.key, key.start);
-		this.#elements.push(data === undefined ? { key: values } : { key: values, data });
+		this.#elements.push({
+			key: values,
+			...(data === undefined ? {} : { data }),
+			...(remainingMs === undefined ? {} : { remainingMs }),
+		});
 	}
 
 	#rangeValues(body: Buffer, key: Place, keyEnd: Place): readonly NftValue[] {

@@ -1,0 +1,87 @@
+// The part of a redirect's table that lets go of a proxy by itself. In: how long the lease runs, and what the pod's path is. Out:
+// lines of nftables text: four sets, the chain where Envoy's health check of a closed port refreshes the set `alive`, and chains
+// that send a new connection to the sidecar, to the spare, past both, or refuse it, whichever comes first.
+
+import type { PathState } from "./path-state.ts";
+
+/** A loopback port that nobody listens on: Envoy tries to connect to it, and each try is a sign of life. */
+export const heartbeatPort = 15_999;
+/** Conntrack mark of connections that the sidecar gets, so that they can be found and dropped as one. */
+export const redirectMark = 0x539;
+/** Of those that the spare gets: they outlive the sidecar. */
+const spareMark = 0x53a;
+
+export const leaseTable = { family: "inet", name: "keepmesh" } as const;
+export const aliveSet = "alive";
+export const admittedSet = "admitted";
+export const spareSet = "spare";
+export const directSet = "direct";
+
+export interface Lease {
+	/** How long the kernel goes on redirecting without a sign of life. */
+	readonly leaseMs: number;
+}
+
+/** Ports of the sidecar and of the spare that take a side's connections. */
+interface ProxyPorts {
+	readonly sidecar: number;
+	readonly spare: number;
+}
+
+export const inboundPortsOfProxies: ProxyPorts = { sidecar: 15_006, spare: 15_106 };
+export const outboundPortsOfProxies: ProxyPorts = { sidecar: 15_001, spare: 15_101 };
+
+/** A sidecar that is admitted starts with a whole lease, so that nothing is refused before its next sign of life. */
+export function leaseLines({ leaseMs }: Lease, uid: number, state: PathState): readonly string[] {
+	const members = (isOn: boolean, element = "tcp"): string => (isOn ? `elements = { ${element} }; ` : "");
+	return [
+		// Memory is taken for its whole size. More than one: what is over stays a while beside what comes.
+		`\tset ${aliveSet} { type inet_proto; size 64; flags dynamic,timeout; timeout ${leaseMs}ms; ${members(state.sidecar, `tcp timeout ${leaseMs}ms expires ${leaseMs}ms`)}}`,
+		`\tset ${admittedSet} { type inet_proto; ${members(state.sidecar)}}`,
+		`\tset ${spareSet} { type inet_proto; ${members(state.spare)}}`,
+		`\tset ${directSet} { type inet_proto; ${members(state.direct)}}`,
+		// Before connection tracking, which would keep each try for seconds.
+		"\tchain heartbeat {",
+		"\t\ttype filter hook output priority raw; policy accept;",
+		`\t\tmeta skuid ${uid} ip daddr 127.0.0.1 tcp dport ${heartbeatPort} tcp flags & (syn | ack) == syn update @${aliveSet} { meta l4proto timeout ${leaseMs}ms } notrack`,
+		"\t}",
+	];
+}
+
+/** Rules for a chain of NAT: the first packet of a connection decides, the others follow it. */
+export function redirectedPath(proxyPorts: ProxyPorts, directMatch: string | undefined): readonly string[] {
+	return [
+		`meta l4proto tcp meta l4proto @${aliveSet} meta l4proto @${admittedSet} ct mark set ${hex(redirectMark)} redirect to :${proxyPorts.sidecar}`,
+		`meta l4proto tcp meta l4proto @${spareSet} ct mark set ${hex(spareMark)} redirect to :${proxyPorts.spare}`,
+		...directly(directMatch),
+		"meta l4proto tcp reject with tcp reset",
+	];
+}
+
+/** Rules for a filter before routing. A TPROXY statement that finds no listener ends its rule, and the next one decides. */
+export function transparentPath(
+	proxyPorts: ProxyPorts,
+	families: readonly (4 | 6)[],
+	directMatch: string | undefined,
+): readonly string[] {
+	const taken = (match: string, port: number, mark: number): readonly string[] =>
+		families.map(
+			(family) =>
+				`meta nfproto ipv${family} meta l4proto tcp ${match} tproxy ${family === 4 ? "ip" : "ip6"} to :${port} ct mark set ${hex(mark)} accept`,
+		);
+	return [
+		// The packets of a connection that was taken reach its socket by its addresses alone.
+		"ct state != new accept",
+		...taken(`meta l4proto @${aliveSet} meta l4proto @${admittedSet}`, proxyPorts.sidecar, redirectMark),
+		...taken(`meta l4proto @${spareSet}`, proxyPorts.spare, spareMark),
+		...directly(directMatch),
+		"meta l4proto tcp reject with tcp reset",
+	];
+}
+
+/** undefined: nothing goes past the proxies. */
+function directly(match: string | undefined): readonly string[] {
+	return match === undefined ? [] : [`meta l4proto @${directSet} ${match}accept`];
+}
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
