@@ -5,7 +5,7 @@ import { startLineLog } from "../runtime/line-log.ts";
 import { defaultLayer4State } from "./l4/default-layer4-state.ts";
 import { startVirtualServerProcess, type VirtualServerProcessOptions } from "./l4/virtual-server-process.ts";
 import { virtualServerLock } from "./l4/virtual-server-socket.ts";
-import { lockNamespace } from "./vip/namespace-lock.ts";
+import { lockNamespace } from "./namespace-lock.ts";
 
 /** Runs until SIGTERM or SIGINT. Resolves to the exit code (sysexits). */
 export async function runVirtualServers(args: readonly string[]): Promise<number> {

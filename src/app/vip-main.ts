@@ -5,12 +5,15 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { startLineLog } from "../runtime/line-log.ts";
 import type { Log } from "../runtime/log.ts";
+import { lockNamespace } from "./namespace-lock.ts";
 import { defaultVipState } from "./vip/default-state.ts";
 import type { Layer4Choice } from "./vip/layer4-child.ts";
 import { startOverWhenCold } from "./vip/lean-start.ts";
 import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
-import { lockNamespace } from "./vip/namespace-lock.ts";
 import { startVip } from "./vip.ts";
+
+/** Two would take each other's addresses away. */
+const vipLock = "\0keepmesh-vip";
 
 /** Runs until SIGTERM or SIGINT. Resolves to the exit code (sysexits). */
 export async function runVip(args: readonly string[]): Promise<number> {
@@ -22,7 +25,7 @@ export async function runVip(args: readonly string[]): Promise<number> {
 	startOverWhenCold();
 	logProblems(loaded, log);
 	if (!loaded.ok) return fail(65, "there is nothing to run: the lines above say why", "keepmesh vip check FILE");
-	const lock = await lockNamespace(2000);
+	const lock = await lockNamespace(2000, vipLock);
 	if (!lock)
 		return fail(
 			69,
@@ -46,7 +49,7 @@ export async function runVip(args: readonly string[]): Promise<number> {
 /** Removes what a killed run left behind, unless another one runs already, which did that itself. */
 export async function cleanUpVip(args: readonly string[]): Promise<number> {
 	const { values } = parseArgs({ args: [...args], options: { state: { type: "string" } } });
-	const lock = await lockNamespace(0);
+	const lock = await lockNamespace(0, vipLock);
 	if (!lock) return 0;
 	const { openLinuxHostNetwork } = await import("../kernel/linux/linux-host-network.ts");
 	const network = openLinuxHostNetwork({ stateFile: `${values.state ?? defaultVipState}/addresses` });

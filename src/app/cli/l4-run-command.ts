@@ -89,7 +89,7 @@ async function startVirtual(
 ): Promise<VirtualServerProcess | undefined> {
 	if (file === undefined || backend === "off") return undefined;
 	const { startVirtualServerProcess } = await import("../l4/virtual-server-process.ts");
-	const { lockNamespace } = await import("../vip/namespace-lock.ts");
+	const { lockNamespace } = await import("../namespace-lock.ts");
 	if (!(await lockNamespace(2000, virtualServerLock)))
 		throw new CliError(
 			exitCodes.unavailable,

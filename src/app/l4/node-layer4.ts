@@ -20,7 +20,7 @@ import { ServiceBalancer } from "../../node/layer4/service-balancer.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
-import { lockNamespace } from "../vip/namespace-lock.ts";
+import { lockNamespace } from "../namespace-lock.ts";
 import { openServiceIpvs } from "./open-service-ipvs.ts";
 
 /** One process balances Services in each network namespace: two would take each other's rules away. */
