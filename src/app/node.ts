@@ -78,7 +78,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const dns = options.dnsListen ? new KeptProcess(dnsProcess(options, options.dnsListen), { clock, log }) : undefined;
 	const vip = options.virtualIps ? new KeptProcess(vipProcess(options, options.virtualIps), { clock, log }) : undefined;
 	let relay: XdsRelay | undefined;
-	const cache = new ConfigCache(paths.configCache, log);
+	const cache = new ConfigCache(paths.configCache, { log, clock });
 	const layer4 = options.layer4 && (await openLayer4(options.layer4, { clock, log }));
 	if (layer4) writeFileSync(paths.layer4Mark, "");
 	/** By proxy id: the uid of its pod. */
