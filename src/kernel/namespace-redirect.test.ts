@@ -13,51 +13,11 @@ import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "../node/
 import { envoyCommand } from "../node/plan/envoy-command.ts";
 import { parseStats } from "../node/plan/envoy-stats.ts";
 import { applyRedirect, readRedirect, removeRedirect } from "./namespace-redirect.ts";
+import { passThroughBootstrap } from "./pass-through-envoy.testing.ts";
 
 interface Echo {
 	readonly name: string;
 	readonly remoteAddress: string;
-}
-
-const original = {
-	name: "od",
-	typed_config: {
-		"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst",
-	},
-};
-
-function passThrough(port: number, transparent: boolean, cluster: string): object {
-	return {
-		name: cluster,
-		address: { socket_address: { address: "0.0.0.0", port_value: port } },
-		transparent,
-		traffic_direction: port === 15_006 ? "INBOUND" : "OUTBOUND",
-		listener_filters: [original],
-		filter_chains: [
-			{
-				filters: [
-					{
-						name: "tcp",
-						typed_config: {
-							"@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-							stat_prefix: cluster,
-							cluster,
-						},
-					},
-				],
-			},
-		],
-	};
-}
-
-function originalDestination(name: string, source?: string): object {
-	return {
-		name,
-		type: "ORIGINAL_DST",
-		lb_policy: "CLUSTER_PROVIDED",
-		connect_timeout: "1s",
-		...(source ? { upstream_bind_config: { source_address: { address: source, port_value: 0 } } } : {}),
-	};
 }
 
 describe("the redirect in a pod's namespace", { skip: cannotRun }, () => {
@@ -87,16 +47,7 @@ describe("the redirect in a pod's namespace", { skip: cannotRun }, () => {
 	const startEnvoy = async (transparent: boolean) => {
 		const bootstrap = join(rig.directory, "bootstrap.json");
 		adminSocket = join(rig.directory, "admin.sock");
-		writeFileSync(
-			bootstrap,
-			JSON.stringify({
-				admin: { address: { pipe: { path: adminSocket } } },
-				static_resources: {
-					listeners: [passThrough(15_001, false, "outbound"), passThrough(15_006, transparent, "inbound")],
-					clusters: [originalDestination("outbound"), originalDestination("inbound", "127.0.0.6")],
-				},
-			}),
-		);
+		writeFileSync(bootstrap, JSON.stringify(passThroughBootstrap({ adminSocket, transparent })));
 		const { file, args } = envoyCommand({
 			envoy: envoyBinary,
 			netns: pod.netns,

@@ -5,6 +5,7 @@
 import { generateBootstrap } from "../../envoy/bootstrap/bootstrap.ts";
 import { bootstrapAddress, httpListener, staticCluster } from "../../envoy/bootstrap/static-resources.ts";
 import type { IpPort } from "./host-port.ts";
+import { leaseCluster } from "./lease-cluster.ts";
 import { type NodePaths, type PodPaths, podPaths } from "./pod-paths.ts";
 import type { PodSpec } from "./pod-spec.ts";
 
@@ -39,6 +40,8 @@ export interface PodBootstrapOptions {
 	readonly resolvers?: readonly IpPort[];
 	/** The node serves workload certificates by SDS. */
 	readonly certificates?: boolean;
+	/** Between two signs of life to the kernel, for pods that are redirected. Absent: none, their redirect has no lease. */
+	readonly heartbeatMs?: number;
 }
 
 interface StaticResources {
@@ -48,6 +51,7 @@ interface StaticResources {
 export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object {
 	const paths = podPaths(options.paths.state, pod.uid);
 	const app = appMetricsOf(pod);
+	const heartbeatMs = pod.interceptionMode === "NONE" ? undefined : options.heartbeatMs;
 	const base = generateBootstrap({
 		node: {
 			id: proxyIdOf(pod, options.domainSuffix),
@@ -69,6 +73,7 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 			clusters: [
 				...base.static_resources.clusters,
 				...(app ? [staticCluster("app-metrics", { host: "127.0.0.1", port: app.port })] : []),
+				...(heartbeatMs === undefined ? [] : [leaseCluster(heartbeatMs)]),
 			],
 			listeners: [...base.static_resources.listeners, ...ownListeners(pod, paths, app)],
 		},

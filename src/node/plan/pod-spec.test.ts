@@ -109,4 +109,13 @@ describe("the start configuration of a pod's Envoy", () => {
 		const addresses = new Set([...text.matchAll(/"address":"([^"]+)"/g)].map((match) => match[1]));
 		assert.deepEqual([...addresses].sort(), ["0.0.0.0", "127.0.0.1"]);
 	});
+
+	it("shows the kernel signs of life when it is redirected and they are asked for", () => {
+		const options = { nodeName: "n1", paths, domainSuffix: "cluster.local" };
+		const beats = (interceptionMode: string, heartbeatMs?: number): string | undefined =>
+			JSON.stringify(
+				podBootstrap(parse({ ...smallest, interceptionMode }), heartbeatMs ? { ...options, heartbeatMs } : options),
+			).match(/"no_traffic_interval":"([^"]+)"/)?.[1];
+		assert.deepEqual([beats("TPROXY", 20), beats("TPROXY"), beats("NONE", 20)], ["0.02s", undefined, undefined]);
+	});
 });

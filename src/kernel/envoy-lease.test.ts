@@ -1,0 +1,115 @@
+// A real Envoy behind a redirect with a lease: its health check alone keeps the lease, and whatever stops Envoy ends it.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { planRedirect } from "../hotswitch/redirect-plan.ts";
+import { renderRedirect } from "../hotswitch/render-redirect.ts";
+import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
+import { envoyCommand } from "../node/plan/envoy-command.ts";
+import { leaseCluster } from "../node/plan/lease-cluster.ts";
+import { openPodPath } from "./linux/open-pod-path.ts";
+import { applyRedirect } from "./namespace-redirect.ts";
+import { passThroughBootstrap } from "./pass-through-envoy.testing.ts";
+import type { PodPath } from "./pod-path.ts";
+
+const leaseMs = 60;
+const heartbeatMs = 20;
+
+describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
+	let rig: Rig;
+	let client: Host;
+	let pod: Host;
+	let path: PodPath;
+	let envoy: ChildProcess | undefined;
+
+	const endEnvoy = async () => {
+		if (envoy === undefined || envoy.exitCode !== null || envoy.signalCode !== null) return;
+		const ended = once(envoy, "exit");
+		envoy.kill("SIGKILL");
+		await ended;
+	};
+	const until = async (isSo: () => boolean) => {
+		while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2));
+	};
+	/** From whom the application's connection comes: 127.0.0.6 is Envoy. */
+	const remote = async (from: Host, host: string, port: number): Promise<string> => {
+		const answer = await from.run<{ body?: string; error?: string }>({ op: "http", host, port });
+		return answer.body ? (JSON.parse(answer.body) as { remoteAddress: string }).remoteAddress : (answer.error ?? "");
+	};
+
+	before(async () => {
+		rig = createRig();
+		chmodSync(rig.directory, 0o777);
+		client = rig.addHost("client", "10.77.0.2");
+		pod = rig.addHost("pod", "10.77.0.3");
+		await pod.run({ op: "serveHttp", port: 8080, name: "app" });
+		await client.run({ op: "serveHttp", port: 9090, name: "outside" });
+		const opened = openPodPath(pod.netns);
+		assert.ok(opened.ok);
+		path = opened.value;
+	});
+	after(() => {
+		path?.close();
+		rig?.close();
+	});
+	beforeEach(async () => {
+		const { plan } = planRedirect({
+			owner: "default/app",
+			mode: "TPROXY",
+			ips: [pod.ip],
+			annotations: {},
+			plaintext: { others: true, except: [] },
+			lease: { leaseMs },
+		});
+		const ruleset = renderRedirect(plan, [], { sidecar: true, spare: false, direct: true });
+		assert.deepEqual(await applyRedirect(pod.netns, { ruleset, ipv6: false, lowPorts: false }), { ok: true });
+		await until(() => path.leaseRemainingMs() === undefined);
+		const bootstrap = join(rig.directory, "bootstrap.json");
+		const adminSocket = join(rig.directory, "admin.sock");
+		const clusters = [leaseCluster(heartbeatMs)];
+		writeFileSync(bootstrap, JSON.stringify(passThroughBootstrap({ adminSocket, transparent: true, clusters })));
+		const start = { envoy: envoyBinary, netns: pod.netns, bootstrap, concurrency: 1, transparent: true };
+		const { file, args } = envoyCommand({ ...start, logLevel: "error" });
+		envoy = spawn(file, args, { stdio: ["ignore", "ignore", "inherit"] });
+		await until(() => path.leaseRemainingMs() !== undefined);
+		while ((await remote(client, pod.ip, 8080)) !== "127.0.0.6");
+	});
+	afterEach(endEnvoy);
+
+	it("is kept by the health check alone, and new connections go through Envoy", async () => {
+		const untilMs = performance.now() + 1000;
+		let [seen, gone] = [0, 0];
+		while (performance.now() < untilMs) {
+			if (path.leaseRemainingMs() === undefined) gone++;
+			seen++;
+			await new Promise((resolve) => setTimeout(resolve, 5));
+		}
+		// A machine whose every core is busy may be late now and then.
+		assert.ok(gone <= seen / 10, `gone ${gone} of ${seen} times`);
+	});
+
+	for (const signal of ["SIGSTOP", "SIGKILL"] as const)
+		it(`ends by itself after ${signal}, and new connections go past Envoy both ways`, async () => {
+			assert.equal(await remote(client, pod.ip, 8080), "127.0.0.6");
+			const startMs = performance.now();
+			envoy?.kill(signal);
+			await until(() => path.leaseRemainingMs() === undefined);
+			const tookMs = performance.now() - startMs;
+			// Expiry is counted in ticks of the kernel's clock; the rest is what a busy machine takes to look.
+			assert.ok(tookMs < leaseMs + 100, `${tookMs} ms`);
+			assert.equal(await remote(client, pod.ip, 8080), client.ip);
+			assert.equal(await remote(pod, client.ip, 9090), pod.ip);
+		});
+
+	it("comes back when Envoy goes on", async () => {
+		envoy?.kill("SIGSTOP");
+		await until(() => path.leaseRemainingMs() === undefined);
+		envoy?.kill("SIGCONT");
+		await until(() => path.leaseRemainingMs() !== undefined);
+		assert.equal(await remote(client, pod.ip, 8080), "127.0.0.6");
+	});
+});
