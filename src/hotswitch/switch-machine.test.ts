@@ -188,6 +188,11 @@ describe("a lease that runs out", () => {
 		assert.equal(driver.asked().filter((text) => text === "killProcess").length, 3);
 	});
 
+	it("is no hang before the sidecar was ready: its first configuration may keep it busy", () => {
+		const driver = new Driver(plaintext).happens(started, heard, silent).wait(10 * plaintext.hangMs);
+		assert.deepEqual(driver.asked(), []);
+	});
+
 	it("again and again means flapping: elsewhere until it has proved itself", () => {
 		const driver = serving(plaintext);
 		for (const _ of [1, 2, 3]) driver.happens(silent).wait(10).happens(heard).wait(10);

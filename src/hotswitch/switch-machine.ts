@@ -199,12 +199,13 @@ function mayDirect(policy: HotSwitchPolicy, state: SwitchState): boolean {
 
 function deadlinesOf(policy: HotSwitchPolicy, state: SwitchState): SwitchState["deadlines"] {
 	const isProving = state.goodSinceMs !== undefined && !state.proved;
-	const isSilent = policy.enabled && state.running && state.lease === "lost";
+	// One that is still starting may be busy with its first configuration.
+	const mayHang = policy.enabled && state.running && (state.ready || state.hadConnections);
 	const { directLimitMs } = policy;
 	const isDirect = state.servingStep === "direct" && !state.bypass && !state.directSpent;
 	return {
 		...(isProving ? { proved: provedAtMs(policy, state) } : {}),
-		...(isSilent ? { hang: state.silentSinceMs + policy.hangMs } : {}),
+		...(mayHang && state.lease === "lost" ? { hang: state.silentSinceMs + policy.hangMs } : {}),
 		...(state.bypass?.untilMs === undefined ? {} : { bypassEnd: state.bypass.untilMs }),
 		...(isDirect && directLimitMs !== undefined ? { directEnd: state.sinceMs + directLimitMs } : {}),
 	};
