@@ -6,12 +6,8 @@ import type { CheckOutcome } from "../../l4/virtual-server/check-machine.ts";
 import type { CheckConnection } from "../../vip/keepalived-conf/virtual-servers.ts";
 import { openMarkedSocket } from "./marked-socket.ts";
 import type { CheckTarget } from "./real-server-check.ts";
-import { describeSocketError } from "./socket-error.ts";
 import { drop } from "./tripwire.ts";
-
-export type Connected =
-	| { readonly ok: true; readonly socket: Socket }
-	| { readonly ok: false; readonly because: string };
+import { type Connected, untilConnected } from "./until-connected.ts";
 
 export interface CheckedAddress {
 	readonly address: string;
@@ -34,7 +30,11 @@ export async function checkTcp(
 	return { ok: true, because: "connected" };
 }
 
-export function openChecked(connection: CheckConnection, target: CheckTarget, signal: AbortSignal): Promise<Connected> {
+export async function openChecked(
+	connection: CheckConnection,
+	target: CheckTarget,
+	signal: AbortSignal,
+): Promise<Connected> {
 	const { address, port } = addressOf(connection, target);
 	const { bindAddress, bindPort } = connection;
 	const from = {
@@ -44,30 +44,11 @@ export function openChecked(connection: CheckConnection, target: CheckTarget, si
 		...(bindPort === undefined ? {} : { localPort: bindPort }),
 	};
 	const order = { host: address, port, noDelay: true, ...from };
-	return new Promise((resolve) => {
-		let socket: Socket;
-		const isSpecial = connection.mark !== undefined || connection.bindInterface !== undefined;
-		if (isSpecial) {
-			const made = openMarkedSocket("tcp", isIPv6(address) ? "ipv6" : "ipv4", connection);
-			if (!made.ok) return resolve(made);
-			// Nothing can be read before it is connected.
-			const options = { fd: made.fd, manualStart: true };
-			socket = new Socket(options).connect(order);
-		} else socket = connect(order);
-		const fail = (because: string): void => {
-			signal.removeEventListener("abort", aborted);
-			drop(socket);
-			resolve({ ok: false, because });
-		};
-		const aborted = (): void => fail("given up");
-		if (signal.aborted) return aborted();
-		signal.addEventListener("abort", aborted, { once: true });
-		socket.once("error", (error) => fail(describeSocketError(error)));
-		socket.once("connect", () => {
-			signal.removeEventListener("abort", aborted);
-			socket.removeAllListeners("error");
-			socket.on("error", () => undefined);
-			resolve({ ok: true, socket });
-		});
-	});
+	const isSpecial = connection.mark !== undefined || connection.bindInterface !== undefined;
+	if (!isSpecial) return untilConnected(connect(order), signal);
+	const made = openMarkedSocket("tcp", isIPv6(address) ? "ipv6" : "ipv4", connection);
+	if (!made.ok) return made;
+	// Nothing can be read before it is connected.
+	const options = { fd: made.fd, manualStart: true };
+	return untilConnected(new Socket(options).connect(order), signal);
 }

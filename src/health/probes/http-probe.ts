@@ -10,6 +10,7 @@ import type { Probe, ProbeContext } from "./probe.ts";
 import { describeSocketError } from "./socket-error.ts";
 import { openTcp } from "./tcp-probe.ts";
 import { drop, Tripwire } from "./tripwire.ts";
+import type { Connected } from "./until-connected.ts";
 
 type HttpCheck = Extract<TrackerCheck, { type: "http" }>;
 
@@ -53,11 +54,7 @@ function requestOf(url: URL): string {
 	].join("\r\n");
 }
 
-async function open(
-	url: URL,
-	check: HttpCheck,
-	signal: AbortSignal,
-): Promise<{ readonly ok: true; readonly socket: Socket } | (CheckOutcome & { readonly ok: false })> {
+async function open(url: URL, check: HttpCheck, signal: AbortSignal): Promise<Connected> {
 	const secure = url.protocol === "https:";
 	const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
 	const opened = await openTcp({ host, port: Number(url.port) || (secure ? 443 : 80) }, signal);

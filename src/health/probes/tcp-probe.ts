@@ -1,11 +1,11 @@
 // TCP: a new connection each interval. The last good one stays open, idle, and its end is asked about at once.
 
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import type { TrackerCheck } from "../../vip/vip-config.ts";
-import { type CheckOutcome, startPolledProbe } from "./polled-probe.ts";
+import { startPolledProbe } from "./polled-probe.ts";
 import type { Probe, ProbeContext } from "./probe.ts";
-import { describeSocketError } from "./socket-error.ts";
-import { drop, Tripwire } from "./tripwire.ts";
+import { Tripwire } from "./tripwire.ts";
+import { type Connected, untilConnected } from "./until-connected.ts";
 
 export function startTcpProbe(check: Extract<TrackerCheck, { type: "tcp" }>, context: ProbeContext): Probe {
 	const tripwire = new Tripwire(
@@ -31,26 +31,9 @@ export function startTcpProbe(check: Extract<TrackerCheck, { type: "tcp" }>, con
 	};
 }
 
-/** A connected socket, or why there is none. */
 export function openTcp(
 	target: { readonly host: string; readonly port: number },
 	signal: AbortSignal,
-): Promise<{ readonly ok: true; readonly socket: Socket } | (CheckOutcome & { readonly ok: false })> {
-	return new Promise((resolve) => {
-		const socket = connect({ host: target.host, port: target.port, noDelay: true });
-		const fail = (because: string): void => {
-			signal.removeEventListener("abort", aborted);
-			drop(socket);
-			resolve({ ok: false, because });
-		};
-		const aborted = (): void => fail("aborted");
-		signal.addEventListener("abort", aborted, { once: true });
-		socket.once("error", (error) => fail(describeSocketError(error)));
-		socket.once("connect", () => {
-			signal.removeEventListener("abort", aborted);
-			socket.removeAllListeners("error");
-			socket.on("error", () => undefined);
-			resolve({ ok: true, socket });
-		});
-	});
+): Promise<Connected> {
+	return untilConnected(connect({ host: target.host, port: target.port, noDelay: true }), signal);
 }
