@@ -75,6 +75,11 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./l4-command.ts")).l4Command(),
 	},
 	{
+		name: "hotswitch",
+		summary: "pods that Istio's init container redirected: save the rules, take them off, put them back",
+		load: async () => (await import("./hotswitch-command.ts")).hotswitchCommand(),
+	},
+	{
 		name: "check",
 		summary: "kernel settings, limits and conflicts of this machine: what must change and why; --fix, --undo",
 		load: async () => (await import("./check-command.ts")).checkCommand(),

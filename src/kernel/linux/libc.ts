@@ -16,6 +16,9 @@ export const libc = {
 	close: bind<(fd: number) => number>("int close(int)"),
 	bind: bind<(fd: number, address: Memory, length: number) => number>("int bind(int, const void *, uint32_t)"),
 	getsockname: bind<(fd: number, address: Memory, length: Memory) => number>("int getsockname(int, void *, void *)"),
+	getsockopt: bind<(fd: number, level: number, name: number, value: Memory, length: Memory) => number>(
+		"int getsockopt(int, int, int, void *, void *)",
+	),
 	setsockopt: bind<(fd: number, level: number, name: number, value: Memory, length: number) => number>(
 		"int setsockopt(int, int, int, const void *, uint32_t)",
 	),
