@@ -1,6 +1,7 @@
 // What one proxy may know: the only input of a generator. A view that did not change is the same object, so generated
 // resources can be remembered by identity; views that are equal for many proxies are shared between them.
 
+import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import type { ObjectKey } from "../resources/config-object.ts";
 import type {
 	ConnectionPool,
@@ -137,6 +138,8 @@ export interface ProxyView {
 	readonly outbound?: OutboundView;
 	readonly inbound?: InboundView;
 	readonly gateway?: GatewayView;
+	/** Of sidecars: what may be done when it fails. */
+	readonly hotSwitch?: HotSwitchPolicy;
 	readonly endpoints: EndpointsView;
 	readonly secrets: readonly SecretView[];
 }

@@ -5,6 +5,7 @@ import type { ConfigObject } from "../resources/config-object.ts";
 import { byAge, compareText, keyOf } from "../resources/config-object.ts";
 import type { BuildProblem } from "./build-problem.ts";
 import { mergeGatewayServers } from "./gateway-servers.ts";
+import { hotSwitchProblems } from "./hot-switch-policies.ts";
 import { meshConfigInForce } from "./mesh-config.ts";
 import { objectsOf } from "./object-store.ts";
 import { policyProblems } from "./policy-problems.ts";
@@ -21,6 +22,7 @@ export function problemsOf(snapshot: Snapshot): readonly BuildProblem[] {
 		...routingProblems(snapshot.routing),
 		...policyProblems(snapshot.policies),
 		...idleMeshConfigs(configs),
+		...hotSwitchProblems(snapshot),
 	];
 	return problems.sort((a, b) => compareText(a.object, b.object) || compareText(a.because, b.because));
 }

@@ -4,6 +4,7 @@
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
 import type { EndpointsView, ProxyView, SecretView, ServiceView } from "../model/view.ts";
 import { gatewayViewFor } from "./gateway-view.ts";
+import { hotSwitchPolicyFor } from "./hot-switch-policies.ts";
 import { inboundViewFor } from "./inbound-view.ts";
 import { outboundViewFor } from "./outbound-view.ts";
 import { keepIdentity, sameValue } from "./same-value.ts";
@@ -22,7 +23,7 @@ export function viewFor(snapshot: Snapshot, proxy: MeshProxy): ProxyView {
 	return view;
 }
 
-interface RoutedParts extends Pick<ProxyView, "outbound" | "inbound" | "gateway"> {
+interface RoutedParts extends Pick<ProxyView, "outbound" | "inbound" | "gateway" | "hotSwitch"> {
 	/** Names of the TLS secrets that they need. */
 	readonly credentials: readonly string[];
 }
@@ -32,7 +33,10 @@ function sidecarParts(snapshot: Snapshot, proxy: MeshProxy): RoutedParts {
 	// On sidecars a DestinationRule's credential counts only when the rule selects workloads: it must be meant for this one.
 	const selecting = (snapshot.routing.destinationRules.byNamespace.get(proxy.namespace)?.selectors ?? []).length > 0;
 	const credentials = selecting ? credentialsOfServices(outbound.services.filter(isForSelectedClients(snapshot))) : [];
-	return { outbound, inbound: inboundViewFor(snapshot, proxy), credentials };
+	const inbound = inboundViewFor(snapshot, proxy);
+	const { namespace, labels } = proxy;
+	const hotSwitch = hotSwitchPolicyFor(snapshot, { namespace, labels, inbound });
+	return { outbound, inbound, hotSwitch, credentials };
 }
 
 function isForSelectedClients(snapshot: Snapshot): (view: ServiceView) => boolean {
@@ -71,6 +75,7 @@ function sameParts(a: ProxyView, b: ProxyView): boolean {
 		a.outbound === b.outbound &&
 		a.inbound === b.inbound &&
 		a.gateway === b.gateway &&
+		a.hotSwitch === b.hotSwitch &&
 		a.endpoints === b.endpoints &&
 		a.secrets === b.secrets
 	);

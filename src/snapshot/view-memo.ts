@@ -1,6 +1,7 @@
 // What was computed before, so that equal views are the same object across proxies and across snapshots. A memory, not state:
 // with an empty one every view comes out equal.
 
+import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import type { Proxy as MeshProxy } from "../model/proxy.ts";
 import type { WorkloadSecurity } from "../model/security.ts";
 import type { GatewayView, InboundView, OutboundView, ProxyView, SecretView, ServiceView } from "../model/view.ts";
@@ -59,6 +60,8 @@ export class ViewMemo {
 	readonly gateways = new ScopedMemo<GatewayView>();
 	/** By namespace of the workload. */
 	readonly security = new ScopedMemo<WorkloadSecurity>();
+	/** By namespace of the workload. */
+	readonly hotSwitch = new ScopedMemo<HotSwitchPolicy>();
 	/** By the gateway view without policies, then by the policies. */
 	readonly guardedGateways = new WeakMap<GatewayView, WeakMap<WorkloadSecurity, GatewayView>>();
 	readonly inbound = new WeakMap<MeshProxy, InboundView>();

@@ -15,9 +15,9 @@ import { applyKeySets, neededKeySets } from "../../snapshot/needed-key-sets.ts";
 import { applyChanges, emptySnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
 import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
-import { type ProxyConfig, type ResourcePart, typeUrls } from "../../xds/resource.ts";
+import type { ProxyConfig, ResourcePart } from "../../xds/resource.ts";
 import { type KeySetFetching, KeyWait } from "./key-wait.ts";
-import { NameTableParts } from "./name-table-parts.ts";
+import { OwnSets } from "./own-sets.ts";
 import {
 	defaultPublishConfig,
 	initialPublishState,
@@ -74,7 +74,7 @@ export class ControlPlane {
 	readonly #lastGood = new Map<string, ProxyConfig>();
 	/** When each object last changed, as a publication's number. */
 	readonly #changedIn = new Map<ObjectKey, number>();
-	readonly #nameTables = new NameTableParts();
+	readonly #ownSets = new OwnSets();
 	readonly #keyWait: KeyWait;
 	#trustBundle: ResourcePart | undefined;
 	#snapshot: Snapshot;
@@ -287,10 +287,9 @@ export class ControlPlane {
 		const { clock, log, metrics } = this.#parts;
 		let config: ProxyConfig;
 		try {
-			const names = this.#nameTables.partFor(this.#snapshot, entry.proxy, view);
 			config = new Map([
 				...generateProxyConfig(entry.proxy, view),
-				[typeUrls.nameTable, { typeUrl: typeUrls.nameTable, parts: names ? [names] : [] }],
+				...this.#ownSets.setsFor(this.#snapshot, entry.proxy, view),
 			]);
 		} catch (error) {
 			metrics.internalErrors.add(1);
