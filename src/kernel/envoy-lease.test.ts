@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { closedPath } from "../hotswitch/path-state.ts";
 import { planRedirect } from "../hotswitch/redirect-plan.ts";
 import { renderRedirect } from "../hotswitch/render-redirect.ts";
 import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
@@ -104,6 +105,18 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 			assert.equal(await remote(client, pod.ip, 8080), client.ip);
 			assert.equal(await remote(pod, client.ip, 9090), pod.ip);
 		});
+
+	it("leaves established connections with Envoy, both ways, when new ones go elsewhere", async () => {
+		const slow = (from: Host, host: string, port: number) =>
+			from.run<{ body?: string }>({ op: "http", host, port, path: "/?slow=400" });
+		const [inbound, outbound] = [slow(client, pod.ip, 8080), slow(pod, client.ip, 9090)];
+		await new Promise((resolve) => setTimeout(resolve, 150));
+		assert.deepEqual(path.set(closedPath), { ok: true });
+		assert.match(await remote(client, pod.ip, 8080), /ECONNREFUSED/);
+		assert.match(await remote(pod, client.ip, 9090), /ECONNREFUSED/);
+		assert.match((await inbound).body ?? "", /"remoteAddress":"127\.0\.0\.6"/);
+		assert.match((await outbound).body ?? "", /"name":"outside"/);
+	});
 
 	it("comes back when Envoy goes on", async () => {
 		envoy?.kill("SIGSTOP");
