@@ -2,7 +2,10 @@
 // for and what it confirmed is remembered, and told to the next control plane, so that a change of it costs nearly nothing.
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds (initial_resource_versions)
 
+import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
+import { hotSwitchPolicyTypeUrl } from "../hotswitch/hot-switch-policy-codec.ts";
 import { trustBundleTypeUrl } from "../identity/trust-bundle.ts";
+import { takeHotSwitchPolicy } from "./relay-hot-switch.ts";
 import {
 	encodeDeltaRequest,
 	type ResponseSummary,
@@ -24,6 +27,8 @@ import { type Subscription, subscribeDelta } from "./subscription.ts";
 export interface RelayConfig {
 	/** Also ask for Istio's name table on behalf of the proxy. */
 	readonly nameTable: boolean;
+	/** Also ask for what may be done when the proxy fails, on behalf of the proxy. Default false. */
+	readonly hotSwitchPolicy?: boolean;
 	/** Also ask for the trust bundle on behalf of the proxy; it is confirmed when the caller says so. */
 	readonly trustBundle: boolean;
 	/** Report what the proxy accepts, so that it can be kept for a restart without any control plane. */
@@ -63,6 +68,8 @@ export interface RelayState {
 	readonly isUpstreamOpen: boolean;
 	/** Version of the name table by resource name. */
 	readonly nameTable: ReadonlyMap<string, string>;
+	/** The same of the hot-switch policy. */
+	readonly hotSwitchPolicy: ReadonlyMap<string, string>;
 	readonly trustBundle: RelayTrustBundle;
 }
 
@@ -85,6 +92,7 @@ export type RelayAction =
 	| { readonly type: "closeUpstream"; readonly because: string }
 	/** An encoded istio.networking.nds.v1.NameTable. */
 	| { readonly type: "reportNameTable"; readonly bytes: Uint8Array }
+	| { readonly type: "reportHotSwitchPolicy"; readonly policy: HotSwitchPolicy }
 	| { readonly type: "reportAccepted"; readonly accepted: AcceptedResponse }
 	/** An encoded TrustBundle, to be answered by `trustBundleConfirmed` or `trustBundleRefused`, however late. */
 	| { readonly type: "reportTrustBundle"; readonly version: string; readonly bytes: Uint8Array };
@@ -102,6 +110,7 @@ export function openRelaySession(): RelayState {
 		epoch: 0,
 		isUpstreamOpen: false,
 		nameTable: new Map(),
+		hotSwitchPolicy: new Map(),
 		trustBundle: { confirmed: new Map() },
 	};
 }
@@ -212,6 +221,8 @@ function onUpstreamOpened(config: RelayConfig, state: RelayState): RelayStep {
 	}
 	if (config.nameTable && !state.types.has(typeUrls.nameTable))
 		send({ typeUrl: typeUrls.nameTable, initialVersions: state.nameTable });
+	if (config.hotSwitchPolicy && !state.types.has(hotSwitchPolicyTypeUrl))
+		send({ typeUrl: hotSwitchPolicyTypeUrl, initialVersions: state.hotSwitchPolicy });
 	if (config.trustBundle && !state.types.has(trustBundleTypeUrl))
 		send({ typeUrl: trustBundleTypeUrl, initialVersions: state.trustBundle.confirmed });
 	return { state: next, actions };
@@ -235,6 +246,8 @@ function onResponse(config: RelayConfig, state: RelayState, bytes: Uint8Array): 
 	}
 	const type = state.types.get(response.typeUrl);
 	if (config.nameTable && !type && response.typeUrl === typeUrls.nameTable) return onNameTable(state, response);
+	if (config.hotSwitchPolicy && !type && response.typeUrl === hotSwitchPolicyTypeUrl)
+		return onHotSwitchPolicy(state, response);
 	if (config.trustBundle && !type && response.typeUrl === trustBundleTypeUrl)
 		return withTrustBundle(state, takeTrustBundle(state.trustBundle, state.epoch, response));
 	// An answer to something the proxy never asked for would confuse it.
@@ -267,6 +280,17 @@ function onNameTable(state: RelayState, response: ResponseSummary): RelayStep {
 		actions: [
 			...response.resources.map(({ any }): RelayAction => ({ type: "reportNameTable", bytes: valueOfAny(any) })),
 			{ type: "sendUpstream", pieces: [ack] },
+		],
+	};
+}
+
+function onHotSwitchPolicy(state: RelayState, response: ResponseSummary): RelayStep {
+	const { versions, answer, policy } = takeHotSwitchPolicy(state.hotSwitchPolicy, response);
+	return {
+		state: { ...state, hotSwitchPolicy: versions },
+		actions: [
+			...(policy ? [{ type: "reportHotSwitchPolicy", policy } as const] : []),
+			{ type: "sendUpstream", pieces: [answer] },
 		],
 	};
 }

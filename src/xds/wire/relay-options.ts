@@ -1,5 +1,6 @@
 // What the relay is told for each Envoy's stream, what it hands over, and what it says of itself.
 
+import type { HotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
 import type { AcceptedResponse } from "../relay-session.ts";
 import type { AdsClientOptions } from "./xds-client.ts";
 
@@ -31,6 +32,7 @@ export interface RelayStreamOptions {
 	readonly tls?: () => AdsClientOptions["tls"] | undefined;
 	readonly admit: (nodeId: string) => boolean;
 	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
+	readonly onHotSwitchPolicy?: (proxyId: string, policy: HotSwitchPolicy) => void;
 	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
 	readonly cache?: RelayCache;
 	readonly maxRequestBytes: number;

@@ -95,11 +95,12 @@ export class RelayStream {
 
 	#run(event: RelayEvent): void {
 		if (this.#isOver) return;
-		const { cache, onNameTable, onTrustBundle } = this.#options;
+		const { cache, onHotSwitchPolicy, onNameTable, onTrustBundle } = this.#options;
 		// The cache knows nothing but what Envoy itself asks for.
 		const isControl = !this.#isOnCache;
 		const config = {
 			nameTable: isControl && onNameTable !== undefined,
+			hotSwitchPolicy: isControl && onHotSwitchPolicy !== undefined,
 			trustBundle: isControl && onTrustBundle !== undefined,
 			keep: isControl && cache !== undefined,
 		};
@@ -126,6 +127,9 @@ export class RelayStream {
 					break;
 				case "reportNameTable":
 					onNameTable?.(this.#nodeId, action.bytes);
+					break;
+				case "reportHotSwitchPolicy":
+					onHotSwitchPolicy?.(this.#nodeId, action.policy);
 					break;
 				case "reportAccepted":
 					cache?.onAccepted(this.#nodeId, action.accepted);

@@ -3,6 +3,7 @@
 
 import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { HotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { RelayCache, RelayStreamOptions, RelayStreamStatus, TrustBundleDelivery } from "./relay-options.ts";
@@ -22,6 +23,8 @@ export interface XdsRelayOptions {
 	readonly admit?: (nodeId: string) => boolean;
 	/** When given, the relay asks for each proxy's name table itself and hands it over: an encoded NameTable. */
 	readonly onNameTable?: (proxyId: string, bytes: Uint8Array) => void;
+	/** When given, the relay asks for what may be done when a proxy fails, and hands it over. */
+	readonly onHotSwitchPolicy?: (proxyId: string, policy: HotSwitchPolicy) => void;
 	/** When given, the relay asks for each proxy's trust bundle, and confirms it only when it is told to. */
 	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
 	/** When given, a proxy that starts while no control plane can be reached gets what it accepted last. */
@@ -57,6 +60,7 @@ export async function startXdsRelay(
 		liveness: options.liveness ?? { connectTimeoutMs: 2_000, pingEveryMs: 2_000, pingTimeoutMs: 2_000 },
 		...(options.tls && { tls: options.tls }),
 		...(options.onNameTable && { onNameTable: options.onNameTable }),
+		...(options.onHotSwitchPolicy && { onHotSwitchPolicy: options.onHotSwitchPolicy }),
 		...(options.cache && { cache: options.cache }),
 		...(options.onTrustBundle && { onTrustBundle: options.onTrustBundle }),
 	};
