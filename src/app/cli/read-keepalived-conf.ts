@@ -1,9 +1,10 @@
 // keepalived.conf files that a command names, read with what they include; and what is known of the scripts that they name.
 
-import { accessSync, constants, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { ParsedConf } from "../../vip/keepalived-conf/parse-keepalived-conf.ts";
 import type { ScriptFacts } from "../../vip/keepalived-conf/traps/script-traps.ts";
+import { isExecutable } from "../is-executable.ts";
 import { parseConfFile } from "../parse-conf-file.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 
@@ -28,15 +29,6 @@ export function scriptFacts(path: string): ScriptFacts | undefined {
 		return { executable: isExecutable(path), ...(writableBy === undefined ? {} : { writableBy }) };
 	} catch {
 		return undefined;
-	}
-}
-
-function isExecutable(path: string): boolean {
-	try {
-		accessSync(path, constants.X_OK);
-		return true;
-	} catch {
-		return false;
 	}
 }
 

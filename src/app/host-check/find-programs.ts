@@ -1,7 +1,8 @@
 // Where the programs are that Keepmesh starts. Out: path by name, undefined when it is not there.
 
-import { accessSync, constants, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
+import { isExecutable } from "../is-executable.ts";
 
 export function findPrograms(): ReadonlyMap<string, string | undefined> {
 	const envoy = resolve(process.env.KEEPMESH_ENVOY ?? `${import.meta.dirname}/../../../.keepmesh/envoy`);
@@ -14,13 +15,4 @@ export function findPrograms(): ReadonlyMap<string, string | undefined> {
 function onPath(name: string): string | undefined {
 	const directories = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
 	return directories.map((directory) => join(directory, name)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-	try {
-		accessSync(path, constants.X_OK);
-		return true;
-	} catch {
-		return false;
-	}
 }
