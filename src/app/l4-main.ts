@@ -2,25 +2,28 @@
 
 import { parseArgs } from "node:util";
 import { startLineLog } from "../runtime/line-log.ts";
+import { failedProcess } from "./failed-process.ts";
 import { defaultLayer4State } from "./l4/default-layer4-state.ts";
 import { startVirtualServerProcess, type VirtualServerProcessOptions } from "./l4/virtual-server-process.ts";
 import { virtualServerLock } from "./l4/virtual-server-socket.ts";
+import { listenAddressOf } from "./listen-address.ts";
 import { lockNamespace } from "./namespace-lock.ts";
 
 /** Runs until SIGTERM or SIGINT. Resolves to the exit code (sysexits). */
 export async function runVirtualServers(args: readonly string[]): Promise<number> {
 	const flags = readFlags(args);
-	if (typeof flags === "string") return fail(64, flags, "keepmesh l4 run --help");
+	if (typeof flags === "string") return failedProcess(64, flags, "keepmesh l4 run --help");
 	const log = startLineLog({ facts: { part: "l4" } });
 	const stopped = new Promise<void>((done) => {
 		process.once("SIGTERM", () => done()).once("SIGINT", () => done());
 	});
 	const lock = await lockNamespace(2000, virtualServerLock);
-	if (!lock) return fail(69, "another process runs virtual servers in this network namespace", "stop that one first");
+	if (!lock)
+		return failedProcess(69, "another process runs virtual servers in this network namespace", "stop that one first");
 	const running = await startVirtualServerProcess(flags, { log });
 	if ("because" in running) {
 		lock.close();
-		return fail(
+		return failedProcess(
 			71,
 			running.because,
 			flags.backend === "ipvs" ? "modprobe ip_vs, or --backend nftables" : "keepmesh check",
@@ -63,19 +66,15 @@ function readFlags(args: readonly string[]): RunFlags | string {
 	if (file === undefined) return "give --keepalived-conf FILE";
 	if (backend !== "auto" && backend !== "nftables" && backend !== "ipvs")
 		return "--backend wants auto, nftables or ipvs";
-	const listen = values["metrics-listen"]?.match(/^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/);
-	if (values["metrics-listen"] !== undefined && !listen) return "--metrics-listen wants ADDRESS:PORT";
+	const metricsText = values["metrics-listen"];
+	const metricsListen = metricsText === undefined ? undefined : listenAddressOf(metricsText);
+	if (metricsText !== undefined && !metricsListen) return "--metrics-listen wants ADDRESS:PORT";
 	return {
 		file,
 		backend,
 		state,
 		keepRules: values["keep-rules"] === true,
 		isChild: values["child-of-vip"] === true,
-		...(listen ? { metricsListen: { host: listen[1] ?? listen[2] ?? "", port: Number(listen[3]) } } : {}),
+		...(metricsListen ? { metricsListen } : {}),
 	};
-}
-
-function fail(code: number, because: string, next: string): number {
-	console.error(`error: ${because}\nnext: ${next}`);
-	return code;
 }

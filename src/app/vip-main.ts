@@ -5,6 +5,8 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { startLineLog } from "../runtime/line-log.ts";
 import type { Log } from "../runtime/log.ts";
+import { failedProcess } from "./failed-process.ts";
+import { type ListenAddress, listenAddressOf } from "./listen-address.ts";
 import { lockNamespace } from "./namespace-lock.ts";
 import { defaultVipState } from "./vip/default-state.ts";
 import type { Layer4Choice } from "./vip/layer4-child.ts";
@@ -18,16 +20,17 @@ const vipLock = "\0keepmesh-vip";
 /** Runs until SIGTERM or SIGINT. Resolves to the exit code (sysexits). */
 export async function runVip(args: readonly string[]): Promise<number> {
 	const flags = readFlags(args);
-	if (typeof flags === "string") return fail(64, flags, "keepmesh vip run --help");
+	if (typeof flags === "string") return failedProcess(64, flags, "keepmesh vip run --help");
 	const { node, source } = flags;
 	const log = startLineLog({ facts: { part: "vip", node } });
 	const loaded = await loadVipConfig(source, node);
 	startOverWhenCold();
 	logProblems(loaded, log);
-	if (!loaded.ok) return fail(65, "there is nothing to run: the lines above say why", "keepmesh vip check FILE");
+	if (!loaded.ok)
+		return failedProcess(65, "there is nothing to run: the lines above say why", "keepmesh vip check FILE");
 	const lock = await lockNamespace(2000, vipLock);
 	if (!lock)
-		return fail(
+		return failedProcess(
 			69,
 			"another keepmesh vip runs in this network namespace",
 			"keepmesh vip status, or stop that one first",
@@ -66,7 +69,7 @@ interface RunFlags {
 	readonly node: string;
 	readonly state: string;
 	readonly source: VipSource;
-	readonly metricsListen?: { readonly host: string; readonly port: number };
+	readonly metricsListen?: ListenAddress;
 	readonly realTime: boolean;
 	readonly watchdog: boolean;
 	readonly layer4?: Layer4Choice;
@@ -97,8 +100,9 @@ function readFlags(args: readonly string[]): RunFlags | string {
 	const { "keepalived-conf": file, resources: directory, node = hostname(), state = defaultVipState } = values;
 	const source = sourceOf(file, directory);
 	if (!source) return "give --keepalived-conf FILE or --resources DIR";
-	const listen = values["metrics-listen"]?.match(/^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/);
-	if (values["metrics-listen"] !== undefined && !listen) return "--metrics-listen wants ADDRESS:PORT";
+	const metricsText = values["metrics-listen"];
+	const metricsListen = metricsText === undefined ? undefined : listenAddressOf(metricsText);
+	if (metricsText !== undefined && !metricsListen) return "--metrics-listen wants ADDRESS:PORT";
 	const layer4 = layer4Of(values["l4-backend"] ?? "auto");
 	if (layer4 === undefined) return "--l4-backend wants auto, nftables, ipvs or none";
 	return {
@@ -106,7 +110,7 @@ function readFlags(args: readonly string[]): RunFlags | string {
 		state,
 		source,
 		...(layer4 === "none" ? {} : { layer4 }),
-		...(listen ? { metricsListen: { host: listen[1] ?? listen[2] ?? "", port: Number(listen[3]) } } : {}),
+		...(metricsListen ? { metricsListen } : {}),
 		realTime: values["no-real-time"] !== true,
 		watchdog: values["no-watchdog"] !== true,
 	};
@@ -129,11 +133,6 @@ function logProblems({ problems }: LoadedConfig, log: Log): void {
 			{ file: origin.file, line: origin.line, because: message, hint },
 			"a problem in the configuration",
 		);
-}
-
-function fail(code: number, because: string, next: string): number {
-	console.error(`error: ${because}\nnext: ${next}`);
-	return code;
 }
 
 /** systemd's notification (sd_notify); a datagram by its own program, since Node has none. Type=notify units wait for it. */

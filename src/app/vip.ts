@@ -13,6 +13,7 @@ import { listenOnSocket } from "../node/unix-server.ts";
 import { type Cancel, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Hashes } from "../vip/vrrp/advert-codec.ts";
+import type { ListenAddress } from "./listen-address.ts";
 import { ConfigReloader } from "./vip/config-reloader.ts";
 import { followConfig } from "./vip/follow-config.ts";
 import type { Layer4Child, Layer4Choice } from "./vip/layer4-child.ts";
@@ -43,7 +44,7 @@ export interface VipOptions {
 	readonly source: VipSource;
 	readonly loaded: Extract<LoadedConfig, { readonly ok: true }>;
 	/** Where metrics and status are served over TCP as well; default nowhere. */
-	readonly metricsListen?: { readonly host: string; readonly port: number };
+	readonly metricsListen?: ListenAddress;
 	/** Ahead of ordinary threads; needs CAP_SYS_NICE. Default true. */
 	readonly realTime?: boolean;
 	/** Default true. */

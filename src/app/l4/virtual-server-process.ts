@@ -11,6 +11,7 @@ import type { Problem } from "../../resources/problem.ts";
 import { type Cancel, realClock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { VipGlobal } from "../../vip/vip-config.ts";
+import type { ListenAddress } from "../listen-address.ts";
 import { Notifier } from "../vip/notifier.ts";
 import { type LoadedVirtualServers, loadVirtualServers, type VirtualServersConf } from "./load-virtual-servers.ts";
 import { renderVirtualServerMetrics } from "./virtual-server-metrics.ts";
@@ -23,7 +24,7 @@ export interface VirtualServerProcessOptions {
 	readonly backend: "nftables" | "ipvs" | "auto";
 	/** For the API's socket. */
 	readonly state: string;
-	readonly metricsListen?: { readonly host: string; readonly port: number };
+	readonly metricsListen?: ListenAddress;
 	/** Another process reads the file as well: it says when to read it again, and starts the readers of FIFOs. */
 	readonly isChild?: boolean;
 }
