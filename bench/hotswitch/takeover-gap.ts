@@ -1,0 +1,110 @@
+// How long new connections fail when Envoy dies or hangs, in and out of a pod: when nobody but the kernel acts, and when the death
+// is told to the kernel at once. From the signal to the last connection that began and failed.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Host } from "../../src/node/namespace-rig.testing.ts";
+import { type BenchRow, spreadOf } from "../support/bench-report.ts";
+import { appPort, endEnvoy, type LeasePod, outsidePort } from "./lease-pod.ts";
+import type { Probe } from "./prober-process.ts";
+
+const paceMs = 2;
+const beforeMs = 200;
+const afterMs = 400;
+
+interface Setting {
+	readonly signal: "SIGSTOP" | "SIGKILL";
+	readonly leaseMs: number;
+	readonly heartbeatMs: number;
+	/** Closes the sidecar's path as soon as its process has ended. */
+	readonly isToldOfExit: boolean;
+}
+
+export async function takeoverGapRows(pod: LeasePod, runs: number): Promise<readonly BenchRow[]> {
+	const rows: BenchRow[] = [];
+	for (const setting of settings) {
+		const inMs: number[] = [];
+		const outMs: number[] = [];
+		for (let run = 0; run < runs; run++) {
+			const gaps = await measure(pod, setting);
+			inMs.push(gaps.inMs);
+			outMs.push(gaps.outMs);
+		}
+		const { signal, leaseMs, heartbeatMs, isToldOfExit } = setting;
+		const name = `${signal}, lease ${leaseMs}/${heartbeatMs} ms${isToldOfExit ? " and told of the exit" : ", kernel alone"}`;
+		rows.push({ what: `${name}: gap inbound`, unit: "ms", spread: spreadOf(inMs) });
+		rows.push({ what: `${name}: gap outbound`, unit: "ms", spread: spreadOf(outMs) });
+	}
+	return rows;
+}
+
+const settings: readonly Setting[] = [
+	{ signal: "SIGSTOP", leaseMs: 60, heartbeatMs: 20, isToldOfExit: false },
+	{ signal: "SIGKILL", leaseMs: 60, heartbeatMs: 20, isToldOfExit: false },
+	{ signal: "SIGKILL", leaseMs: 60, heartbeatMs: 20, isToldOfExit: true },
+];
+
+async function measure(
+	{ client, pod, path, redirect, startEnvoy }: LeasePod,
+	{ signal, leaseMs, heartbeatMs, isToldOfExit }: Setting,
+): Promise<{ readonly inMs: number; readonly outMs: number }> {
+	await redirect(leaseMs);
+	const envoy = await startEnvoy(heartbeatMs);
+	try {
+		while (path.leaseRemainingMs() === undefined) await sleep(5);
+		const probers = [
+			await startProber(client, pod.ip, appPort),
+			await startProber(pod, client.ip, outsidePort),
+		] as const;
+		await sleep(beforeMs);
+		if (isToldOfExit) envoy.once("exit", () => path.set({ sidecar: false, spare: false, direct: true }));
+		const signalMs = performance.timeOrigin + performance.now();
+		envoy.kill(signal);
+		const [inbound, outbound] = await Promise.all(probers.map(({ result }) => result));
+		return { inMs: gapMs(inbound ?? [], signalMs), outMs: gapMs(outbound ?? [], signalMs) };
+	} finally {
+		await endEnvoy(envoy);
+	}
+}
+
+/** A busy machine may lose one later: what counts is when connections came through again. */
+const goodInARow = 20;
+
+function gapMs(probes: readonly Probe[], signalMs: number): number {
+	if (!probes.some(({ atMs, isOk }) => isOk && atMs < signalMs))
+		throw new Error("nothing came through before the signal");
+	const later = probes.filter(({ atMs }) => atMs >= signalMs);
+	const over = later.findIndex((_, index) => {
+		const stretch = later.slice(index, index + goodInARow);
+		return stretch.length === goodInARow && stretch.every(({ isOk }) => isOk);
+	});
+	if (over < 0)
+		throw new Error(`of ${later.length} after the signal ${later.filter(({ isOk }) => isOk).length} came through`);
+	return Math.max(0, (later[over - 1]?.atMs ?? signalMs) - signalMs);
+}
+
+async function startProber(
+	from: Host,
+	host: string,
+	port: number,
+): Promise<{ readonly result: Promise<readonly Probe[]> }> {
+	const child: ChildProcess = spawn(
+		"nsenter",
+		[
+			`--net=${from.netns}`,
+			"--",
+			process.execPath,
+			"--no-warnings",
+			join(import.meta.dirname, "prober-process.ts"),
+			...[host, port, paceMs, beforeMs + afterMs].map(String),
+		],
+		{ stdio: ["ignore", "pipe", "inherit"] },
+	);
+	if (!child.stdout) throw new Error("no output");
+	const lines = createInterface({ input: child.stdout });
+	await once(lines, "line");
+	return { result: once(lines, "line").then(([line]) => JSON.parse(String(line)) as readonly Probe[]) };
+}
