@@ -25,6 +25,7 @@ export class KeptRunning {
 	#pauseMs = firstPauseMs;
 	#timer: NodeJS.Timeout | undefined;
 	#closed = false;
+	#held = false;
 	restarts = 0;
 
 	constructor(options: KeptRunningOptions) {
@@ -50,7 +51,7 @@ export class KeptRunning {
 			if (ended) return;
 			ended = true;
 			this.#child = undefined;
-			if (this.#closed) return;
+			if (this.#closed || this.#held) return;
 			if (performance.now() - startedMs > steadyMs) this.#pauseMs = firstPauseMs;
 			this.restarts += 1;
 			this.#options.onChange(`${this.name} ${because}; starts again in ${this.#pauseMs} ms`);
@@ -64,6 +65,20 @@ export class KeptRunning {
 	/** False when it does not run. */
 	signal(signal: NodeJS.Signals): boolean {
 		return this.#child?.kill(signal) ?? false;
+	}
+
+	/** Kills it, and does not start it again before `release`. */
+	hold(): void {
+		this.#held = true;
+		clearTimeout(this.#timer);
+		this.#child?.kill("SIGKILL");
+	}
+
+	release(): void {
+		if (!this.#held || this.#closed) return;
+		this.#held = false;
+		// It may not have ended yet: then its end starts it again.
+		if (!this.#child) this.start();
 	}
 
 	trimLog(): void {

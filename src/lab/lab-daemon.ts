@@ -152,6 +152,14 @@ export class LabDaemon {
 		return this.#kept.find((kept) => kept.name === name)?.signal(signal) ?? false;
 	}
 
+	/** Killed at once and not started again, or started again. False: there is none of that name. */
+	holdProcess(name: string, held: boolean): boolean {
+		const kept = this.#kept.find((one) => one.name === name);
+		if (held) kept?.hold();
+		else kept?.release();
+		return kept !== undefined;
+	}
+
 	/** Nothing is started any more after this. */
 	close(): void {
 		clearInterval(this.#trimTimer);

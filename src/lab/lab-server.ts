@@ -1,5 +1,5 @@
 // The daemon's API on a Unix socket that only its owner may open: GET /status, /pods, /events; POST /forward, /sync, /signal,
-// /delete-pod, /shutdown.
+// /hold, /delete-pod, /shutdown.
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { constants } from "node:os";
@@ -46,6 +46,10 @@ async function route(daemon: LabDaemon, shutdown: () => void, request: IncomingM
 		case "POST /signal": {
 			const body = await readBody(request);
 			return { done: daemon.signalProcess(text(body, "name"), signalOf(body)) };
+		}
+		case "POST /hold": {
+			const body = await readBody(request);
+			return { done: daemon.holdProcess(text(body, "name"), body.held === true) };
 		}
 		case "POST /signal-pod": {
 			const body = await readBody(request);

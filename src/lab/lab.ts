@@ -163,6 +163,12 @@ export class Lab {
 		return (await this.#call<{ readonly done: boolean }>("POST", "/signal", { name, signal })).done;
 	}
 
+	/** Kills a control plane or node agent, which stays dead until it is no longer held. Rejects when there is no such one. */
+	async holdProcess(name: string, held: boolean): Promise<void> {
+		const { done } = await this.#call<{ readonly done: boolean }>("POST", "/hold", { name, held });
+		if (!done) throw new Error(`lab ${this.name} has no ${name}`);
+	}
+
 	/** To the application of a pod. */
 	async signalPod(namespace: string, name: string, signal: NodeJS.Signals): Promise<boolean> {
 		return (await this.#call<{ readonly done: boolean }>("POST", "/signal-pod", { namespace, name, signal })).done;

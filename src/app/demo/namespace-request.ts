@@ -1,6 +1,6 @@
 // An HTTP request from inside another network namespace: a control plane's API of a lab, an Envoy's admin in its pod.
 
-import { request } from "node:http";
+import { type IncomingHttpHeaders, request } from "node:http";
 import { connectInNamespace } from "../../lab/namespace-socket.ts";
 import { netnsPath } from "../../lab/network.ts";
 
@@ -29,7 +29,7 @@ export async function requestInNamespace(
 	target: NamespaceTarget,
 	path: string,
 	call: HttpCall = {},
-): Promise<HttpAnswer> {
+): Promise<HttpAnswer & { readonly headers: IncomingHttpHeaders }> {
 	const { host, port } = target;
 	const { method = "GET", body, timeoutMs = 5000 } = call;
 	const socket = await connectInNamespace(netnsPath(target.netns), { host, port }, timeoutMs);
@@ -55,7 +55,7 @@ export async function requestInNamespace(
 				response.on("error", reject);
 				response.on("end", () => {
 					socket.destroy();
-					resolve({ status: response.statusCode ?? 500, text });
+					resolve({ status: response.statusCode ?? 500, text, headers: response.headers });
 				});
 			},
 		);

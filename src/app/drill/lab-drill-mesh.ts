@@ -14,6 +14,7 @@ import { askEnvoy, dumpInPod } from "../cli/lab-pods.ts";
 import { until } from "../demo/applied-everywhere.ts";
 import { rotateInLab } from "../demo/lab-rotation.ts";
 import { type LabLayer4, labLayer4 } from "./lab-layer4.ts";
+import { labOutages } from "./lab-outages.ts";
 import { type LabVirtualIp, labVirtualIp } from "./lab-virtual-ip.ts";
 
 export interface LabDrillOptions {
@@ -40,9 +41,14 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 		address ??= labVirtualIp(lab);
 		return address;
 	};
+	let outages: ReturnType<typeof labOutages> | undefined;
 	return {
 		virtualIp,
 		layer4,
+		outages: () => {
+			outages ??= labOutages(lab);
+			return outages;
+		},
 		close: () => void address?.then((made) => made.close()),
 		nowMs: () => performance.now(),
 		sleep: (ms) => sleep(ms),

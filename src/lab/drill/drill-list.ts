@@ -1,6 +1,9 @@
 // Every drill, in the order in which `keepmesh drill all` runs them.
 
 import type { Drill } from "./drill.ts";
+import { agentRestartDrill } from "./drills/agent-restart.ts";
+import { badConfigDrill } from "./drills/bad-config.ts";
+import { controlPlanesDownDrill } from "./drills/control-planes-down.ts";
 import { l4BackendCrashDrill } from "./drills/l4-backend-crash.ts";
 import { l4NodeLossDrill } from "./drills/l4-node-loss.ts";
 import { noneDrill } from "./drills/none.ts";
@@ -18,6 +21,9 @@ export const drillList: readonly Drill[] = [
 	rotateLeafDrill,
 	rotateIssuerDrill,
 	rotateRootDrill,
+	controlPlanesDownDrill,
+	agentRestartDrill,
+	badConfigDrill,
 	l4BackendCrashDrill,
 	l4NodeLossDrill,
 	vipCrashDrill,

@@ -2,6 +2,7 @@
 
 import type { LoadReport } from "../load/load-report.ts";
 import type { DrillLayer4 } from "./drill-layer4.ts";
+import type { DrillOutages } from "./drill-outages.ts";
 import type { DrillVirtualIp } from "./drill-virtual-ip.ts";
 
 export interface DrillReport extends LoadReport {
@@ -37,6 +38,8 @@ export interface DrillMesh {
 	virtualIp?(): Promise<DrillVirtualIp>;
 	/** Made when it is asked for first. */
 	layer4?(): Promise<DrillLayer4>;
+	/** Made when it is asked for first. */
+	outages?(): Promise<DrillOutages>;
 	/** What every Envoy has in use now, asked of the Envoys. */
 	certificates(): Promise<readonly WorkloadCertificate[]>;
 	/** Between the workloads' Envoys since they started: made, as the servers counted them, and failed on either side. */

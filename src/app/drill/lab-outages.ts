@@ -1,0 +1,200 @@
+// Outages of the drills, made of a lab: processes that are killed and held down, a node that the lab's switch keeps apart, and
+// resource files that are written as an operator would.
+
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { setPort } from "../../lab/crash-node.ts";
+import type { DrillOutages } from "../../lab/drill/drill-outages.ts";
+import type { Lab, RunningPod } from "../../lab/lab.ts";
+import { runDirectory } from "../../lab/lab-record.ts";
+import { callAgent } from "../../lab/node-agent-client.ts";
+import type { LabHost } from "../../lab/plan/lab-network.ts";
+import type { Problem } from "../../resources/problem.ts";
+import type { MeshStatus, ResourceItem } from "../api/api-types.ts";
+import { askEnvoy } from "../cli/lab-pods.ts";
+import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
+import { askControl, requestControl } from "../demo/control-query.ts";
+import { requestInNamespace } from "../demo/namespace-request.ts";
+import { redirectOf } from "./lab-redirect.ts";
+import { bystanderFile, nonsenseRule, numberHeader, numberRule, readBystander } from "./outage-rules.ts";
+
+const limitMs = 20_000;
+const numberName = "drill-number";
+const nonsenseName = "drill-nonsense";
+
+interface AgentPod {
+	readonly name: string;
+	readonly ready: boolean;
+	readonly pid?: number;
+}
+
+export async function labOutages(lab: Lab): Promise<DrillOutages> {
+	await applyEverywhere(lab, readBystander(), bystanderFile);
+	const pending = await lab.untilRolledOut(limitMs);
+	if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
+	const { nodes, controls, client, resources } = await lab.status();
+	const ruleFile = join(resources, `${numberName}.yaml`);
+	const nonsenseFile = join(resources, `${nonsenseName}.yaml`);
+
+	async function podOf(app: string): Promise<RunningPod> {
+		const found = (await lab.pods()).find(
+			({ labels, readySinceMs, deletedMs }) =>
+				labels.app === app && readySinceMs !== undefined && deletedMs === undefined,
+		);
+		if (!found) throw new Error(`no pod of ${app} is ready`);
+		return found;
+	}
+	const caller = await podOf("client");
+	const { stdout } = await lab.execIn(caller.name, ["getent", "ahostsv4", "server.default.svc.cluster.local"]);
+	const [serverAddress = ""] = stdout.split(/\s/);
+	const call = (from: RunningPod) =>
+		requestInNamespace({ netns: from.netns, host: serverAddress, port: 8080 }, "/get", { timeoutMs: 2_000 });
+
+	async function podsOfAgent(node: string): Promise<readonly AgentPod[]> {
+		const asked = { method: "GET", path: "/v1/pods" };
+		const answer = await callAgent(join(runDirectory(lab.name), node), asked, AbortSignal.timeout(limitMs));
+		if (!answer.ok) throw new Error(`${node}: ${answer.because}`);
+		return (answer.body as { readonly pods: readonly AgentPod[] }).pods;
+	}
+	const ruleAt = async (control: LabHost, name: string): Promise<ResourceItem | undefined> => {
+		const path = `/api/v1/resources?kind=VirtualService&namespace=default&name=${name}`;
+		return (await askControl<{ items: readonly ResourceItem[] }>(lab, control, "GET", path)).items[0];
+	};
+	const everyControl = async (what: string, holds: (item: ResourceItem | undefined) => boolean, name: string) => {
+		const each = controls.map((control) =>
+			until(`${what} at ${control.name}`, async () => holds(await ruleAt(control, name))),
+		);
+		await Promise.all(each);
+	};
+	const isNamed = async (control: LabHost, by: "validation" | "envoy"): Promise<boolean> => {
+		if (by === "envoy") return ((await ruleAt(control, nonsenseName))?.status.proxies?.rejected ?? []).length > 0;
+		const { items } = await askControl<{ items: readonly Problem[] }>(lab, control, "GET", "/api/v1/problems");
+		return items.some(({ resource }) => resource.endsWith(`/${nonsenseName}`));
+	};
+	const write = (number: number): void => replaceFile(ruleFile, numberRule(number));
+	const setApart = (apart: boolean) =>
+		Promise.all(
+			[caller.node, ...controls.map(({ name }) => name)].map((name) =>
+				setPort(lab, name, `type bridge_slave isolated ${apart ? "on" : "off"}`),
+			),
+		);
+
+	return {
+		killControlPlanes: async () => {
+			await Promise.all(controls.map(({ name }) => lab.holdProcess(name, true)));
+			for (const control of controls)
+				await until(`${control.name} is dead`, () =>
+					requestControl(client, control, "/api/v1/status", { timeoutMs: 500 }).then(
+						() => false,
+						() => true,
+					),
+				);
+		},
+		reviveControlPlanes: async () => {
+			await Promise.all(controls.map(({ name }) => lab.holdProcess(name, false)));
+			const proxied = (await lab.pods()).filter(({ proxy }) => proxy === "ready").length;
+			await until("every proxy is connected and in sync", async () => {
+				const asked = controls.map((control) => askControl<MeshStatus>(lab, control, "GET", "/api/v1/status"));
+				const statuses = await Promise.all(asked).catch(() => []);
+				const connected = statuses.reduce((sum, { proxies }) => sum + proxies.connected, 0);
+				return connected >= proxied && statuses.every(({ proxies }) => proxies.stale === 0);
+			});
+		},
+		restartEnvoy: async () => {
+			const pod = await podOf("bystander");
+			const before = (await podsOfAgent(pod.node)).find(({ name }) => name === pod.name)?.pid;
+			if (before === undefined || (await call(pod)).status !== 200) throw new Error(`${pod.name} cannot call`);
+			const faultMs = performance.now();
+			process.kill(before, "SIGKILL");
+			await until(`${pod.name} can call again`, () =>
+				call(pod).then(
+					({ status }) => status === 200,
+					() => false,
+				),
+			);
+			const backMs = performance.now() - faultMs;
+			const after = (await podsOfAgent(pod.node)).find(({ name }) => name === pod.name)?.pid;
+			if (after === before) throw new Error(`the Envoy of ${pod.name} was not killed`);
+			return backMs;
+		},
+		killAgents: async () => {
+			const pods = (await lab.pods()).filter(({ proxy }) => proxy === "ready");
+			const look = async () => ({
+				envoys: (await Promise.all(nodes.map(({ name }) => podsOfAgent(name)))).flat(),
+				redirects: await Promise.all(pods.map(({ netns }) => redirectOf(netns))),
+			});
+			const before = await look();
+			if (!before.redirects.some((text) => text.includes("keepmesh"))) throw new Error("no pod has a redirect");
+			const faultMs = performance.now();
+			for (const { name } of nodes)
+				if (!(await lab.signalProcess(name, "SIGKILL"))) throw new Error(`the agent of ${name} does not run`);
+			let after = await look();
+			while (!after.envoys.every(({ ready }) => ready) || after.envoys.length < before.envoys.length) {
+				if (performance.now() - faultMs > limitMs) throw new Error("the agents do not know their pods again");
+				await sleep(20);
+				after = await look();
+			}
+			const backMs = performance.now() - faultMs;
+			const touched = [
+				...before.envoys
+					.filter(({ name, pid }) => after.envoys.find((one) => one.name === name)?.pid !== pid)
+					.map(({ name }) => `the Envoy of ${name} is another one`),
+				...pods
+					.filter((_, index) => before.redirects[index] !== after.redirects[index])
+					.map(({ name }) => `the redirect of ${name} is another one`),
+			];
+			return { backMs, touched };
+		},
+		cut: () => setApart(true).then(() => {}),
+		heal: () => setApart(false).then(() => {}),
+		write: async (number) => write(number),
+		change: async (number) => {
+			write(number);
+			const said = `"${number}"`;
+			await everyControl(
+				`change ${number} is in force`,
+				(item) => JSON.stringify(item?.manifest ?? {}).includes(said),
+				numberName,
+			);
+		},
+		numberSeen: async () => {
+			const { status, headers } = await call(caller);
+			const value = headers[numberHeader];
+			return status === 200 && value !== undefined ? Number(value) : undefined;
+		},
+		crashServer: async () => {
+			const pod = await podOf("server");
+			const isChosen = async (): Promise<boolean> => {
+				const line = `outbound|8080||server.default.svc.cluster.local::${pod.address}:8080::health_flags::`;
+				return (await askEnvoy(caller, "/clusters")).includes(`${line}healthy`);
+			};
+			if (!(await isChosen())) throw new Error(`${pod.name} is not chosen`);
+			const faultMs = performance.now();
+			await lab.signalPod(pod.namespace, pod.name, "SIGKILL");
+			await until("the dead server is no longer chosen", async () => !(await isChosen()));
+			const outMs = performance.now() - faultMs;
+			await until("the server is chosen again", isChosen);
+			return { outMs, backMs: performance.now() - faultMs };
+		},
+		writeNonsense: async (by) => {
+			const writtenMs = performance.now();
+			replaceFile(nonsenseFile, nonsenseRule(by));
+			await until("the rule without sense is named", async () => {
+				const named = await Promise.all(controls.map((control) => isNamed(control, by)));
+				// Whoever has no proxy of its own knows of no rejection.
+				return by === "validation" ? named.every((is) => is) : named.some((is) => is);
+			});
+			return performance.now() - writtenMs;
+		},
+		removeNonsense: async () => {
+			rmSync(nonsenseFile, { force: true });
+			await everyControl("the rule without sense is gone", (item) => item === undefined, nonsenseName);
+		},
+	};
+}
+
+function replaceFile(file: string, text: string): void {
+	writeFileSync(`${file}.tmp`, text);
+	renameSync(`${file}.tmp`, file);
+}
