@@ -5,6 +5,7 @@ import { openIpvsTable } from "../../kernel/linux/ipvs/linux-ipvs-table.ts";
 import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
 import type { LocalRoutes } from "../../kernel/local-routes.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
+import { closedWith } from "../../node/layer4/backend-rules.ts";
 import { IpvsRules } from "../../node/layer4/ipvs-rules.ts";
 import { ownedRecord } from "../../node/layer4/owned-record.ts";
 import { renamedTables } from "./renamed-tables.ts";
@@ -38,19 +39,10 @@ export function openIpvsRules(facts: NodeFacts, { clock, log, state }: RulesOpti
 	);
 	return {
 		ok: true,
-		rules: {
-			backend: "ipvs",
-			set: (owner, balancers) => rules.set(owner, balancers),
-			apply: () => rules.apply(),
-			get isInForce() {
-				return rules.isInForce;
-			},
-			problems: () => rules.problems(),
-			close: (how) => {
-				rules.close(how);
-				tables.close();
-				ipvs.value.close();
-			},
-		},
+		backend: "ipvs",
+		rules: closedWith(rules, () => {
+			tables.close();
+			ipvs.value.close();
+		}),
 	};
 }

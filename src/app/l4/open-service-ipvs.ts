@@ -6,6 +6,7 @@ import { openLocalRoutes } from "../../kernel/linux/ipvs/linux-local-routes.ts";
 import type { NftablesTables } from "../../kernel/nftables-tables.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import type { IpvsSettings } from "../../l4/services/kube-proxy-settings.ts";
+import { closedWith } from "../../node/layer4/backend-rules.ts";
 import { IpvsRules, type OwnedRecord } from "../../node/layer4/ipvs-rules.ts";
 import type { RulesProblem } from "../../node/layer4/layer4-status.ts";
 import type { MachineSettings } from "../../node/layer4/machine-settings.ts";
@@ -48,20 +49,10 @@ export function openServiceIpvs(node: NodeFacts, options: ServiceIpvsOptions): O
 	);
 	return {
 		ok: true,
-		rules: {
-			set: (owner, balancers) => rules.set(owner, balancers),
-			setNode: (facts) => rules.setNode(facts),
-			apply: () => rules.apply(),
-			problems: () => rules.problems(),
-			get isInForce() {
-				return rules.isInForce;
-			},
-			close: (how) => {
-				rules.close(how);
-				if (!how.keepRules) machine.putBack();
-				routes.value.close();
-				ipvs.value.close();
-			},
-		},
+		rules: closedWith(rules, ({ keepRules }) => {
+			if (!keepRules) machine.putBack();
+			routes.value.close();
+			ipvs.value.close();
+		}),
 	};
 }

@@ -53,8 +53,8 @@ export async function startVirtualServerProcess(
 		log,
 	});
 	if (!opened.ok) return opened;
-	const { rules } = opened;
-	let loaded = loadVirtualServers(options.file, rules.backend);
+	const { backend, rules } = opened;
+	let loaded = loadVirtualServers(options.file, backend);
 	logProblems(loaded, log);
 	if (!loaded.ok) return { because: "the file cannot be read" };
 	mkdirSync(options.state, { recursive: true, mode: 0o700 });
@@ -71,7 +71,7 @@ export async function startVirtualServerProcess(
 			changes += changed.size;
 			rules.apply();
 		},
-		backend: rules.backend,
+		backend,
 		clock: realClock,
 		log,
 		notify: (notification) => notifier.tell(notification),
@@ -79,7 +79,7 @@ export async function startVirtualServerProcess(
 	});
 	let problem: string | undefined;
 	const reload = (): Reloaded => {
-		const next = loadVirtualServers(options.file, rules.backend);
+		const next = loadVirtualServers(options.file, backend);
 		const known = new Set(errorsOf(loaded));
 		const fresh = errorsOf(next).filter((error) => !known.has(error));
 		if (!next.ok || fresh.length > 0) {
@@ -101,7 +101,7 @@ export async function startVirtualServerProcess(
 	});
 	const follower = options.isChild ? undefined : followFile(options.file, () => reload());
 	const status = (): object => ({
-		backend: rules.backend,
+		backend,
 		inForce: rules.isInForce,
 		...(problem === undefined ? {} : { refusedFile: problem }),
 		problems: [...rules.problems(), ...errorsOf(loaded).map((because) => ({ about: options.file, because }))],

@@ -3,28 +3,17 @@
 
 import { hostname } from "node:os";
 import { openNftablesTables } from "../../kernel/linux/nftables/linux-nftables-tables.ts";
-import type { Balancer } from "../../l4/balancer.ts";
 import { NftablesPlan } from "../../l4/nftables/nftables-plan.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import type { BalancingBackend } from "../../l4/virtual-server/balancing-backend.ts";
+import { type BackendRules, closedWith } from "../../node/layer4/backend-rules.ts";
 import { BalancerRules } from "../../node/layer4/balancer-rules.ts";
-import type { RulesProblem } from "../../node/layer4/layer4-status.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { renamedTables } from "./renamed-tables.ts";
 
-export interface VirtualServerRules {
-	readonly backend: BalancingBackend;
-	set(owner: string, balancers: readonly Balancer[] | undefined): void;
-	/** Brings the kernel to what was set; false when it could not: then it is tried again by itself. */
-	apply(): boolean;
-	readonly isInForce: boolean;
-	problems(): readonly RulesProblem[];
-	close(options: { readonly keepRules: boolean }): void;
-}
-
 export type OpenedRules =
-	| { readonly ok: true; readonly rules: VirtualServerRules }
+	| { readonly ok: true; readonly backend: BalancingBackend; readonly rules: BackendRules }
 	| { readonly ok: false; readonly because: string };
 
 export const virtualServerTable = "keepmesh-virtual-servers";
@@ -64,20 +53,5 @@ export async function openVirtualServerRules(options: RulesOptions): Promise<Ope
 		clock: options.clock,
 		log: options.log,
 	});
-	return {
-		ok: true,
-		rules: {
-			backend: "nftables",
-			set: (owner, balancers) => rules.set(owner, balancers),
-			apply: () => rules.apply(),
-			get isInForce() {
-				return rules.isInForce;
-			},
-			problems: () => rules.problems(),
-			close: (how) => {
-				rules.close(how);
-				tables.close();
-			},
-		},
-	};
+	return { ok: true, backend: "nftables", rules: closedWith(rules, () => tables.close()) };
 }

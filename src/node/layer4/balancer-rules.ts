@@ -9,6 +9,7 @@ import type { NftSet, NftTable } from "../../l4/nftables/ruleset.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { BackendRules, RulesEnd } from "./backend-rules.ts";
 import type { AppliedRules, RulesProblem } from "./layer4-status.ts";
 
 /** The desired state of one backend, and what of it was handed out last. */
@@ -47,7 +48,7 @@ const foreignGapMs = 1_000;
 const lingerMs = 1_100;
 const defaultSyncPeriodMs = 30_000;
 
-export class BalancerRules {
+export class BalancerRules implements BackendRules {
 	readonly #deps: BalancerRulesDeps;
 	readonly #wanted = new Map<string, readonly Balancer[]>();
 	/** Owners that changed since rules were applied last. */
@@ -125,7 +126,7 @@ export class BalancerRules {
 		return this.#because === undefined;
 	}
 
-	close({ keepRules }: { readonly keepRules: boolean }): void {
+	close({ keepRules }: RulesEnd): void {
 		this.#cancelRetry?.();
 		this.#cancelForeign?.();
 		this.#cancelWatch?.();

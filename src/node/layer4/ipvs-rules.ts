@@ -21,6 +21,7 @@ import { destinationName, virtualServerName } from "../../l4/ipvs/virtual-server
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { BackendRules, RulesEnd } from "./backend-rules.ts";
 import type { RulesProblem } from "./layer4-status.ts";
 
 export interface IpvsRulesDeps {
@@ -49,7 +50,7 @@ export interface OwnedRecord {
 const firstRetryMs = 100;
 const maxRetryMs = 30_000;
 
-export class IpvsRules {
+export class IpvsRules implements BackendRules {
 	readonly #deps: IpvsRulesDeps;
 	readonly #options: IpvsRulesOptions;
 	readonly #plan: IpvsPlan;
@@ -108,7 +109,7 @@ export class IpvsRules {
 	}
 
 	/** Without `keepRules`, all of ours goes: connections end with it. */
-	close({ keepRules }: { readonly keepRules: boolean }): void {
+	close({ keepRules }: RulesEnd): void {
 		for (const cancel of [this.#cancelRetry, this.#cancelCount, this.#cancelSync, this.#cancelWatch]) cancel?.();
 		if (keepRules) return;
 		const { ipvs, record, routes, tables } = this.#deps;

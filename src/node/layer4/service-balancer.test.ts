@@ -6,8 +6,9 @@ import type { Layer4Endpoint, Layer4Service } from "../../l4/layer4-service.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
+import type { BackendRules } from "./backend-rules.ts";
 import { MemoryTables } from "./memory-tables.testing.ts";
-import { ServiceBalancer, type ServiceRules } from "./service-balancer.ts";
+import { ServiceBalancer } from "./service-balancer.ts";
 
 const node: NodeFacts = {
 	name: "n1",
@@ -310,7 +311,7 @@ describe("a service balancer", () => {
 				openIpvs: () => {
 					opened++;
 					if (!isThere) return { ok: false, because: "this kernel has no ip_vs" };
-					const rules: ServiceRules = {
+					const rules: BackendRules = {
 						set: (owner, balancers) => {
 							if (balancers) ipvs.set(owner, balancers);
 							else ipvs.delete(owner);

@@ -13,6 +13,7 @@ import { type Unallocated, unallocatedText } from "../../l4/services/unallocated
 import { compareText } from "../../resources/config-object.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { BackendRules } from "./backend-rules.ts";
 import { BalancerRules } from "./balancer-rules.ts";
 import { FlowCleaner } from "./flow-cleaner.ts";
 import type { Layer4Metrics } from "./layer4-metrics.ts";
@@ -37,20 +38,8 @@ export interface ServiceBalancerDeps {
 	readonly onChanged?: (changed: ReadonlyMap<string, Layer4Service | undefined>) => void;
 }
 
-/** Rules of one backend. */
-export interface ServiceRules {
-	/** Undefined removes them. Takes effect with `apply`. */
-	set(owner: string, balancers: readonly Balancer[] | undefined): void;
-	setNode(node: NodeFacts): void;
-	/** False when it could not; then it is tried again by itself. */
-	apply(): boolean;
-	problems(): readonly RulesProblem[];
-	readonly isInForce: boolean;
-	close(how: { readonly keepRules: boolean }): void;
-}
-
 export type OpenedIpvs =
-	| { readonly ok: true; readonly rules: ServiceRules }
+	| { readonly ok: true; readonly rules: BackendRules }
 	| { readonly ok: false; readonly because: string };
 
 const noIpvs: OpenedIpvs = { ok: false, because: "there is no IPVS here" };
@@ -237,7 +226,7 @@ export class ServiceBalancer {
 		return (ipvs?.apply() ?? true) && isApplied && isFirst;
 	}
 
-	#rulesOf(backend: Layer4Backend | undefined): ServiceRules {
+	#rulesOf(backend: Layer4Backend | undefined): BackendRules {
 		return backend === "ipvs" && this.#ipvs?.ok ? this.#ipvs.rules : this.#rules;
 	}
 
