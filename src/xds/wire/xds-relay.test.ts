@@ -4,6 +4,13 @@ import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
+import { encodedFromBytes, resourcePart } from "../../envoy/encode-resource.ts";
+import { defaultHotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
+import {
+	encodeHotSwitchPolicy,
+	hotSwitchPolicyName,
+	hotSwitchPolicyTypeUrl,
+} from "../../hotswitch/hot-switch-policy-codec.ts";
 import { realClock } from "../../runtime/clock.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { type ResourceSet, typeUrls } from "../resource.ts";
@@ -198,6 +205,24 @@ describe("the relay", () => {
 		one.setConfig(proxyConfig(resourceSet(cluster, { a: "1" }), resourceSet(nameTable, { all: "more" })));
 		await envoy.until(() => tables.length === 2);
 		assert.deepEqual(tables, ["sidecar~1 all=hosts", "sidecar~1 all=more"]);
+		assert.deepEqual(new Set(envoy.received.map(({ typeUrl }) => typeUrl)), new Set([cluster]));
+	});
+
+	it("asks for what may be done when the proxy fails, and hands over each change of it", async () => {
+		const policies: string[] = [];
+		const policySet = (proveMs: number): ResourceSet => {
+			const bytes = encodeHotSwitchPolicy({ ...defaultHotSwitchPolicy, proveMs });
+			const typeUrl = hotSwitchPolicyTypeUrl;
+			return { typeUrl, parts: [resourcePart([encodedFromBytes(hotSwitchPolicyName, typeUrl, bytes)])] };
+		};
+		const one = await control(resourceSet(cluster, { a: "1" }), policySet(1));
+		await start([one], { onHotSwitchPolicy: (proxyId, { proveMs }) => policies.push(`${proxyId} ${proveMs}`) });
+		const envoy = client();
+		envoy.ask({ typeUrl: cluster, node: encodedNode("sidecar~1") });
+		await envoy.until(() => policies.length === 1);
+		one.setConfig(proxyConfig(resourceSet(cluster, { a: "1" }), policySet(2)));
+		await envoy.until(() => policies.length === 2);
+		assert.deepEqual(policies, ["sidecar~1 1", "sidecar~1 2"]);
 		assert.deepEqual(new Set(envoy.received.map(({ typeUrl }) => typeUrl)), new Set([cluster]));
 	});
 
