@@ -1,6 +1,8 @@
-// keepmesh hotswitch: takes over the redirect of a pod that Istio's init container set up; takes it off and puts it back.
+// keepmesh hotswitch: takes over the redirect of a pod that Istio's init container set up; takes it off and puts it back, by
+// hand or as the proxy's readiness says.
 
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { startHttpProbe } from "../../health/probes/http-probe.ts";
 import type { AdoptedRedirect } from "../../hotswitch/adopt/adopted-redirect.ts";
 import {
 	type AdoptOptions,
@@ -12,6 +14,9 @@ import {
 } from "../../node/adopted/adopted-redirects.ts";
 import { AdoptedStore } from "../../node/adopted/adopted-store.ts";
 import { sourceName } from "../../node/adopted/read-redirect.ts";
+import { ReadinessSwitch } from "../../node/adopted/readiness-switch.ts";
+import { realClock } from "../../runtime/clock.ts";
+import { durationMs } from "./certificate-flags.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { print, renderAge, renderTable, say } from "./terminal.ts";
 
@@ -23,6 +28,13 @@ interface Flags {
 	readonly state: string;
 	readonly dryRun?: boolean;
 	readonly replace?: boolean;
+}
+
+interface WatchFlags extends Flags {
+	readonly readiness: string;
+	readonly interval: number;
+	readonly fall: number;
+	readonly rise: number;
 }
 
 export function hotswitchCommand(): Command {
@@ -40,16 +52,28 @@ export function hotswitchCommand(): Command {
 	withPod(command.command("restore"))
 		.description("Puts the saved rules back, each in its place.")
 		.action((flags: Flags) => change("restore", flags));
+	withPod(command.command("watch"), { dryRun: false })
+		.description("Takes the saved rules off while the proxy is not ready, and puts them back: until SIGTERM or SIGINT.")
+		.requiredOption(
+			"--readiness <url>",
+			"the proxy's, as this machine reaches it: http://POD-IP:15021/healthz/ready",
+			httpUrl,
+		)
+		.addOption(new Option("--interval <duration>", "between two checks").argParser(durationMs).default(1_000, "1s"))
+		.option("--fall <count>", "failures in a row until the rules come off", positive, 3)
+		.option("--rise <count>", "successes in a row until they are put back", positive, 2)
+		.action(watch);
 	return command;
 }
 
 const withState = (command: Command): Command => command.option("--state <dir>", "where the records are", defaultState);
 
-const withPod = (command: Command): Command =>
+function withPod(command: Command, { dryRun } = { dryRun: true }): Command {
 	withState(command)
 		.option("--netns <path>", "the pod's network namespace, /run/netns/NAME")
-		.option("--pid <pid>", "a process of the pod, instead", processId)
-		.option("--dry-run", "only print what would be done");
+		.option("--pid <pid>", "a process of the pod, instead", positive);
+	return dryRun ? command.option("--dry-run", "only print what would be done") : command;
+}
 
 async function adopt(flags: Flags): Promise<void> {
 	const options = optionsOf("adopt", flags);
@@ -66,7 +90,7 @@ async function adopt(flags: Flags): Promise<void> {
 	else say(`Saved in ${flags.state}. To take them off: keepmesh hotswitch bypass ${podFlags(flags)}`);
 }
 
-async function change(action: "bypass" | "restore", flags: Flags): Promise<void> {
+async function change(action: "bypass" | "restore", flags: Flags, why = ""): Promise<void> {
 	const options = optionsOf(action, flags);
 	const run = action === "bypass" ? bypassRedirect : restoreRedirect;
 	const { isDone, texts } = successOf(action, flags, await guarded(flags, () => run(options)));
@@ -76,7 +100,7 @@ async function change(action: "bypass" | "restore", flags: Flags): Promise<void>
 		return;
 	}
 	const state = action === "bypass" ? "removed" : "in place";
-	print(isDone ? `redirect ${state}` : `redirect ${state} already`);
+	print(`${why}redirect ${state}${isDone ? "" : " already"}`);
 }
 
 async function list(flags: Flags): Promise<void> {
@@ -92,6 +116,42 @@ async function list(flags: Flags): Promise<void> {
 		]),
 	);
 	print(renderTable(["NAMESPACE", "INODE", "REDIRECT", "SAVED", "RULES"], rows));
+}
+
+async function watch(flags: WatchFlags): Promise<void> {
+	const { fall, interval, readiness, rise } = flags;
+	// Before anything is watched: whoever has not adopted hears it now.
+	successOf(
+		"bypass",
+		flags,
+		await guarded(flags, () => bypassRedirect({ ...optionsOf("watch", flags), dryRun: true })),
+	);
+	let because = "";
+	let failure = "";
+	const readinessSwitch = new ReadinessSwitch({ rise, fall }, async (order) => {
+		try {
+			await change(order, flags, `${readiness} says ${because}: `);
+			failure = "";
+			return true;
+		} catch (error) {
+			const message = error instanceof CliError ? `${error.message}\nnext: ${error.next}` : String(error);
+			if (message !== failure) say(message);
+			failure = message;
+			return false;
+		}
+	});
+	const check = { type: "http", url: readiness, insecure: false, intervalMs: interval, timeoutMs: interval } as const;
+	const probe = startHttpProbe(check, {
+		clock: realClock,
+		onResult: (result) => {
+			because = result.because;
+			readinessSwitch.count(result.ok);
+		},
+	});
+	await new Promise<void>((resolve) => {
+		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+	});
+	probe.close();
 }
 
 function rowsOf(record: AdoptedRedirect): readonly (readonly string[])[] {
@@ -172,7 +232,13 @@ async function guarded<Result>({ state }: Flags, run: () => Promise<Result>): Pr
 const podFlags = ({ netns, pid, state }: Flags): string =>
 	(netns === undefined ? `--pid ${pid}` : `--netns ${netns}`) + (state === defaultState ? "" : ` --state ${state}`);
 
-function processId(text: string): number {
-	if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("give a process id");
+function positive(text: string): number {
+	if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("give a whole number above 0");
 	return Number(text);
+}
+
+function httpUrl(text: string): string {
+	if (!/^https?:$/.test(URL.parse(text)?.protocol ?? ""))
+		throw new InvalidArgumentError("give it as http://HOST:PORT/PATH");
+	return text;
 }

@@ -1,12 +1,16 @@
 // Taking over a redirect in a real kernel: Istio's rules in, adopt, bypass, restore, with what iptables-save prints compared.
 
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { keepmesh } from "../../app/cli/cli.testing.ts";
+import { keepmesh, program } from "../../app/cli/cli.testing.ts";
 import { istioRules, laterUsersRules, usersRules } from "../../hotswitch/adopt/istio-rules.testing.ts";
 import { loadPodRules } from "../../kernel/pod-iptables.ts";
 import { cannotRun, createRig, type Host, type Rig } from "../namespace-rig.testing.ts";
@@ -211,6 +215,41 @@ for (const backend of ["nft", "legacy"] as const) {
 			assert.equal(everything(), redirected);
 			assert.equal((await typed("bypass")).code, 64);
 			assert.equal((await typed("bypass", "--netns", "/run/netns/kmn-none")).code, 66);
+		});
+
+		it("watches a readiness, and ends with the redirect as it is", { skip: backend === "legacy" }, async () => {
+			await load(4, istioRules(4));
+			const redirected = everything();
+			await adoptRedirect(options());
+			let status = 200;
+			const server = createServer((_, response) => void response.writeHead(status).end());
+			await once(server.listen(0, "127.0.0.1"), "listening");
+			const { port } = server.address() as AddressInfo;
+			const args = ["--netns", pod.netns, "--state", directory, "--interval", "50ms"];
+			const url = `http://127.0.0.1:${port}/healthz/ready`;
+			const watch = spawn(
+				process.execPath,
+				["--no-warnings", program, "hotswitch", "watch", ...args, "--readiness", url],
+				{ stdio: ["ignore", "pipe", "inherit"] },
+			);
+			try {
+				const lines = createInterface({ input: watch.stdout })[Symbol.asyncIterator]();
+				assert.match(String((await lines.next()).value), /HTTP 200: redirect in place already$/);
+				status = 503;
+				assert.match(String((await lines.next()).value), /HTTP 503: redirect removed$/);
+				assert.doesNotMatch(everything(), /ISTIO/);
+				status = 200;
+				assert.match(String((await lines.next()).value), /HTTP 200: redirect in place$/);
+				assert.equal(everything(), redirected);
+				const ended = once(watch, "exit");
+				watch.kill("SIGTERM");
+				assert.deepEqual(await ended, [0, null]);
+				assert.equal(everything(), redirected);
+			} finally {
+				watch.kill("SIGKILL");
+				server.closeAllConnections();
+				server.close();
+			}
 		});
 	});
 }
