@@ -10,6 +10,8 @@ import { layer4ServiceTypeUrl } from "../l4/service-codec.ts";
 import { blockedDirectories } from "../node/blocked-directories.ts";
 import { startCacheServer } from "../node/cache-server.ts";
 import { ConfigCache } from "../node/config-cache.ts";
+import { configCacheMetrics } from "../node/config-cache-metrics.ts";
+import { ConfigContact } from "../node/config-contact.ts";
 import { KeptProcess, type KeptProcessOptions } from "../node/kept-process.ts";
 import { ServiceSubscription } from "../node/layer4/service-subscription.ts";
 import { createMetricsServer } from "../node/metrics-server.ts";
@@ -79,6 +81,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const vip = options.virtualIps ? new KeptProcess(vipProcess(options, options.virtualIps), { clock, log }) : undefined;
 	let relay: XdsRelay | undefined;
 	const cache = new ConfigCache(paths.configCache, { log, clock });
+	const contact = new ConfigContact(paths.contacts, { clock, log, streams: () => relay?.status() ?? [] });
 	const layer4 = options.layer4 && (await openLayer4(options.layer4, { clock, log }));
 	if (layer4) writeFileSync(paths.layer4Mark, "");
 	/** By proxy id: the uid of its pod. */
@@ -109,12 +112,14 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				const proxyId = proxyIdOf(pod, domainSuffix);
 				pods.set(proxyId, pod.uid);
 				names.expect(proxyId);
+				contact.expect(proxyId);
 				certificates.add(proxyId, pod);
 			},
 			onPodRemoved: (pod) => {
 				const proxyId = proxyIdOf(pod, domainSuffix);
 				pods.delete(proxyId);
 				names.forget(proxyId);
+				contact.forget(proxyId);
 				certificates.remove(proxyId);
 				void cache.forget(proxyId);
 			},
@@ -129,11 +134,13 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const started = Promise.withResolvers<void>();
 	const identity = {
 		status: () => certificates.status(),
-		metrics: () => certificates.metrics(),
+		metrics: () => certificates.metrics() + contact.metrics() + configCacheMetrics(cache.status()),
 		renewNow: (proxyId: string | undefined) => certificates.renewNow(proxyId),
 		whyNone: (pod: PodSpec) => certificates.whyNone(proxyIdOf(pod, domainSuffix)),
 	};
-	const api = createNodeApi(agent, identity, started.promise, layer4?.balancing);
+	const api = createNodeApi(agent, identity, started.promise, layer4?.balancing, (pod) =>
+		contact.of(proxyIdOf(pod, domainSuffix)),
+	);
 	const metrics = createMetricsServer(agent, (pod) => certificates.metrics(proxyIdOf(pod, domainSuffix)));
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
 	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 }).catch((error: Error) => {
@@ -154,6 +161,8 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		layer4?.services.restore(resources.values());
 	for (const proxyId of pods.keys()) {
 		const kept = (await cache.load(proxyId))?.get(typeUrls.listener)?.parts ?? [];
+		const keptSinceMs = await cache.keptSince(proxyId);
+		if (keptSinceMs !== undefined) contact.accepted(proxyId, keptSinceMs);
 		for (const part of kept) allowPlaintext(proxyId, part.resources.values());
 	}
 	const cacheServer = await startCacheServer(paths.cacheSocket, { cache, clock, log });
@@ -172,6 +181,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 					if (isForNode) layer4?.services.write(() => cache.accept(proxyId, accepted));
 					if (!pods.has(proxyId)) return;
 					cache.accept(proxyId, accepted);
+					contact.accepted(proxyId);
 					if (accepted.typeUrl === typeUrls.listener)
 						allowPlaintext(proxyId, summarizeDeltaResponse(accepted.bytes).resources);
 				},
@@ -180,6 +190,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		},
 		{ clock, log },
 	);
+	contact.open();
 	await secureSocket(paths.xdsSocket, forEnvoys);
 	certificates.follow(paths.xdsSocket, layer4 ? [layer4.services] : []);
 	if (options.machine) {
@@ -200,6 +211,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			dns?.release();
 			vip?.release();
 			names.close();
+			await contact.close();
 			for (const server of [api, metrics]) {
 				server.close();
 				server.closeAllConnections();

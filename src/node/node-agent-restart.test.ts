@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { readRedirect } from "../kernel/namespace-redirect.ts";
@@ -67,6 +68,27 @@ describe("a restart of the node agent", { skip: cannotRun }, () => {
 		await startAgent();
 		await until("ready", async () => (await call("GET", "/v1/pods/app-1")).body.ready);
 		assert.equal((await get(a.client, a.pod.ip, 8080)).status, 200);
+	});
+
+	it("tells how old what a proxy works with may be, also when no control plane was there since", async () => {
+		type Told = { config?: { connected: boolean; upstream?: string; lastContactAt?: string; staleForSeconds: number } };
+		const told = async () => (await call<Told>("GET", "/v1/pods/app-1")).body.config;
+		await call("POST", "/v1/pods", describePod());
+		await until("contact", async () => (await told())?.connected === true);
+		assert.equal((await told())?.upstream, `127.0.0.1:${a.controlPort}`);
+		await killAgent("SIGTERM");
+		await startAgent("--control", "127.0.0.1:1");
+		await until("adopted", async () => (await call("GET", "/v1/pods/app-1")).body.ready);
+		const [pod] = (await call<{ pods: readonly Told[] }>("GET", "/v1/pods")).body.pods;
+		assert.equal(pod?.config?.connected, false);
+		const lastMs = Date.parse(pod?.config?.lastContactAt ?? "");
+		assert.ok(Math.abs(Date.now() - lastMs) < 30_000, `${pod?.config?.lastContactAt}`);
+		await until("a second has passed", async () => ((await told())?.staleForSeconds ?? 0) > 0);
+		const metrics = await textOf(a.state, "/metrics");
+		assert.match(metrics, /^keepmesh_node_xds_connected\{proxy="sidecar~10\.77\.0\.3~app-1\.default[^"]*"\} 0$/m);
+		assert.match(metrics, /^keepmesh_node_config_stale_seconds\{proxy="[^"]+"\} [1-9]/m);
+		assert.match(metrics, /^keepmesh_node_config_files_set_aside_total 0$/m);
+		await killAgent("SIGTERM");
 	});
 
 	it("leaves proxies running on SIGTERM, and takes them along with --stop-proxies", async () => {
@@ -133,6 +155,19 @@ describe("a restart of the node agent", { skip: cannotRun }, () => {
 		a.pod.exec("nft", "delete", "table", "inet", "somebodyelse");
 	});
 });
+
+function textOf(state: string, path: string): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const outgoing = request({ socketPath: join(state, "node.sock"), path, agent: false }, (response) => {
+			let text = "";
+			response.setEncoding("utf8").on("data", (chunk: string) => {
+				text += chunk;
+			});
+			response.on("end", () => resolve(text));
+		});
+		outgoing.on("error", reject).end();
+	});
+}
 
 function freeUdpPort(): Promise<number> {
 	return new Promise((resolve) => {

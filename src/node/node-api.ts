@@ -33,17 +33,21 @@ export interface Layer4View {
 	metrics(): Promise<string>;
 }
 
+/** How old what a pod's proxy works with may be. */
+export type ConfigOf = (pod: PodSpec) => object | undefined;
+
 /** Requests wait for `started`: before that, the pods of an earlier agent are not known yet. */
 export function createNodeApi(
 	agent: NodeAgent,
 	identity: IdentityView,
 	started: Promise<void>,
 	layer4?: Layer4View,
+	configOf?: ConfigOf,
 ): Server {
 	return createServer({ requestTimeout: 0 }, (request, response) => {
 		started
 			.then(() => layer4Answer(identity, layer4, request) ?? ownAnswer(identity, request))
-			.then((answer) => answer ?? route(agent, identity, request))
+			.then((answer) => answer ?? route(agent, identity, request, configOf))
 			.catch((error: unknown): Answer => ({ status: 500, body: { because: String(error) } }))
 			.then((answer) => send(response, answer));
 	});
@@ -79,7 +83,12 @@ function layer4Answer(
 	return layer4.metrics().then((text): Answer => ({ status: 200, body: identity.metrics() + text }));
 }
 
-async function route(agent: NodeAgent, identity: IdentityView, request: IncomingMessage): Promise<Answer> {
+async function route(
+	agent: NodeAgent,
+	identity: IdentityView,
+	request: IncomingMessage,
+	configOf: ConfigOf = () => undefined,
+): Promise<Answer> {
 	const url = new URL(request.url ?? "/", "http://node");
 	const [version, collection, uid, verb, ...rest] = url.pathname.split("/").slice(1).map(decodeURIComponent);
 	const method = request.method ?? "GET";
@@ -89,7 +98,13 @@ async function route(agent: NodeAgent, identity: IdentityView, request: Incoming
 			body: { because: `no such path: ${url.pathname}`, hint: "try GET /v1/pods, /v1/identity or /metrics" },
 		};
 	if (uid === undefined || uid === "") {
-		if (method === "GET") return { status: 200, body: { pods: agent.pods() } };
+		if (method === "GET") {
+			const pods = agent.pods().map((status) => {
+				const pod = agent.supervisorOf(status.uid)?.pod;
+				return { ...status, config: pod && configOf(pod) };
+			});
+			return { status: 200, body: { pods } };
+		}
 		if (method === "POST") return addPod(agent, identity, request, url.searchParams);
 		return notAllowed(method, "GET, POST");
 	}
@@ -97,7 +112,8 @@ async function route(agent: NodeAgent, identity: IdentityView, request: Incoming
 	if (verb !== undefined) return { status: 404, body: { because: `no such path: ${url.pathname}` } };
 	if (method === "GET") {
 		const supervisor = agent.supervisorOf(uid);
-		return supervisor ? { status: 200, body: statusOf(supervisor) } : unknownPod(uid);
+		if (!supervisor) return unknownPod(uid);
+		return { status: 200, body: { ...statusOf(supervisor), config: configOf(supervisor.pod) } };
 	}
 	if (method === "DELETE") {
 		const graceSeconds = secondsOf(url.searchParams, "graceSeconds", defaultGraceSeconds);

@@ -15,6 +15,8 @@ export interface NodePaths {
 	/** What proxies accepted last, and the socket that serves it to the relay. */
 	readonly configCache: string;
 	readonly cacheSocket: string;
+	/** When a control plane was last in contact with each proxy. */
+	readonly contacts: string;
 	readonly nameTable: string;
 	readonly dnsRecord: string;
 	readonly dnsLog: string;
@@ -51,6 +53,7 @@ export function nodePaths(state: string): NodePaths {
 		identity: `${state}/identity`,
 		configCache: `${state}/accepted`,
 		cacheSocket: `${state}/accepted.sock`,
+		contacts: `${state}/contacts.json`,
 		nameTable: `${state}/name-table.json`,
 		dnsRecord: `${state}/dns.json`,
 		dnsLog: `${state}/dns.log`,
