@@ -22,8 +22,8 @@ wanted="$mode-$packages_stamp"
 install_system_packages() {
   missing=
   pairs="nft:nftables ip:iproute2 nsenter:util-linux setpriv:util-linux conntrack:conntrack ss:iproute2 curl:curl"
-  # What tests compare with.
-  [ "$mode" = dev ] && pairs="$pairs openssl:openssl keepalived:keepalived tcpdump:tcpdump vtysh:frr"
+  # What tests compare with, and take over from.
+  [ "$mode" = dev ] && pairs="$pairs openssl:openssl keepalived:keepalived tcpdump:tcpdump vtysh:frr iptables-legacy:iptables"
   # Boots the kernel that has ip_vs (npm run test:ipvs).
   [ "$mode" = dev ] && [ "$(uname -m)" = x86_64 ] && pairs="$pairs qemu-system-x86_64:qemu-system-x86"
   for pair in $pairs; do

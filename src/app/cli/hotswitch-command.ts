@@ -33,6 +33,7 @@ interface Flags {
 interface WatchFlags extends Flags {
 	readonly readiness: string;
 	readonly interval: number;
+	readonly timeout: number;
 	readonly fall: number;
 	readonly rise: number;
 }
@@ -60,6 +61,7 @@ export function hotswitchCommand(): Command {
 			httpUrl,
 		)
 		.addOption(new Option("--interval <duration>", "between two checks").argParser(durationMs).default(1_000, "1s"))
+		.addOption(new Option("--timeout <duration>", "of one check").argParser(durationMs).default(1_000, "1s"))
 		.option("--fall <count>", "failures in a row until the rules come off", positive, 3)
 		.option("--rise <count>", "successes in a row until they are put back", positive, 2)
 		.action(watch);
@@ -119,7 +121,7 @@ async function list(flags: Flags): Promise<void> {
 }
 
 async function watch(flags: WatchFlags): Promise<void> {
-	const { fall, interval, readiness, rise } = flags;
+	const { fall, interval, readiness, rise, timeout } = flags;
 	// Before anything is watched: whoever has not adopted hears it now.
 	successOf(
 		"bypass",
@@ -140,7 +142,7 @@ async function watch(flags: WatchFlags): Promise<void> {
 			return false;
 		}
 	});
-	const check = { type: "http", url: readiness, insecure: false, intervalMs: interval, timeoutMs: interval } as const;
+	const check = { type: "http", url: readiness, insecure: false, intervalMs: interval, timeoutMs: timeout } as const;
 	const probe = startHttpProbe(check, {
 		clock: realClock,
 		onResult: (result) => {

@@ -123,6 +123,19 @@ for (const backend of ["nft", "legacy"] as const) {
 			assert.deepEqual(await both(), ["inbound", "outbound"]);
 		});
 
+		it("leaves a request that runs with the proxy", async () => {
+			await pod.run({ op: "serveHttp", name: "inbound", port: 15_006 });
+			await load(4, istioRules(4));
+			await adoptRedirect(options());
+			const running = client.run<{ body?: string }>({ op: "http", host: pod.ip, port: 8080, path: "/?slow=1500" });
+			const isRunning = () => pod.exec("ss", "-Htn", "state", "established", "sport = :15006").includes(client.ip);
+			let seen = false;
+			for (let tries = 0; tries < 100 && !seen; tries++) seen = isRunning();
+			assert.ok(seen, "no connection to the proxy");
+			assert.ok((await bypassRedirect(options())).ok);
+			assert.match((await running).body ?? "", /"inbound"/);
+		});
+
 		it("does each step once, however often it is called, and finishes one that was cut short", async () => {
 			await load(4, istioRules(4, { tproxy: true, dns: true }));
 			inRouting(4);
@@ -225,7 +238,7 @@ for (const backend of ["nft", "legacy"] as const) {
 			const server = createServer((_, response) => void response.writeHead(status).end());
 			await once(server.listen(0, "127.0.0.1"), "listening");
 			const { port } = server.address() as AddressInfo;
-			const args = ["--netns", pod.netns, "--state", directory, "--interval", "50ms"];
+			const args = ["--netns", pod.netns, "--state", directory, "--interval", "50ms", "--timeout", "5s"];
 			const url = `http://127.0.0.1:${port}/healthz/ready`;
 			const watch = spawn(
 				process.execPath,
