@@ -1,9 +1,10 @@
 // The redirect as a lease that Envoy's own health check keeps: what the heartbeat costs, and how long new connections fail when
 // Envoy dies or hangs. In namespaces, with an Envoy that passes connections on.
-// npm run bench -- hotswitch [--only cost|path|gap] [--seconds 10] [--runs 5] [--json FILE]
+// npm run bench -- hotswitch [--only cost|path|busy|gap] [--seconds 10] [--runs 5] [--json FILE]
 
 import { parseArgs } from "node:util";
 import { cannotRun, createRig } from "../src/node/namespace-rig.testing.ts";
+import { busyEnvoyRows } from "./hotswitch/busy-envoy.ts";
 import { heartbeatCostRows } from "./hotswitch/heartbeat-cost.ts";
 import { openLeasePod } from "./hotswitch/lease-pod.ts";
 import { pathChangeRows } from "./hotswitch/path-change.ts";
@@ -31,6 +32,7 @@ const pod = await openLeasePod(rig);
 const rows: BenchRow[] = [];
 if ("cost".includes(values.only)) rows.push(...(await heartbeatCostRows(pod, Number(values.seconds))));
 if ("path".includes(values.only)) rows.push(...(await pathChangeRows(pod)));
+if ("busy".includes(values.only)) rows.push(...(await busyEnvoyRows(rig, pod)));
 if ("gap".includes(values.only)) rows.push(...(await takeoverGapRows(pod, Number(values.runs))));
 pod.close();
 reportBench("hotswitch", rows);

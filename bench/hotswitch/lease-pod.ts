@@ -15,7 +15,7 @@ import type { PodPath } from "../../src/kernel/pod-path.ts";
 import { envoyAdmin } from "../../src/node/envoy-admin.ts";
 import { envoyBinary, type Host, type Rig } from "../../src/node/namespace-rig.testing.ts";
 import { envoyCommand } from "../../src/node/plan/envoy-command.ts";
-import { leaseCluster } from "../../src/node/plan/lease-cluster.ts";
+import { leaseHeartbeat } from "../../src/node/plan/lease-cluster.ts";
 
 export const appPort = 8080;
 export const outsidePort = 9090;
@@ -26,8 +26,8 @@ export interface LeasePod {
 	readonly path: PodPath;
 	/** Sets the redirect anew. The sidecar is admitted, and when its lease is over connections go past it. */
 	redirect(leaseMs: number): Promise<void>;
-	/** Ready: it listens. */
-	startEnvoy(heartbeatMs: number | undefined): Promise<ChildProcess>;
+	/** Ready: it listens. `clustersFile` is a file of clusters beside its own, which it follows. */
+	startEnvoy(heartbeatMs: number | undefined, clustersFile?: string): Promise<ChildProcess>;
 	close(): void;
 }
 
@@ -56,11 +56,16 @@ export async function openLeasePod(rig: Rig): Promise<LeasePod> {
 			const applied = await applyRedirect(pod.netns, { ruleset, ipv6: false, lowPorts: false });
 			if (!applied.ok) throw new Error(applied.message);
 		},
-		startEnvoy: async (heartbeatMs) => {
+		startEnvoy: async (heartbeatMs, clustersFile) => {
 			const bootstrap = join(rig.directory, "bootstrap.json");
 			const adminSocket = join(rig.directory, "admin.sock");
-			const clusters = heartbeatMs === undefined ? [] : [leaseCluster(heartbeatMs)];
-			writeFileSync(bootstrap, JSON.stringify(passThroughBootstrap({ adminSocket, transparent: true, clusters })));
+			const heartbeat = heartbeatMs === undefined ? {} : leaseHeartbeat(heartbeatMs, join(rig.directory, "lease.sock"));
+			const dynamic = clustersFile && {
+				node: { id: "bench", cluster: "bench" },
+				dynamic_resources: { cds_config: { path_config_source: { path: clustersFile }, resource_api_version: "V3" } },
+			};
+			const plain = passThroughBootstrap({ adminSocket, transparent: true, ...heartbeat });
+			writeFileSync(bootstrap, JSON.stringify({ ...plain, ...dynamic }));
 			const start = { envoy: envoyBinary, netns: pod.netns, bootstrap, concurrency: 1, transparent: true };
 			const { file, args } = envoyCommand({ ...start, logLevel: "off" });
 			const envoy = spawn(file, args, { stdio: ["ignore", "ignore", "inherit"] });

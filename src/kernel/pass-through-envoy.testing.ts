@@ -7,13 +7,19 @@ export interface PassThroughOptions {
 	readonly transparent: boolean;
 	/** Beside its own. */
 	readonly clusters?: readonly object[];
+	readonly listeners?: readonly object[];
 }
 
-export function passThroughBootstrap({ adminSocket, transparent, clusters = [] }: PassThroughOptions): object {
+export function passThroughBootstrap({
+	adminSocket,
+	transparent,
+	clusters = [],
+	listeners = [],
+}: PassThroughOptions): object {
 	return {
 		admin: { address: { pipe: { path: adminSocket } } },
 		static_resources: {
-			listeners: [passThrough(15_001, false, "outbound"), passThrough(15_006, transparent, "inbound")],
+			listeners: [passThrough(15_001, false, "outbound"), passThrough(15_006, transparent, "inbound"), ...listeners],
 			clusters: [originalDestination("outbound"), originalDestination("inbound", "127.0.0.6"), ...clusters],
 		},
 	};

@@ -5,7 +5,7 @@
 import { generateBootstrap } from "../../envoy/bootstrap/bootstrap.ts";
 import { bootstrapAddress, httpListener, staticCluster } from "../../envoy/bootstrap/static-resources.ts";
 import type { IpPort } from "./host-port.ts";
-import { leaseCluster } from "./lease-cluster.ts";
+import { leaseHeartbeat } from "./lease-cluster.ts";
 import { type NodePaths, type PodPaths, podPaths } from "./pod-paths.ts";
 import type { PodSpec } from "./pod-spec.ts";
 
@@ -40,7 +40,7 @@ export interface PodBootstrapOptions {
 	readonly resolvers?: readonly IpPort[];
 	/** The node serves workload certificates by SDS. */
 	readonly certificates?: boolean;
-	/** Between two signs of life to the kernel, for pods that are redirected. Absent: none, their redirect has no lease. */
+	/** At most between two signs of life to the kernel, for pods that are redirected. Absent: none, their redirect has no lease. */
 	readonly heartbeatMs?: number;
 }
 
@@ -51,7 +51,10 @@ interface StaticResources {
 export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object {
 	const paths = podPaths(options.paths.state, pod.uid);
 	const app = appMetricsOf(pod);
-	const heartbeatMs = pod.interceptionMode === "NONE" ? undefined : options.heartbeatMs;
+	const heartbeat =
+		pod.interceptionMode === "NONE" || options.heartbeatMs === undefined
+			? undefined
+			: leaseHeartbeat(options.heartbeatMs, paths.leaseSocket);
 	const base = generateBootstrap({
 		node: {
 			id: proxyIdOf(pod, options.domainSuffix),
@@ -73,9 +76,13 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 			clusters: [
 				...base.static_resources.clusters,
 				...(app ? [staticCluster("app-metrics", { host: "127.0.0.1", port: app.port })] : []),
-				...(heartbeatMs === undefined ? [] : [leaseCluster(heartbeatMs)]),
+				...(heartbeat?.clusters ?? []),
 			],
-			listeners: [...base.static_resources.listeners, ...ownListeners(pod, paths, app)],
+			listeners: [
+				...base.static_resources.listeners,
+				...ownListeners(pod, paths, app),
+				...(heartbeat?.listeners ?? []),
+			],
 		},
 	};
 }

@@ -15,6 +15,8 @@ export interface NodePaths {
 	/** What proxies accepted last, and the socket that serves it to the relay. */
 	readonly configCache: string;
 	readonly cacheSocket: string;
+	/** Directory of what may be done for each pod whose proxy fails. */
+	readonly hotSwitchPolicies: string;
 	/** When a control plane was last in contact with each proxy. */
 	readonly contacts: string;
 	readonly nameTable: string;
@@ -41,6 +43,8 @@ export interface PodPaths {
 	readonly adminSocket: string;
 	/** Envoy listens here and forwards to the application's metrics port. */
 	readonly appMetricsSocket: string;
+	/** Envoy's connection to itself, for its signs of life. */
+	readonly leaseSocket: string;
 }
 
 export function nodePaths(state: string): NodePaths {
@@ -53,6 +57,7 @@ export function nodePaths(state: string): NodePaths {
 		identity: `${state}/identity`,
 		configCache: `${state}/accepted`,
 		cacheSocket: `${state}/accepted.sock`,
+		hotSwitchPolicies: `${state}/hot-switch`,
 		contacts: `${state}/contacts.json`,
 		nameTable: `${state}/name-table.json`,
 		dnsRecord: `${state}/dns.json`,
@@ -76,6 +81,7 @@ export function podPaths(state: string, uid: string): PodPaths {
 		log: `${directory}/envoy.log`,
 		adminSocket: `${sockets}/admin.sock`,
 		appMetricsSocket: `${sockets}/app.sock`,
+		leaseSocket: `${sockets}/lease.sock`,
 	};
 }
 

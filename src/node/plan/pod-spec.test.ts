@@ -115,7 +115,7 @@ describe("the start configuration of a pod's Envoy", () => {
 		const beats = (interceptionMode: string, heartbeatMs?: number): string | undefined =>
 			JSON.stringify(
 				podBootstrap(parse({ ...smallest, interceptionMode }), heartbeatMs ? { ...options, heartbeatMs } : options),
-			).match(/"no_traffic_interval":"([^"]+)"/)?.[1];
+			).match(/"base_interval":"([^"]+)","max_interval":"\1"/)?.[1];
 		assert.deepEqual([beats("TPROXY", 20), beats("TPROXY"), beats("NONE", 20)], ["0.02s", undefined, undefined]);
 	});
 });
