@@ -131,3 +131,22 @@ describe("one spare Envoy for two pods", { skip: cannotRun }, () => {
 		other.destroy();
 	});
 });
+
+describe("a spare Envoy without a capability", { skip: cannotRun }, () => {
+	for (const { kept, interception, says } of [
+		{ kept: "net_admin", interception: "REDIRECT", says: /failed to set netns .* Operation not permitted/ },
+		{ kept: "sys_admin", interception: "TPROXY", says: /Setting socket options failed/ },
+	] as const) {
+		it(`that keeps only ${kept} does not listen for a pod of ${interception}, and says why`, async () => {
+			const mesh = new SpareMesh(resources);
+			try {
+				const certificate = testAuthority().issue("spiffe://cluster.local/ns/default/sa/alpha");
+				mesh.addPod("alpha", ips.alpha, { interception, certificate });
+				await mesh.start([kept]);
+				assert.match(mesh.rejections().join(), says);
+			} finally {
+				await mesh.close();
+			}
+		});
+	}
+});

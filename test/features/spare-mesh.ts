@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import type { Server as TcpServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -90,6 +90,7 @@ export class SpareMesh {
 		this.#rig.removeHost(host);
 	}
 
+	/** `capabilities`: what Envoy keeps of root's. */
 	async start(capabilities: readonly string[] = ["net_admin", "sys_admin"]): Promise<void> {
 		const socket = join(this.#rig.directory, "xds.sock");
 		this.#xds = await startXdsServer(
@@ -114,7 +115,7 @@ export class SpareMesh {
 		const given = ["-all", ...capabilities.map((name) => `+${name}`)].join(",");
 		const user = ["--reuid", String(proxyUid), "--regid", String(proxyUid), "--clear-groups", "--no-new-privs"];
 		const caps = ["--inh-caps", given, "--ambient-caps", given, "--bounding-set", given];
-		const options = ["--disable-hot-restart", "--concurrency", "1", "--drain-time-s", "1", "--log-level", "error"];
+		const options = ["--disable-hot-restart", "--concurrency", "1", "--drain-time-s", "1", "--log-level", "critical"];
 		this.#envoy = spawn(
 			"nsenter",
 			[`--net=${host.netns}`, "--", "setpriv", ...user, ...caps, "--", envoyBinary, "-c", bootstrap, ...options],
@@ -135,16 +136,6 @@ export class SpareMesh {
 
 	get isAlive(): boolean {
 		return this.#envoy?.exitCode === null && this.#envoy.signalCode === null;
-	}
-
-	async admin(path: string): Promise<string> {
-		return (await envoyAdmin(this.#adminSocket).get(path))?.body ?? "";
-	}
-
-	/** Of the spare's memory, kB: `Rss`, `Pss`. */
-	memoryKb(field: "Rss" | "Pss"): number {
-		const text = readFileSync(`/proc/${this.#envoy?.pid}/smaps_rollup`, "utf8");
-		return Number(text.match(new RegExp(`^${field}:\\s+(\\d+)`, "m"))?.[1]);
 	}
 
 	serve(server: TcpServer, host: Host, port: number): void {
