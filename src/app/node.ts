@@ -176,6 +176,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			cache: {
 				socketPath: paths.cacheSocket,
 				has: (proxyId) => cache.has(proxyId),
+				versions: async (proxyId) => (pods.has(proxyId) ? cache.versions(proxyId) : undefined),
 				onAccepted: (proxyId, accepted) => {
 					const isForNode = proxyId === ownStreamId && accepted.typeUrl === layer4ServiceTypeUrl;
 					if (isForNode) layer4?.services.write(() => cache.accept(proxyId, accepted));

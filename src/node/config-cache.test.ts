@@ -132,6 +132,14 @@ describe("what a proxy accepted last", () => {
 		assert.equal(await kept(), undefined);
 	});
 
+	it("is known by names and versions", async () => {
+		const { cache, accept } = setUp();
+		assert.deepEqual(await cache.versions("p"), new Map());
+		accept({ a: "1", b: "2" }, [], true);
+		accept({}, ["a"]);
+		assert.deepEqual(await cache.versions("p"), new Map([[typeUrls.cluster, new Map([["b", "2"]])]]));
+	});
+
 	it("says since when it is", async () => {
 		const { cache, accept, kept, clock, directory } = setUp();
 		assert.equal(await cache.keptSince("p"), undefined);

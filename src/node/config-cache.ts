@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { resourcePart } from "../envoy/encode-resource.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import type { AcceptedResponse } from "../xds/relay-session.ts";
-import { type ProxyConfig, typeUrls } from "../xds/resource.ts";
+import type { AcceptedResponse, KeptVersions } from "../xds/relay-session.ts";
+import { type EncodedResource, type ProxyConfig, typeUrls } from "../xds/resource.ts";
 import { type Accepted, encodeAccepted, encodeFolded, nothingAccepted, readAccepted } from "./accepted-log.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { proxyFileName } from "./proxy-file-name.ts";
@@ -92,6 +92,14 @@ export class ConfigCache {
 		return new Map(
 			[...byType].map(([typeUrl, byName]) => [typeUrl, { typeUrl, parts: [resourcePart([...byName.values()])] }]),
 		);
+	}
+
+	/** What is kept: empty when nothing is. */
+	async versions(proxyId: string): Promise<KeptVersions> {
+		const { byType } = await this.#readInTurn(proxyId);
+		const versionsOf = (resources: Iterable<EncodedResource>) =>
+			[...resources].map((one) => [one.name, one.version] as const);
+		return new Map([...byType].map(([typeUrl, byName]) => [typeUrl, new Map(versionsOf(byName.values()))]));
 	}
 
 	/** When the proxy accepted something last, in milliseconds since the epoch; undefined when nothing is kept. */

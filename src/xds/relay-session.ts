@@ -41,6 +41,8 @@ interface RelayType {
 	readonly held: ReadonlyMap<string, string>;
 	/** Sent to the proxy and not answered yet, by the nonce that the proxy knows. */
 	readonly unanswered: ReadonlyMap<string, Unanswered>;
+	/** What is kept is not what the proxy has: all of it was asked for anew, and replaces what is kept. */
+	readonly isAnew?: boolean;
 }
 
 interface Unanswered {
@@ -59,7 +61,12 @@ export interface AcceptedResponse {
 	readonly isFirst: boolean;
 }
 
+/** Name -> version by type, as it is kept for a restart. */
+export type KeptVersions = ReadonlyMap<TypeUrl, ReadonlyMap<string, string>>;
+
 export interface RelayState {
+	/** Undefined: nothing is compared with it. */
+	readonly kept?: KeptVersions;
 	/** The node as the proxy encoded it; set by its first request. */
 	readonly node?: Uint8Array;
 	readonly types: ReadonlyMap<TypeUrl, RelayType>;
@@ -104,8 +111,10 @@ export interface RelayStep {
 
 export const unknownVersion = "?";
 
-export function openRelaySession(): RelayState {
+/** `kept`: what an earlier stream of the proxy left, to be put right where the proxy has something else. */
+export function openRelaySession(kept?: KeptVersions): RelayState {
 	return {
+		...(kept && { kept }),
 		types: new Map(),
 		epoch: 0,
 		isUpstreamOpen: false,
@@ -147,9 +156,10 @@ export function lacksResources({ types }: RelayState): boolean {
 function onRequest(state: RelayState, bytes: Uint8Array): RelayStep {
 	const decoded = decodeDeltaRequest(bytes);
 	if (!decoded.ok) return { state, actions: [{ type: "closeDownstream", grpcStatus: 3, because: decoded.because }] };
-	const { request } = decoded;
 	const isFirst = state.node === undefined;
-	const before = state.types.get(request.typeUrl);
+	const before = state.types.get(decoded.request.typeUrl);
+	const isAnew = before === undefined && disagrees(state.kept, decoded.request);
+	const request = isAnew ? withUnknownVersions(decoded.request) : decoded.request;
 	const kept = request.error ? undefined : before?.unanswered.get(request.nonce)?.kept;
 	const report: readonly RelayAction[] = kept ? [{ type: "reportAccepted", accepted: kept }] : [];
 	if (isFirst && !request.node) {
@@ -157,7 +167,7 @@ function onRequest(state: RelayState, bytes: Uint8Array): RelayStep {
 		return { state, actions: [{ type: "closeDownstream", grpcStatus: 3, because }] };
 	}
 	const node = state.node ?? request.node?.slice();
-	const types = new Map(state.types).set(request.typeUrl, afterRequest(before, request));
+	const types = new Map(state.types).set(request.typeUrl, afterRequest(before, request, isAnew));
 	const next: RelayState = { ...state, ...(node && { node }), types };
 	if (isFirst && node) return { state: next, actions: [{ type: "connectUpstream", node }] };
 	if (!state.isUpstreamOpen) return { state: next, actions: report };
@@ -167,6 +177,10 @@ function onRequest(state: RelayState, bytes: Uint8Array): RelayStep {
 
 /** The request for the open upstream; undefined if it says nothing that concerns this one. */
 function forwarded(state: RelayState, request: DeltaRequest, bytes: Uint8Array): readonly Uint8Array[] | undefined {
+	const { initialVersions } = request;
+	// Of entries with the same key protobuf takes the last.
+	if (request.nonce === "" && initialVersions.size > 0)
+		return [bytes, encodeDeltaRequest({ typeUrl: request.typeUrl, initialVersions })];
 	if (request.nonce === "") return [bytes];
 	const [epoch, nonce] = splitNonce(request.nonce);
 	if (epoch === state.epoch) return [bytes, requestNonceField(nonce)];
@@ -175,11 +189,27 @@ function forwarded(state: RelayState, request: DeltaRequest, bytes: Uint8Array):
 	return [encodeDeltaRequest({ typeUrl, subscribe, unsubscribe })];
 }
 
-function afterRequest(before: RelayType | undefined, request: DeltaRequest): RelayType {
+/** A write of what was kept was lost, or a file of it was set aside, while the proxy ran on. */
+function disagrees(kept: KeptVersions | undefined, request: DeltaRequest): boolean {
+	const { typeUrl, initialVersions } = request;
+	if (!kept || typeUrl === typeUrls.secret || initialVersions.size === 0) return false;
+	const versions = kept.get(typeUrl);
+	if (!versions || [...initialVersions].some(([name, version]) => versions.get(name) !== version)) return true;
+	// Of types that are asked for by name, more may be kept than the proxy still wants.
+	return subscribeDelta(undefined, request, undefined).subscription.wildcard && versions.size > initialVersions.size;
+}
+
+function withUnknownVersions(request: DeltaRequest): DeltaRequest {
+	const unknown = [...request.initialVersions.keys()].map((name) => [name, unknownVersion] as const);
+	return { ...request, initialVersions: new Map(unknown) };
+}
+
+function afterRequest(before: RelayType | undefined, request: DeltaRequest, startsAnew: boolean): RelayType {
 	const { subscription } = subscribeDelta(before?.subscription, request, undefined);
 	let held: ReadonlyMap<string, string> = before?.held ?? request.initialVersions;
 	let unanswered: RelayType["unanswered"] = before?.unanswered ?? new Map();
 	const answered = unanswered.get(request.nonce);
+	const isAnew = startsAnew || (before?.isAnew === true && !answered);
 	if (answered) {
 		const rest = new Map(unanswered);
 		rest.delete(request.nonce);
@@ -191,7 +221,7 @@ function afterRequest(before: RelayType | undefined, request: DeltaRequest): Rel
 		for (const name of request.unsubscribe) kept.delete(name);
 		held = kept;
 	}
-	return { subscription, held, unanswered };
+	return { subscription, held, unanswered, ...(isAnew && { isAnew }) };
 }
 
 function afterAnswer(
@@ -259,7 +289,7 @@ function onResponse(config: RelayConfig, state: RelayState, bytes: Uint8Array): 
 		resources: response.resources.map(({ name, version }) => ({ name, version, any: noBytes })),
 	};
 	const names = [...response.resources.map(({ name }) => name), ...response.removed];
-	const isFirst = type.held.size === 0 && type.unanswered.size === 0;
+	const isFirst = (type.held.size === 0 || type.isAnew === true) && type.unanswered.size === 0;
 	const kept = config.keep ? { kept: { typeUrl: response.typeUrl, bytes, isFirst } } : {};
 	const unanswered = new Map(type.unanswered).set(nonce, { names, response: summary, ...kept });
 	return {

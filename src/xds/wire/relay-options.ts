@@ -1,7 +1,7 @@
 // What the relay is told for each Envoy's stream, what it hands over, and what it says of itself.
 
 import type { HotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
-import type { AcceptedResponse } from "../relay-session.ts";
+import type { AcceptedResponse, KeptVersions } from "../relay-session.ts";
 import type { AdsClientOptions } from "./xds-client.ts";
 
 /** A trust bundle that a control plane sent for a proxy. */
@@ -22,6 +22,8 @@ export interface RelayCache {
 	readonly socketPath: string;
 	readonly has: (proxyId: string) => boolean;
 	readonly onAccepted: (proxyId: string, accepted: AcceptedResponse) => void;
+	/** What is kept for a proxy, so that it can be put right when the proxy has something else. Default: not compared. */
+	readonly versions?: (proxyId: string) => Promise<KeptVersions | undefined>;
 }
 
 export interface RelayStreamOptions {

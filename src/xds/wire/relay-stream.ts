@@ -5,6 +5,7 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { decodeNode } from "../node.ts";
+import { decodeDeltaRequest } from "../request.ts";
 import { lacksResources, openRelaySession, type RelayEvent, type RelayState, stepRelay } from "../relay-session.ts";
 import { FrameReader, frame } from "./grpc-frames.ts";
 import type { RelayStreamOptions, RelayStreamStatus } from "./relay-options.ts";
@@ -30,6 +31,9 @@ export class RelayStream {
 	#cancelRetry: Cancel = () => {};
 	#trailers: Record<string, string> = { "grpc-status": "0" };
 	#isOver = false;
+	/** Requests that came while what is kept is looked up, for the first of them. */
+	#waiting: Uint8Array[] | undefined;
+	#isFirst = true;
 
 	constructor(
 		http: ServerHttp2Stream,
@@ -46,7 +50,7 @@ export class RelayStream {
 		http.on("wantTrailers", () => http.sendTrailers(this.#trailers));
 		http.on("data", (chunk: Buffer) => {
 			if (this.#isOver) return;
-			const problem = frames.push(chunk, (bytes) => this.#run({ type: "downstreamMessage", bytes }));
+			const problem = frames.push(chunk, (bytes) => this.#receive(bytes));
 			if (problem) this.close(problem.grpcStatus, problem.because);
 		});
 		http.on("end", () => this.close(0, ""));
@@ -91,6 +95,30 @@ export class RelayStream {
 		this.#probe?.close();
 		this.#upstream?.close();
 		this.#upstream = undefined;
+	}
+
+	#receive(bytes: Uint8Array): void {
+		if (this.#waiting) {
+			this.#waiting.push(bytes);
+			return;
+		}
+		const isFirst = this.#isFirst;
+		this.#isFirst = false;
+		const versions = isFirst ? this.#options.cache?.versions : undefined;
+		const proxyId = versions && nodeIdOf(bytes);
+		if (!versions || proxyId === undefined) {
+			this.#run({ type: "downstreamMessage", bytes });
+			return;
+		}
+		const waiting = [bytes];
+		this.#waiting = waiting;
+		void versions(proxyId)
+			.catch(() => undefined)
+			.then((kept) => {
+				this.#state = openRelaySession(kept);
+				this.#waiting = undefined;
+				for (const each of waiting) this.#run({ type: "downstreamMessage", bytes: each });
+			});
 	}
 
 	#run(event: RelayEvent): void {
@@ -272,4 +300,11 @@ export class RelayStream {
 		const upstream = this.#options.upstreams[this.#upstreamIndex];
 		return upstream ? `${upstream.host}:${upstream.port}` : "";
 	}
+}
+
+/** Undefined when the request is not fit: the session says why. */
+function nodeIdOf(bytes: Uint8Array): string | undefined {
+	const decoded = decodeDeltaRequest(bytes);
+	const node = decoded.ok && decoded.request.node ? decodeNode(decoded.request.node) : undefined;
+	return node?.ok ? node.node.id : undefined;
 }
