@@ -1,16 +1,19 @@
-// A real Envoy behind a redirect with a lease: its health check alone keeps the lease, and whatever stops Envoy ends it.
+// A real Envoy behind a redirect with a lease: its signs of life alone keep the lease, and whatever stops Envoy ends it.
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { staticCluster } from "../envoy/bootstrap/static-resources.ts";
 import { closedPath } from "../hotswitch/path-state.ts";
 import { planRedirect } from "../hotswitch/redirect-plan.ts";
 import { renderRedirect } from "../hotswitch/render-redirect.ts";
+import { envoyAdmin } from "../node/envoy-admin.ts";
 import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
 import { envoyCommand } from "../node/plan/envoy-command.ts";
+import { parseStats } from "../node/plan/envoy-stats.ts";
 import { leaseHeartbeat } from "../node/plan/lease-cluster.ts";
 import { openPodPath } from "./linux/open-pod-path.ts";
 import { applyRedirect } from "./namespace-redirect.ts";
@@ -26,6 +29,8 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 	let pod: Host;
 	let path: PodPath;
 	let envoy: ChildProcess | undefined;
+	/** Of clusters that Envoy follows. */
+	let clustersFile = "";
 
 	const endEnvoy = async () => {
 		if (envoy === undefined || envoy.exitCode !== null || envoy.signalCode !== null) return;
@@ -45,6 +50,7 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 	before(async () => {
 		rig = createRig();
 		chmodSync(rig.directory, 0o777);
+		clustersFile = join(rig.directory, "clusters.json");
 		client = rig.addHost("client", "10.77.0.2");
 		pod = rig.addHost("pod", "10.77.0.3");
 		await pod.run({ op: "serveHttp", port: 8080, name: "app" });
@@ -72,7 +78,15 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 		const bootstrap = join(rig.directory, "bootstrap.json");
 		const adminSocket = join(rig.directory, "admin.sock");
 		const heartbeat = leaseHeartbeat(heartbeatMs, join(rig.directory, "lease.sock"));
-		writeFileSync(bootstrap, JSON.stringify(passThroughBootstrap({ adminSocket, transparent: true, ...heartbeat })));
+		writeFileSync(clustersFile, JSON.stringify({ resources: [] }));
+		writeFileSync(
+			bootstrap,
+			JSON.stringify({
+				...passThroughBootstrap({ adminSocket, transparent: true, ...heartbeat }),
+				node: { id: "test", cluster: "test" },
+				dynamic_resources: { cds_config: { path_config_source: { path: clustersFile }, resource_api_version: "V3" } },
+			}),
+		);
 		const start = { envoy: envoyBinary, netns: pod.netns, bootstrap, concurrency: 1, transparent: true };
 		const { file, args } = envoyCommand({ ...start, logLevel: "error" });
 		envoy = spawn(file, args, { stdio: ["ignore", "ignore", "inherit"] });
@@ -81,7 +95,7 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 	});
 	afterEach(endEnvoy);
 
-	it("is kept by the health check alone, and new connections go through Envoy", async () => {
+	it("is kept by Envoy alone, and new connections go through Envoy", async () => {
 		const untilMs = performance.now() + 1000;
 		let [seen, gone] = [0, 0];
 		while (performance.now() < untilMs) {
@@ -116,6 +130,26 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 		assert.match(await remote(pod, client.ip, 9090), /ECONNREFUSED/);
 		assert.match((await inbound).body ?? "", /"remoteAddress":"127\.0\.0\.6"/);
 		assert.match((await outbound).body ?? "", /"name":"outside"/);
+	});
+
+	it("is kept while Envoy's main thread is busy with new configuration", async () => {
+		const resources = Array.from({ length: 1000 }, (_, index) => ({
+			"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+			...staticCluster(`c${index}`, { host: "10.0.0.1", port: 80 }),
+		}));
+		writeFileSync(`${clustersFile}.new`, JSON.stringify({ resources }));
+		renameSync(`${clustersFile}.new`, clustersFile);
+		const untilMs = performance.now() + 1500;
+		let longestMs = 0;
+		let lastSeenMs = performance.now();
+		while (performance.now() < untilMs) {
+			if (path.leaseRemainingMs() !== undefined) lastSeenMs = performance.now();
+			longestMs = Math.max(longestMs, performance.now() - lastSeenMs);
+			await new Promise((resolve) => setTimeout(resolve, 2));
+		}
+		const stats = await envoyAdmin(join(rig.directory, "admin.sock")).get("/stats?filter=active_clusters");
+		assert.ok((parseStats(stats?.body ?? "").get("cluster_manager.active_clusters") ?? 0) > 1000);
+		assert.ok(longestMs < 100, `without a lease for ${longestMs} ms`);
 	});
 
 	it("comes back when Envoy goes on", async () => {
