@@ -44,6 +44,8 @@ export interface RelayStreamOptions {
 		readonly pingEveryMs: number;
 		readonly pingTimeoutMs: number;
 	};
+	/** Every control plane was tried, and none answered. */
+	readonly onAlone: () => void;
 }
 
 export interface RelayStreamStatus {

@@ -29,6 +29,8 @@ export class RelayStream {
 	#losses = 0;
 	#lastLoss: string | undefined;
 	#cancelRetry: Cancel = () => {};
+	/** Gives an attempt up that has reached nobody yet. */
+	#abandon: () => void = () => {};
 	#trailers: Record<string, string> = { "grpc-status": "0" };
 	#isOver = false;
 	/** Requests that came while what is kept is looked up, for the first of them. */
@@ -76,6 +78,18 @@ export class RelayStream {
 		this.#cancelRetry();
 		this.#failures = 0;
 		this.#connect();
+	}
+
+	/** Every control plane was tried, and none answered. */
+	get isAlone(): boolean {
+		return !this.#isOver && !this.#isUpstreamGood && this.#failures >= this.#options.upstreams.length;
+	}
+
+	/** A control plane can be reached again: an attempt that still waits for a silent one is given up for a new one. */
+	hurry(): void {
+		if (!this.isAlone || this.#nodeId === "") return;
+		this.#abandon();
+		this.retryNow();
 	}
 
 	status(): RelayStreamStatus {
@@ -225,6 +239,15 @@ export class RelayStream {
 				},
 			},
 		);
+		this.#abandon = () => {
+			if (!isCurrent) return;
+			isCurrent = false;
+			stream.close();
+			this.#probe = undefined;
+			if (this.#upstream !== stream) return;
+			this.#upstream = undefined;
+			this.#run({ type: "upstreamClosed" });
+		};
 		if (this.#isOnCache) {
 			this.#probe = stream;
 			return;
@@ -292,7 +315,10 @@ export class RelayStream {
 		const rounds = Math.floor(this.#failures / upstreams.length);
 		const waitMs = rounds === 0 && this.#failures > 0 ? 0 : Math.min(backoffMs.most, backoffMs.first * 2 ** rounds);
 		this.#failures++;
-		if (this.#failures >= upstreams.length) this.#useCache();
+		if (this.isAlone) {
+			this.#useCache();
+			this.#options.onAlone();
+		}
 		this.#cancelRetry = this.#deps.clock.after(waitMs * (0.5 + 0.5 * this.#deps.random()), () => this.#connect());
 	}
 

@@ -4,6 +4,7 @@ import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { encodedFromBytes, resourcePart } from "../../envoy/encode-resource.ts";
 import { defaultHotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
 import {
@@ -88,6 +89,26 @@ describe("the relay", () => {
 			[["c7"]],
 		);
 		assert.equal(relay?.status()[0]?.losses, 1);
+	});
+
+	it("comes back as soon as a silent control plane answers, however long it would have waited", async () => {
+		const one = await control(resourceSet(cluster, { a: "1" }));
+		await start([one], { backoffMs: { first: 20_000, most: 20_000 } });
+		const { port } = one;
+		const envoy = client();
+		envoy.ask({ typeUrl: cluster, node: encodedNode("sidecar~1") });
+		await envoy.until(() => size(envoy, cluster) === 1);
+		await one.server.close();
+		controls = [];
+		await envoy.until(() => relay?.status()[0]?.upstream === undefined);
+		// So that it was seen to be silent.
+		await sleep(400);
+		const startedMs = performance.now();
+		controls = [
+			await startTestControl(proxyConfig(resourceSet(cluster, { a: "2" })), { listen: { host: "127.0.0.1", port } }),
+		];
+		await envoy.until(() => envoy.held.get(cluster)?.get("a") === resource(cluster, "a", "2").version);
+		assert.ok(performance.now() - startedMs < 3_000, `took ${performance.now() - startedMs} ms`);
 	});
 
 	it("keeps the proxy's stream open while no control plane lives, and remembers what it asks for meanwhile", async () => {

@@ -8,6 +8,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { RelayCache, RelayStreamOptions, RelayStreamStatus, TrustBundleDelivery } from "./relay-options.ts";
 import { RelayStream } from "./relay-stream.ts";
+import { watchUpstreams } from "./upstream-watch.ts";
 import type { AdsClientOptions } from "./xds-client.ts";
 
 export interface XdsRelayOptions {
@@ -46,6 +47,8 @@ export interface XdsRelay {
 
 const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 
+const hurryWithinMs = 100;
+
 export async function startXdsRelay(
 	options: XdsRelayOptions,
 	deps: { readonly clock: Clock; readonly log: Log; readonly random?: () => number },
@@ -65,6 +68,15 @@ export async function startXdsRelay(
 		...(options.onTrustBundle && { onTrustBundle: options.onTrustBundle }),
 	};
 	const streams = new Set<RelayStream>();
+	const watch = watchUpstreams({
+		upstreams: options.upstreams,
+		clock: deps.clock,
+		isNeeded: () => [...streams].some(({ isAlone }) => isAlone),
+		onReached: () => {
+			// Spread: every machine sees it at the same moment.
+			for (const stream of streams) deps.clock.after(hurryWithinMs * random(), () => stream.hurry());
+		},
+	});
 	const connections = new Set<ServerHttp2Session>();
 	const server = createServer({ settings: { maxConcurrentStreams: 100 }, maxSessionMemory: 256 });
 	server.on("session", (session) => {
@@ -82,7 +94,7 @@ export async function startXdsRelay(
 		const firstUpstream = Math.floor(random() * options.upstreams.length);
 		const stream: RelayStream = new RelayStream(
 			http,
-			{ ...streamOptions, firstUpstream },
+			{ ...streamOptions, firstUpstream, onAlone: () => watch.start() },
 			{ clock: deps.clock, log: deps.log, random },
 			() => streams.delete(stream),
 		);
@@ -101,6 +113,7 @@ export async function startXdsRelay(
 			for (const stream of streams) stream.retryNow();
 		},
 		async close() {
+			watch.stop();
 			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
 			for (const stream of streams) stream.close(14, "the relay shuts down");
 			for (const session of connections) session.close();
