@@ -27,6 +27,7 @@ interface AgentPod {
 	readonly name: string;
 	readonly ready: boolean;
 	readonly pid?: number;
+	readonly restarts: number;
 }
 
 export async function labOutages(lab: Lab): Promise<DrillOutages> {
@@ -80,8 +81,20 @@ export async function labOutages(lab: Lab): Promise<DrillOutages> {
 			),
 		);
 
+	/** One whose Envoy has not been killed yet: an agent waits longer each time before it starts one again. */
+	async function freshBystander(): Promise<void> {
+		const pod = await podOf("bystander");
+		const envoy = (await podsOfAgent(pod.node)).find(({ name }) => name === pod.name);
+		if (envoy?.restarts === 0) return;
+		await lab.deletePod(pod.namespace, pod.name, 0);
+		const late = await lab.untilRolledOut(limitMs);
+		if (late.length > 0) throw new Error(`not ready: ${late.join(", ")}`);
+		await until("the new pod can call", async () => (await call(await podOf("bystander"))).status === 200);
+	}
+
 	return {
 		killControlPlanes: async () => {
+			await freshBystander();
 			await Promise.all(controls.map(({ name }) => lab.holdProcess(name, true)));
 			for (const control of controls)
 				await until(`${control.name} is dead`, () =>

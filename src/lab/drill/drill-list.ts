@@ -7,6 +7,7 @@ import { controlPlanesDownDrill } from "./drills/control-planes-down.ts";
 import { l4BackendCrashDrill } from "./drills/l4-backend-crash.ts";
 import { l4NodeLossDrill } from "./drills/l4-node-loss.ts";
 import { noneDrill } from "./drills/none.ts";
+import { partitionDrill } from "./drills/partition.ts";
 import { rotateIssuerDrill } from "./drills/rotate-issuer.ts";
 import { rotateLeafDrill } from "./drills/rotate-leaf.ts";
 import { rotateRootDrill } from "./drills/rotate-root.ts";
@@ -23,6 +24,7 @@ export const drillList: readonly Drill[] = [
 	rotateRootDrill,
 	controlPlanesDownDrill,
 	agentRestartDrill,
+	partitionDrill,
 	badConfigDrill,
 	l4BackendCrashDrill,
 	l4NodeLossDrill,

@@ -11,8 +11,8 @@ export const controlPlanesDownDrill: Drill = {
 	bars: { lost: 0, restoreMs: 1_000, wrong: 0 },
 	inject: async (mesh) => {
 		const outages = await outagesOf(mesh);
-		const faultMs = mesh.nowMs();
 		await outages.killControlPlanes();
+		const faultMs = mesh.nowMs();
 		try {
 			await mesh.sleep(downMs / 2);
 			const restoreMs = await outages.restartEnvoy();
