@@ -58,6 +58,9 @@ export function redirectedPath(proxyPorts: ProxyPorts, directMatch: string | und
 	];
 }
 
+/** Not by the kernel's table of connections: it takes a SYN for part of one that it still remembers. */
+const opensNone = "meta l4proto tcp tcp flags & (fin | syn | rst | ack) != syn";
+
 /** Rules for a filter before routing. A TPROXY statement that finds no listener ends its rule, and the next one decides. */
 export function transparentPath(
 	proxyPorts: ProxyPorts,
@@ -70,8 +73,13 @@ export function transparentPath(
 				`meta nfproto ipv${family} meta l4proto tcp ${match} tproxy ${family === 4 ? "ip" : "ip6"} to :${port} ct mark set ${hex(mark)} accept`,
 		);
 	return [
-		// The packets of a connection that was taken reach its socket by its addresses alone.
-		"ct state != new accept",
+		// What opens no connection belongs to one that was judged: to a proxy's, also by SYN cookie, or to one past them.
+		...families.flatMap((family) =>
+			[proxyPorts.sidecar, proxyPorts.spare].map(
+				(port) => `meta nfproto ipv${family} ${opensNone} tproxy ${family === 4 ? "ip" : "ip6"} to :${port} accept`,
+			),
+		),
+		`${opensNone} accept`,
 		...taken(`meta l4proto @${aliveSet} meta l4proto @${admittedSet}`, proxyPorts.sidecar, redirectMark),
 		...taken(`meta l4proto @${spareSet}`, proxyPorts.spare, spareMark),
 		...directly(directMatch),

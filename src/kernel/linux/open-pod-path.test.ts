@@ -134,6 +134,17 @@ describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 		});
 	});
 
+	it("judges what opens a connection even where the kernel still remembers one with the same ports", async () => {
+		await load("TPROXY");
+		const ends = ["-p", "tcp", "-s", client.ip, "-d", pod.ip, "--sport", "40000", "--dport", "8080"];
+		pod.exec("conntrack", "-I", ...ends, "--state", "ESTABLISHED", "-t", "60", "-u", "SEEN_REPLY,ASSURED");
+		const script = `require("net").connect({ host: "${pod.ip}", port: 8080, localPort: 40000, timeout: 1000 })
+			.on("connect", () => { console.log("connected"); process.exit(); })
+			.on("timeout", () => { console.log("nothing"); process.exit(); })
+			.on("error", (error) => console.log(error.code))`;
+		assert.equal(client.exec(process.execPath, "-e", script).trim(), "ECONNREFUSED");
+	});
+
 	it("has a lease only for a while after a sign of life, which only Envoy's user can give", async () => {
 		await load("TPROXY");
 		assert.equal(path.leaseRemainingMs(), undefined);
