@@ -5,6 +5,7 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSyn
 import { join } from "node:path";
 import { plaintextPorts } from "../envoy/listener/plaintext-ports.ts";
 import { virtualInboundListener } from "../envoy/names.ts";
+import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import { proxyUid } from "../hotswitch/render-redirect.ts";
 import { layer4ServiceTypeUrl } from "../l4/service-codec.ts";
 import { blockedDirectories } from "../node/blocked-directories.ts";
@@ -12,6 +13,7 @@ import { startCacheServer } from "../node/cache-server.ts";
 import { ConfigCache } from "../node/config-cache.ts";
 import { configCacheMetrics } from "../node/config-cache-metrics.ts";
 import { ConfigContact } from "../node/config-contact.ts";
+import { hotSwitchMetrics } from "../node/hot-switch-metrics.ts";
 import { KeptProcess, type KeptProcessOptions } from "../node/kept-process.ts";
 import { ServiceSubscription } from "../node/layer4/service-subscription.ts";
 import { createMetricsServer } from "../node/metrics-server.ts";
@@ -51,6 +53,8 @@ export interface NodeOptions {
 	readonly virtualIps?: VipSource;
 	/** Services in the kernel. Absent: off. */
 	readonly layer4?: Omit<NodeLayer4Options, "otherProblems">;
+	/** New connections leave a sidecar that ends or hangs. Absent: it is started again, and nothing else is done. */
+	readonly hotSwitch?: HotSwitchPolicy;
 	/** How this node and its control planes prove themselves to each other. */
 	readonly security: NodeSecurity;
 }
@@ -106,7 +110,9 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 					domainSuffix,
 					...(options.upstreamDns ? { resolvers: options.upstreamDns } : {}),
 					certificates: certificates.isOn,
+					...(options.hotSwitch ? { heartbeatMs: options.hotSwitch.heartbeatMs } : {}),
 				}),
+			...(options.hotSwitch ? { hotSwitch: options.hotSwitch } : {}),
 			...(options.dnsListen && isReachable(options.dnsListen) ? { dns: options.dnsListen } : {}),
 			onPodAdded: (pod) => {
 				const proxyId = proxyIdOf(pod, domainSuffix);
@@ -134,7 +140,11 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const started = Promise.withResolvers<void>();
 	const identity = {
 		status: () => certificates.status(),
-		metrics: () => certificates.metrics() + contact.metrics() + configCacheMetrics(cache.status()),
+		metrics: () =>
+			certificates.metrics() +
+			contact.metrics() +
+			configCacheMetrics(cache.status()) +
+			hotSwitchMetrics(agent.supervisors().flatMap(({ hotSwitch }) => hotSwitch ?? [])),
 		renewNow: (proxyId: string | undefined) => certificates.renewNow(proxyId),
 		whyNone: (pod: PodSpec) => certificates.whyNone(proxyIdOf(pod, domainSuffix)),
 	};

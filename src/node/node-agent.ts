@@ -2,6 +2,8 @@
 // and redirect for each. Agent restarts are invisible to pods: a running Envoy is adopted, never started anew.
 
 import { existsSync } from "node:fs";
+import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
+import type { ServingStep } from "../hotswitch/serving-step.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { maxSocketPathBytes, podPaths } from "./plan/pod-paths.ts";
@@ -11,12 +13,16 @@ import { type PodRecord, podStore } from "./pod-store.ts";
 import { PodSupervisor } from "./pod-supervisor.ts";
 import { findProcesses, isRunning, type ProcessIdentity } from "./process-table.ts";
 
+const leaseReadIntervalMs = 25;
+
 export interface NodeAgentOptions {
 	readonly state: string;
 	readonly envoy: string;
 	readonly bootstrapOf: (pod: PodSpec) => object;
 	readonly dns?: { readonly address: string; readonly port: number };
 	readonly machine?: Partial<ProxyMachineConfig>;
+	/** For every sidecar. Absent: one that fails is started again, and nothing else is done. */
+	readonly hotSwitch?: HotSwitchPolicy;
 	/** Called for a pod that is added or was found at the start, and when it has gone. */
 	readonly onPodAdded?: (pod: PodSpec) => void;
 	readonly onPodRemoved?: (pod: PodSpec) => void;
@@ -32,6 +38,12 @@ export interface PodStatus {
 	readonly because?: string;
 	readonly pid?: number;
 	readonly restarts: number;
+	/** Where its connections go; absent for what has no hot-switch. */
+	readonly servingStep?: ServingStep;
+	/** RFC 3339. */
+	readonly servingSince?: string;
+	readonly servingBecause?: string;
+	readonly bypass?: { readonly by: string; readonly why: string; readonly until?: string };
 	readonly connections?: { readonly inbound: number; readonly outbound: number };
 	readonly interceptionMode: string;
 	readonly warnings: readonly string[];
@@ -51,6 +63,7 @@ export class NodeAgent {
 	readonly #pods = new Map<string, PodSupervisor>();
 	#closed = false;
 	#cancelTrim: Cancel = () => {};
+	#cancelLeases: Cancel = () => {};
 
 	constructor(options: NodeAgentOptions, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
 		this.#options = options;
@@ -65,13 +78,19 @@ export class NodeAgent {
 		for (const problem of problems) this.#log.error({ problem }, "a pod's record is unreadable");
 		for (const record of records) this.#restore(record);
 		this.#trimLogs();
+		if (this.#options.hotSwitch) this.#readLeases();
 	}
 
 	/** Envoys and redirects stay as they are. */
 	close(): void {
 		this.#closed = true;
 		this.#cancelTrim();
+		this.#cancelLeases();
 		for (const supervisor of this.#pods.values()) supervisor.release();
+	}
+
+	supervisors(): readonly PodSupervisor[] {
+		return [...this.#pods.values()];
 	}
 
 	pods(): readonly PodStatus[] {
@@ -147,7 +166,7 @@ export class NodeAgent {
 	}
 
 	#supervise(pod: PodSpec): PodSupervisor {
-		const { state, envoy, bootstrapOf, dns, machine } = this.#options;
+		const { state, envoy, bootstrapOf, dns, machine, hotSwitch } = this.#options;
 		const supervisor: PodSupervisor = new PodSupervisor(pod, {
 			clock: this.#clock,
 			log: this.#log,
@@ -156,6 +175,7 @@ export class NodeAgent {
 			bootstrapOf,
 			...(dns ? { dns } : {}),
 			...(machine ? { machine } : {}),
+			...(hotSwitch ? { hotSwitch } : {}),
 			onProcess: (process) =>
 				this.#store.save({
 					pod,
@@ -192,6 +212,12 @@ export class NodeAgent {
 		return problems;
 	}
 
+	#readLeases(): void {
+		if (this.#closed) return;
+		for (const supervisor of this.#pods.values()) supervisor.hotSwitch?.readLease();
+		this.#cancelLeases = this.#clock.after(leaseReadIntervalMs, () => this.#readLeases());
+	}
+
 	#trimLogs(): void {
 		if (this.#closed) return;
 		for (const supervisor of this.#pods.values()) supervisor.trimLog();
@@ -211,11 +237,25 @@ export function statusOf(supervisor: PodSupervisor): PodStatus {
 		...("because" in state ? { because: state.because } : {}),
 		...(state.pid === undefined ? {} : { pid: state.pid }),
 		restarts: supervisor.restarts,
+		...servingOf(supervisor),
 		...("connections" in state && state.connections ? { connections: state.connections } : {}),
 		interceptionMode: pod.interceptionMode,
 		warnings: supervisor.warnings,
 		adminSocket: supervisor.paths.adminSocket,
 		log: supervisor.paths.log,
+	};
+}
+
+function servingOf({ hotSwitch }: PodSupervisor): Partial<PodStatus> {
+	if (!hotSwitch) return {};
+	const { servingStep, because, bypass } = hotSwitch.state;
+	const untilMs = hotSwitch.bypassUntilMs;
+	const until = untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() };
+	return {
+		servingStep,
+		servingSince: new Date(hotSwitch.sinceMs).toISOString(),
+		servingBecause: because,
+		...(bypass ? { bypass: { by: bypass.by, why: bypass.why, ...until } } : {}),
 	};
 }
 

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { NodeAgent } from "./node-agent.ts";
 import { statusOf } from "./node-agent.ts";
 import { type PodSpec, parsePodSpec } from "./plan/pod-spec.ts";
+import { switchByHand } from "./switch-by-hand.ts";
 
 interface Answer {
 	readonly status: number;
@@ -109,6 +110,12 @@ async function route(
 		return notAllowed(method, "GET, POST");
 	}
 	if (verb === "drain" && method === "POST") return drainPod(agent, uid);
+	if ((verb === "bypass" || verb === "restore") && method === "POST") {
+		const supervisor = agent.supervisorOf(uid);
+		if (!supervisor) return unknownPod(uid);
+		const done = switchByHand(supervisor, verb, url.searchParams);
+		return done.ok ? { status: 200, body: statusOf(supervisor) } : done;
+	}
 	if (verb !== undefined) return { status: 404, body: { because: `no such path: ${url.pathname}` } };
 	if (method === "GET") {
 		const supervisor = agent.supervisorOf(uid);

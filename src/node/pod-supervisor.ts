@@ -1,18 +1,15 @@
 // One pod's Envoy and redirect, kept as the machine in plan/proxy-machine.ts decides. In: a pod, perhaps with an Envoy that
 // already runs. Out: a running, ready Envoy; on request drained and stopped. All decisions are in the machine.
 
-import { realpathSync } from "node:fs";
-import { chmod, chown, mkdir, rm } from "node:fs/promises";
-import { type PlaintextPorts, planRedirect, type RedirectPlan } from "../hotswitch/redirect-plan.ts";
-import { proxyUid, renderRedirect, renderReleasedRedirect } from "../hotswitch/render-redirect.ts";
+import { rm } from "node:fs/promises";
+import type { PlaintextPorts, RedirectPlan } from "../hotswitch/redirect-plan.ts";
+import { renderRedirect, renderReleasedRedirect } from "../hotswitch/render-redirect.ts";
+import { openPodPath } from "../kernel/linux/open-pod-path.ts";
 import { applyRedirect, removeRedirect } from "../kernel/namespace-redirect.ts";
-import type { Cancel, Clock } from "../runtime/clock.ts";
-import type { Log } from "../runtime/log.ts";
-import { writeFileAtomic } from "./atomic-file.ts";
-import { blockedDirectories } from "./blocked-directories.ts";
+import type { Cancel } from "../runtime/clock.ts";
+import { askConnections, askReadiness } from "./ask-envoy.ts";
 import { type EnvoyAdmin, envoyAdmin } from "./envoy-admin.ts";
-import { envoyCommand, programInDescriptor3 } from "./plan/envoy-command.ts";
-import { connectionsFilter, connectionsOf, isLive, readinessFilter, readinessOf } from "./plan/envoy-stats.ts";
+import { planPod } from "./plan/plan-pod.ts";
 import { readyRuntimeKey } from "./plan/pod-bootstrap.ts";
 import { type PodPaths, podPaths } from "./plan/pod-paths.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
@@ -26,25 +23,11 @@ import {
 	type ProxyTimer,
 	step,
 } from "./plan/proxy-machine.ts";
+import { PodHotSwitch } from "./pod-hot-switch.ts";
+import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
 import type { ProcessIdentity } from "./process-table.ts";
-import { adoptSurviving, boundLog, launchSurviving, type SurvivingProcess } from "./surviving-process.ts";
-
-export interface PodSupervisorDeps {
-	readonly clock: Clock;
-	readonly log: Log;
-	/** Path of the Envoy binary. */
-	readonly envoy: string;
-	readonly state: string;
-	readonly bootstrapOf: (pod: PodSpec) => object;
-	/** Where captured DNS queries go; absent: dnsCapture does nothing. */
-	readonly dns?: { readonly address: string; readonly port: number };
-	/** Called when the process changed, to have it on disk. */
-	readonly onProcess: (process: ProcessIdentity | undefined) => Promise<void>;
-	readonly onStopped: () => Promise<void>;
-	readonly machine?: Partial<ProxyMachineConfig>;
-	/** Default 10 MiB, and as much again for the older part. */
-	readonly maxLogBytes?: number;
-}
+import { givesSignsOfLife, startEnvoy } from "./start-envoy.ts";
+import { adoptSurviving, boundLog, type SurvivingProcess } from "./surviving-process.ts";
 
 const leavingPhases: ReadonlySet<ProxyState["phase"]> = new Set([
 	"releasing",
@@ -59,6 +42,8 @@ export class PodSupervisor {
 	readonly paths: PodPaths;
 	readonly admin: EnvoyAdmin;
 	readonly warnings: readonly string[];
+	/** Only of a sidecar that has a redirect. */
+	readonly hotSwitch: PodHotSwitch | undefined;
 	readonly #deps: PodSupervisorDeps;
 	readonly #config: ProxyMachineConfig;
 	readonly #timers = new Map<ProxyTimer, Cancel>();
@@ -78,15 +63,18 @@ export class PodSupervisor {
 		this.#config = { ...defaultProxyMachineConfig, ...deps.machine };
 		this.paths = podPaths(deps.state, pod.uid);
 		this.admin = envoyAdmin(this.paths.adminSocket);
-		const { plan, problems } = planRedirect({
-			owner: `${pod.namespace}/${pod.name}`,
-			mode: pod.interceptionMode,
-			ips: pod.ips,
-			annotations: pod.annotations,
-			...(pod.dnsCapture && deps.dns ? { dns: deps.dns } : {}),
-		});
+		const { plan, warnings } = planPod(pod, deps.dns);
 		this.#plan = plan;
-		this.warnings = problems.map((problem) => `${problem.annotation}: ${problem.message}; ${problem.hint}`);
+		if (deps.hotSwitch && pod.proxy === "sidecar" && plan.inbound !== "NONE") {
+			this.#plan = { ...plan, lease: deps.hotSwitch };
+			this.hotSwitch = new PodHotSwitch(plan.owner, {
+				...deps,
+				policy: deps.hotSwitch,
+				openPath: () => openPodPath(pod.netns),
+				killProcess: () => this.#process?.signal("SIGKILL"),
+			});
+		}
+		this.warnings = warnings;
 	}
 
 	get plan(): RedirectPlan {
@@ -112,6 +100,8 @@ export class PodSupervisor {
 			this.#handle({ type: "opened" });
 			return;
 		}
+		this.hotSwitch?.happens({ type: "adopted" });
+		if (!givesSignsOfLife(this.paths)) this.#plan = { ...this.#plan, lease: undefined };
 		this.#process = adoptSurviving(running, (because) => this.#onExit(because), this.#deps.clock);
 		this.#handle({ type: "adopted", pid: running.pid });
 	}
@@ -147,6 +137,7 @@ export class PodSupervisor {
 	allowPlaintext(plaintext: PlaintextPorts): void {
 		if (this.#closed || JSON.stringify(plaintext) === JSON.stringify(this.#plan.plaintext)) return;
 		this.#plan = { ...this.#plan, plaintext };
+		this.hotSwitch?.follow({ ...this.hotSwitch.policy, permitsPlaintext: plaintext.others });
 		// What stands for a pod that leaves is made anew only when it is released.
 		this.#run(() => this.#applyRedirect(({ phase, redirected }) => redirected && !leavingPhases.has(phase)));
 	}
@@ -155,6 +146,7 @@ export class PodSupervisor {
 	release(): void {
 		this.#closed = true;
 		this.#clearTimers();
+		this.hotSwitch?.close();
 		this.#process?.release();
 	}
 
@@ -178,6 +170,8 @@ export class PodSupervisor {
 				},
 				"proxy changed phase",
 			);
+		if (state.phase === "ready" && before.phase === "starting") this.hotSwitch?.happens({ type: "ready" });
+		if (leavingPhases.has(state.phase)) this.hotSwitch?.close();
 		for (const action of actions) this.#perform(action);
 		for (const waiting of this.#waiting) if (waiting(state)) this.#waiting.delete(waiting);
 	}
@@ -198,9 +192,8 @@ export class PodSupervisor {
 				break;
 			case "countConnections":
 				this.#run(async () => {
-					const answer = await this.admin.get(`/stats?filter=${encodeURIComponent(connectionsFilter)}`);
-					if (!answer) return { type: "connectionsCounted" };
-					return { type: "connectionsCounted", connections: connectionsOf(answer.body, this.pod.proxy) };
+					const connections = await askConnections(this.admin, this.pod.proxy);
+					return { type: "connectionsCounted", ...(connections ? { connections } : {}) };
 				});
 				break;
 			case "markReady":
@@ -262,10 +255,11 @@ export class PodSupervisor {
 		return this.#inOrder(async () => {
 			if (!isWanted(this.#state)) return undefined;
 			const result = await applyRedirect(this.pod.netns, {
-				ruleset: renderRedirect(this.plan),
+				ruleset: renderRedirect(this.plan, [], this.hotSwitch?.path),
 				ipv6: this.plan.families.includes(6),
 				lowPorts: this.pod.proxy === "router",
 			});
+			if (result.ok && this.plan.lease) this.hotSwitch?.tableApplied();
 			if (result.ok) return { type: "redirectApplied" };
 			return { type: "redirectRefused", because: `${result.message}; ${result.hint}` };
 		});
@@ -288,37 +282,18 @@ export class PodSupervisor {
 	}
 
 	async #startProcess(): Promise<ProxyEvent | undefined> {
-		try {
-			// What root reads and writes lies where Envoy's user cannot put anything in its place.
-			await mkdir(this.paths.sockets, { recursive: true });
-			await chown(this.paths.directory, 0, proxyUid);
-			await chmod(this.paths.directory, 0o710);
-			await chown(this.paths.sockets, proxyUid, proxyUid);
-			await chmod(this.paths.sockets, 0o700);
-			const bootstrap = `${JSON.stringify(this.#deps.bootstrapOf(this.pod), undefined, 1)}\n`;
-			await writeFileAtomic(this.paths.bootstrap, bootstrap, 0o640);
-			await chown(this.paths.bootstrap, 0, proxyUid);
-		} catch (error) {
-			return { type: "processNotStarted", because: String(error) };
-		}
 		this.trimLog();
-		const { envoy } = this.#deps;
-		const isReachable = blockedDirectories(realpathSync(envoy)).length === 0;
-		const command = envoyCommand({
-			envoy: isReachable ? envoy : programInDescriptor3,
-			netns: this.pod.netns,
-			bootstrap: this.paths.bootstrap,
-			concurrency: this.pod.concurrency,
-			transparent: this.pod.interceptionMode === "TPROXY",
-		});
-		const launched = await launchSurviving({
-			...command,
-			log: this.paths.log,
-			...(isReachable ? {} : { descriptor3: envoy }),
+		const launched = await startEnvoy({
+			pod: this.pod,
+			paths: this.paths,
+			bootstrap: this.#deps.bootstrapOf(this.pod),
+			envoy: this.#deps.envoy,
 			onExit: (because) => this.#onExit(because),
 		});
 		if (!launched.ok) return { type: "processNotStarted", because: launched.because };
 		this.#process = launched.process;
+		this.hotSwitch?.happens({ type: "processStarted" });
+		this.#leaseAgain();
 		await this.#deps.onProcess(launched.process.identity);
 		// It may have ended meanwhile; that was said already.
 		if (this.#process !== launched.process) return undefined;
@@ -326,14 +301,24 @@ export class PodSupervisor {
 	}
 
 	async #probe(): Promise<ProxyEvent> {
-		const ready = (await this.admin.get("/ready"))?.body ?? "";
-		const path = `/stats?filter=${encodeURIComponent(readinessFilter)}`;
-		const stats = isLive(ready) ? ((await this.admin.get(path))?.body ?? "") : "";
-		const readiness = readinessOf(ready, stats);
-		return { type: "probed", ready: readiness.ready, because: readiness.ready ? "" : readiness.because };
+		const readiness = await askReadiness(this.admin);
+		if (!readiness.ready) return { type: "probed", ready: false, because: readiness.because };
+		// A table that is being made anew begins with the path of before; and a silent proxy would get no connection.
+		if (this.hotSwitch) await this.#kernel;
+		if (this.#state.redirected && this.plan.lease && this.hotSwitch?.isHeard() === false)
+			return { type: "probed", ready: false, because: "it has shown the kernel no sign of life yet" };
+		return { type: "probed", ready: true, because: "" };
+	}
+
+	#leaseAgain(): void {
+		if (!this.hotSwitch || this.#plan.lease) return;
+		this.#plan = { ...this.#plan, lease: this.hotSwitch.policy };
+		this.#run(() => this.#applyRedirect(({ phase, redirected }) => redirected && !leavingPhases.has(phase)));
 	}
 
 	#onExit(because: string): void {
+		// Before anything else: from now on new connections go elsewhere.
+		this.hotSwitch?.happens({ type: "processExited", because });
 		this.#process = undefined;
 		this.#restarts++;
 		this.#run(async () => {

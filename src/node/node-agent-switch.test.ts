@@ -1,0 +1,65 @@
+// A sidecar ends, hangs or is bypassed by hand; its pod's callers go past it, and come back.
+
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+import { useAgent } from "./agent-fixture.testing.ts";
+import { cannotRun } from "./namespace-rig.testing.ts";
+
+describe("a pod's hot-switch", { skip: cannotRun }, () => {
+	const a = useAgent();
+	const { call, startAgent, killAgent, describePod, kill, get, until } = a;
+	before(async () => {
+		if (cannotRun) return;
+		await killAgent("SIGTERM");
+		await startAgent("--hot-switch");
+	});
+	const status = async () => (await call("GET", "/v1/pods/app-1")).body;
+	/** The application tells from where it was called: Envoy's own address, or the client's. */
+	const isDirect = async () => {
+		const { status: code, body, error } = await get(a.client, a.pod.ip, 8080);
+		assert.equal(code, 200, String(error));
+		return !body?.includes('"remoteAddress":"127.0.0.6"');
+	};
+	const servedBy = (step: string) => until(step, async () => (await status()).servingStep === step);
+
+	it("goes past a sidecar that was killed, and back when another has proved itself", async () => {
+		const { body } = await call("POST", "/v1/pods", describePod());
+		assert.deepEqual([body.servingStep, await isDirect()], ["sidecar", false]);
+		kill(body.pid);
+		await servedBy("direct");
+		assert.equal(await isDirect(), true);
+		assert.match((await status()).servingBecause ?? "", /SIGKILL/);
+		await servedBy("sidecar");
+		assert.equal(await isDirect(), false);
+	});
+
+	it("goes past one that hangs, kills it and starts another", async () => {
+		const { body } = await call("POST", "/v1/pods", describePod());
+		assert.ok(body.pid);
+		process.kill(body.pid, "SIGSTOP");
+		await servedBy("direct");
+		assert.equal(await isDirect(), true);
+		await until("another Envoy", async () => {
+			const { pid } = await status();
+			return pid !== undefined && pid !== body.pid;
+		});
+		await servedBy("sidecar");
+		assert.equal(await isDirect(), false);
+	});
+
+	it("is switched by hand, for a reason and a time, and tells of it", async () => {
+		const { body } = await call("POST", "/v1/pods", describePod());
+		assert.equal((await call("POST", "/v1/pods/app-1/bypass?by=ann")).status, 400);
+		const bypassed = await call("POST", "/v1/pods/app-1/bypass?by=ann&why=upgrade&forSeconds=600");
+		assert.equal(bypassed.status, 200, JSON.stringify(bypassed.body));
+		assert.deepEqual([bypassed.body.servingStep, bypassed.body.bypass?.why], ["direct", "upgrade"]);
+		assert.equal(await isDirect(), true);
+		const restored = await call("POST", "/v1/pods/app-1/restore?by=ann");
+		assert.deepEqual([restored.body.servingStep, restored.body.bypass], ["sidecar", undefined]);
+		assert.equal(await isDirect(), false);
+		assert.equal((await status()).pid, body.pid);
+		await call("POST", "/v1/pods/app-1/bypass?by=ann&why=upgrade&forSeconds=0.2");
+		assert.equal(await isDirect(), true);
+		await servedBy("sidecar");
+	});
+});

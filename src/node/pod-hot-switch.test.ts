@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { defaultHotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
+import type { PodPath } from "../kernel/pod-path.ts";
+import { silentLog } from "../runtime/log.ts";
+import { VirtualClock } from "../runtime/virtual-clock.ts";
+import { hotSwitchMetrics } from "./hot-switch-metrics.ts";
+import { PodHotSwitch } from "./pod-hot-switch.ts";
+
+function podWithFakeKernel() {
+	const clock = new VirtualClock();
+	const done: string[] = [];
+	let remainingMs: number | undefined = 60;
+	const path: PodPath = {
+		set: ({ sidecar, spare, direct }) => {
+			done.push(`set ${[sidecar && "sidecar", spare && "spare", direct && "direct"].filter(Boolean).join("+")}`);
+			return { ok: true };
+		},
+		leaseRemainingMs: () => remainingMs,
+		forgetFlows: () => done.push("forget"),
+		close: () => done.push("close"),
+	};
+	const pod = new PodHotSwitch("default/app", {
+		clock,
+		log: silentLog,
+		policy: { ...defaultHotSwitchPolicy, permitsPlaintext: true },
+		openPath: () => ({ ok: true, value: path }),
+		killProcess: () => done.push("kill"),
+	});
+	return {
+		pod,
+		clock,
+		setLease: (ms: number | undefined) => {
+			remainingMs = ms;
+		},
+		taken: () => done.splice(0),
+	};
+}
+
+describe("a pod's hot-switch", () => {
+	it("sets the path that a new table does not know yet, and what follows at once", () => {
+		const { pod, taken } = podWithFakeKernel();
+		pod.happens({ type: "processStarted" });
+		pod.happens({ type: "ready" });
+		assert.deepEqual(taken(), []);
+		pod.tableApplied();
+		assert.deepEqual(taken(), ["set sidecar+direct"]);
+		pod.happens({ type: "processExited", because: "ended by SIGKILL" });
+		assert.deepEqual(taken(), ["set direct", "forget"]);
+	});
+
+	it("kills a proxy whose lease has been over for too long", () => {
+		const { pod, clock, setLease, taken } = podWithFakeKernel();
+		pod.happens({ type: "adopted" });
+		pod.tableApplied();
+		pod.readLease();
+		setLease(undefined);
+		pod.readLease();
+		taken();
+		clock.advance(100);
+		assert.deepEqual(taken(), ["set direct", "kill"]);
+	});
+
+	it("does not take its own pause for the proxy's: it looks again before it kills", () => {
+		const { pod, clock, setLease, taken } = podWithFakeKernel();
+		pod.happens({ type: "adopted" });
+		pod.tableApplied();
+		pod.readLease();
+		setLease(undefined);
+		pod.readLease();
+		setLease(40);
+		taken();
+		clock.advance(1000);
+		assert.deepEqual(taken(), []);
+	});
+
+	it("counts its switches", () => {
+		const { pod } = podWithFakeKernel();
+		pod.happens({ type: "adopted" });
+		pod.bypass("ann", "upgrade");
+		const text = hotSwitchMetrics([pod]);
+		assert.match(text, /^keepmesh_hotswitch_step\{pod="default\/app",step="direct"\} 1$/m);
+		assert.match(text, /^keepmesh_hotswitch_step\{pod="default\/app",step="sidecar"\} 0$/m);
+		assert.match(
+			text,
+			/^keepmesh_hotswitch_switches_total\{pod="default\/app",from="sidecar",to="direct",because="bypass"\} 1$/m,
+		);
+	});
+
+	it("leaves the path as it is when the agent ends, and does nothing any more", () => {
+		const { pod, clock, taken } = podWithFakeKernel();
+		pod.happens({ type: "adopted" });
+		pod.tableApplied();
+		taken();
+		pod.close();
+		pod.happens({ type: "processExited", because: "" });
+		clock.advance(1000);
+		assert.deepEqual(taken(), ["close"]);
+	});
+});

@@ -1,0 +1,200 @@
+// One pod's hot-switch, kept as the machine in hotswitch/switch-machine.ts decides. In: word of the pod's proxy, and the lease as
+// the kernel has it. Out: the pod's path set in the kernel, a hung proxy killed, and who serves since when and why.
+
+import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
+import { closedPath, type PathState } from "../hotswitch/path-state.ts";
+import { step } from "../hotswitch/switch-machine.ts";
+import {
+	newSwitch,
+	type SwitchAction,
+	type SwitchEvent,
+	type SwitchState,
+	type SwitchTimer,
+} from "../hotswitch/switch-state.ts";
+import type { Opened } from "../kernel/host-network.ts";
+import type { PodPath } from "../kernel/pod-path.ts";
+import type { Cancel, Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+
+export interface PodHotSwitchDeps {
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly policy: HotSwitchPolicy;
+	readonly openPath: () => Opened<PodPath>;
+	/** By SIGKILL. */
+	readonly killProcess: () => void;
+}
+
+/** A switch from one step to another, and how often it was made. */
+export interface SwitchCount {
+	readonly from: string;
+	readonly to: string;
+	readonly because: string;
+	readonly count: number;
+}
+
+type Happening = SwitchEvent extends infer Event ? (Event extends SwitchEvent ? Omit<Event, "atMs"> : never) : never;
+
+export class PodHotSwitch {
+	/** As logs name the pod. */
+	readonly pod: string;
+	readonly #deps: PodHotSwitchDeps;
+	readonly #timers = new Map<SwitchTimer, Cancel>();
+	readonly #counts = new Map<string, SwitchCount>();
+	#policy: HotSwitchPolicy;
+	#state: SwitchState = newSwitch;
+	/** Absent until the pod's table is in the kernel. */
+	#path: PodPath | undefined;
+	#closed = false;
+
+	constructor(pod: string, deps: PodHotSwitchDeps) {
+		this.pod = pod;
+		this.#deps = deps;
+		this.#policy = deps.policy;
+	}
+
+	get state(): SwitchState {
+		return this.#state;
+	}
+
+	get policy(): HotSwitchPolicy {
+		return this.#policy;
+	}
+
+	/** What a table that is made now must begin with. */
+	get path(): PathState {
+		return this.#closed ? closedPath : this.#state.path;
+	}
+
+	/** Milliseconds since the epoch. */
+	get sinceMs(): number {
+		return this.#toWallMs(this.#state.sinceMs);
+	}
+
+	/** When the bypass ends, in milliseconds since the epoch. */
+	get bypassUntilMs(): number | undefined {
+		const untilMs = this.#state.bypass?.untilMs;
+		return untilMs === undefined ? undefined : this.#toWallMs(untilMs);
+	}
+
+	get switches(): readonly SwitchCount[] {
+		return [...this.#counts.values()];
+	}
+
+	happens(event: Happening): readonly SwitchAction[] {
+		if (this.#closed) return [];
+		const atMs = this.#deps.clock.monotonicMs();
+		const { state, actions } = step(this.#policy, this.#state, { ...event, atMs } as SwitchEvent);
+		this.#state = state;
+		for (const action of actions) this.#perform(action);
+		return actions;
+	}
+
+	follow(policy: HotSwitchPolicy): void {
+		if (JSON.stringify(policy) === JSON.stringify(this.#policy)) return;
+		this.#policy = policy;
+		this.happens({ type: "policyChanged" });
+	}
+
+	/** Keeps connections off the sidecar; says why when that cannot be. */
+	bypass(by: string, why: string, forMs?: number): { readonly ok: true } | { readonly ok: false; because: string } {
+		const time = forMs === undefined ? {} : { forMs };
+		const refusal = this.happens({ type: "bypassRequested", by, why, ...time }).find(
+			(action) => action.type === "refuseBypass",
+		);
+		if (refusal) return { ok: false, because: refusal.because };
+		return this.#closed ? { ok: false, because: "the pod is being removed" } : { ok: true };
+	}
+
+	restore(by: string): void {
+		this.happens({ type: "restoreRequested", by });
+	}
+
+	/** The table was made, or made anew: from now on the path is set in it. */
+	tableApplied(): void {
+		if (this.#closed) return;
+		if (!this.#path) {
+			const opened = this.#deps.openPath();
+			if (opened.ok) this.#path = opened.value;
+			else this.#deps.log.error({ pod: this.pod, because: opened.message }, "the pod's path cannot be set");
+		}
+		// It may have changed while the table was being made.
+		this.#set(this.#state.path);
+	}
+
+	/** Looks whether the proxy has shown a sign of life; called every few milliseconds. */
+	readLease(): void {
+		if (this.#closed || !this.#path || !this.#state.running) return;
+		const isHeld = this.isHeard();
+		if (isHeld && this.#state.lease !== "held") this.happens({ type: "leaseSeen" });
+		if (!isHeld && this.#state.lease === "held") this.happens({ type: "leaseLost" });
+	}
+
+	/** The lease runs; true also where nobody can tell. */
+	isHeard(): boolean {
+		return !this.#path || this.#path.leaseRemainingMs() !== undefined;
+	}
+
+	/** Leaves the path as it is. */
+	close(): void {
+		this.#closed = true;
+		for (const cancel of this.#timers.values()) cancel();
+		this.#timers.clear();
+		this.#path?.close();
+		this.#path = undefined;
+	}
+
+	#perform(action: SwitchAction): void {
+		switch (action.type) {
+			case "setPath":
+				this.#set(action.path);
+				break;
+			case "killProcess":
+				this.#deps.killProcess();
+				break;
+			case "forgetFlows":
+				this.#path?.forgetFlows();
+				break;
+			case "setTimer":
+				this.#timers.get(action.timer)?.();
+				this.#timers.set(
+					action.timer,
+					this.#deps.clock.after(action.afterMs, () => this.#onTimer(action.timer)),
+				);
+				break;
+			case "clearTimer":
+				this.#timers.get(action.timer)?.();
+				this.#timers.delete(action.timer);
+				break;
+			case "refuseBypass":
+				break;
+			case "report": {
+				const { from, to, cause, because } = action;
+				const key = `${from} ${to} ${cause}`;
+				const count = (this.#counts.get(key)?.count ?? 0) + 1;
+				this.#counts.set(key, { from, to, because: cause, count });
+				const level = to === "sidecar" ? "info" : "warn";
+				this.#deps.log[level]({ pod: this.pod, from, to, because }, "connections go another way");
+				break;
+			}
+			default:
+				action satisfies never;
+		}
+	}
+
+	#onTimer(timer: SwitchTimer): void {
+		this.#timers.delete(timer);
+		// An agent that was itself held up must not take its own pause for the proxy's.
+		if (timer === "hang") this.readLease();
+		this.happens({ type: "timerFired", timer });
+	}
+
+	#set(path: PathState): void {
+		const set = this.#path?.set(path);
+		if (set && !set.ok) this.#deps.log.warn({ pod: this.pod, because: set.message }, "the pod's path was not set");
+	}
+
+	#toWallMs(monotonicMs: number): number {
+		return Math.round(this.#deps.clock.wallMs() - (this.#deps.clock.monotonicMs() - monotonicMs));
+	}
+}

@@ -1,0 +1,27 @@
+// What a PodSupervisor works with.
+
+import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { PodSpec } from "./plan/pod-spec.ts";
+import type { ProxyMachineConfig } from "./plan/proxy-machine.ts";
+import type { ProcessIdentity } from "./process-table.ts";
+
+export interface PodSupervisorDeps {
+	readonly clock: Clock;
+	readonly log: Log;
+	/** Path of the Envoy binary. */
+	readonly envoy: string;
+	readonly state: string;
+	readonly bootstrapOf: (pod: PodSpec) => object;
+	/** Where captured DNS queries go; absent: dnsCapture does nothing. */
+	readonly dns?: { readonly address: string; readonly port: number };
+	/** What to do when a sidecar fails, until something else is said. Absent: nothing but start it again. */
+	readonly hotSwitch?: HotSwitchPolicy;
+	/** Called when the process changed, to have it on disk. */
+	readonly onProcess: (process: ProcessIdentity | undefined) => Promise<void>;
+	readonly onStopped: () => Promise<void>;
+	readonly machine?: Partial<ProxyMachineConfig>;
+	/** Default 10 MiB, and as much again for the older part. */
+	readonly maxLogBytes?: number;
+}
