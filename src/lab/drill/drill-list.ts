@@ -2,6 +2,7 @@
 
 import type { Drill } from "./drill.ts";
 import { agentRestartDrill } from "./drills/agent-restart.ts";
+import { backendCrashDrill } from "./drills/backend-crash.ts";
 import { badConfigDrill } from "./drills/bad-config.ts";
 import { controlPlanesDownDrill } from "./drills/control-planes-down.ts";
 import { l4BackendCrashDrill } from "./drills/l4-backend-crash.ts";
@@ -25,6 +26,7 @@ export const drillList: readonly Drill[] = [
 	controlPlanesDownDrill,
 	agentRestartDrill,
 	partitionDrill,
+	backendCrashDrill,
 	badConfigDrill,
 	l4BackendCrashDrill,
 	l4NodeLossDrill,
