@@ -4,10 +4,12 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { defaultHotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
+import { decodeHotSwitchPolicy } from "../hotswitch/hot-switch-policy-codec.ts";
 import { cannotRun, createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
 import type { PodStatus } from "../node/node-agent.ts";
 import { nodePaths } from "../node/plan/pod-paths.ts";
@@ -138,6 +140,17 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 	it("let workloads talk mutual TLS, and nobody else in", async () => {
 		assert.equal(await ask(client), 200);
 		assert.equal(await ask(stranger, web.ip, 8080), undefined);
+	});
+
+	it("come with what may be done when the proxy fails, kept for the next agent", async () => {
+		const directory = nodePaths(state).hotSwitchPolicies;
+		const kept = () =>
+			readdirSync(directory)
+				.filter((name) => name.endsWith(".json"))
+				.map((name) => decodeHotSwitchPolicy(readFileSync(join(directory, name))));
+		await until("both pods have it", () => kept().length === 2);
+		const strict = { ...defaultHotSwitchPolicy, permitsPlaintext: false };
+		assert.deepEqual(kept(), [strict, strict]);
 	});
 
 	it("belong to root alone: neither applications nor Envoys can read the keys", () => {

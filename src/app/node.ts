@@ -14,6 +14,7 @@ import { ConfigCache } from "../node/config-cache.ts";
 import { configCacheMetrics } from "../node/config-cache-metrics.ts";
 import { ConfigContact } from "../node/config-contact.ts";
 import { hotSwitchMetrics } from "../node/hot-switch-metrics.ts";
+import { HotSwitchPolicies } from "../node/hot-switch-policies.ts";
 import { KeptProcess, type KeptProcessOptions } from "../node/kept-process.ts";
 import { ServiceSubscription } from "../node/layer4/service-subscription.ts";
 import { createMetricsServer } from "../node/metrics-server.ts";
@@ -86,6 +87,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	let relay: XdsRelay | undefined;
 	const cache = new ConfigCache(paths.configCache, { log, clock });
 	const contact = new ConfigContact(paths.contacts, { clock, log, streams: () => relay?.status() ?? [] });
+	const hotSwitches = new HotSwitchPolicies(paths.hotSwitchPolicies, log);
 	const layer4 = options.layer4 && (await openLayer4(options.layer4, { clock, log }));
 	if (layer4) writeFileSync(paths.layer4Mark, "");
 	/** By proxy id: the uid of its pod. */
@@ -128,6 +130,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				contact.forget(proxyId);
 				certificates.remove(proxyId);
 				void cache.forget(proxyId);
+				hotSwitches.forget(proxyId);
 			},
 		},
 		{ clock, log },
@@ -166,6 +169,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	await certificates.listen(paths.secretSocket);
 	if (certificates.isOn) await secureSocket(paths.secretSocket, forEnvoys);
 	const { ownStreamId } = certificates;
+	hotSwitches.keep(pods.keys());
 	await cache.keep(layer4 ? [...pods.keys(), ownStreamId] : pods.keys());
 	for (const { resources } of (layer4 && (await cache.load(ownStreamId))?.get(layer4ServiceTypeUrl)?.parts) ?? [])
 		layer4?.services.restore(resources.values());
@@ -182,6 +186,9 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			socketPath: paths.xdsSocket,
 			upstreams: options.control,
 			admit: (nodeId) => pods.has(nodeId) || nodeId === ownStreamId,
+			onHotSwitchPolicy: (proxyId, policy) => {
+				if (pods.has(proxyId)) hotSwitches.receive(proxyId, policy);
+			},
 			onNameTable: (proxyId, bytes) => names.receive(proxyId, bytes),
 			cache: {
 				socketPath: paths.cacheSocket,
@@ -230,7 +237,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			layer4?.services.close();
 			layer4?.balancing.close({ keepRules: !closing.stopProxies });
 			await Promise.all([relay?.close(), certificates.close()]);
-			await Promise.all([cacheServer.close(), cache.close()]);
+			await Promise.all([cacheServer.close(), cache.close(), hotSwitches.close()]);
 		},
 	};
 }

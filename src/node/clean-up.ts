@@ -37,7 +37,7 @@ export async function cleanUpNode(state: string): Promise<CleanUpOutcome> {
 
 const ownFiles = [
 	/^(?:node|xds|sds|metrics|accepted)\.sock$/,
-	/^(?:pods|accepted)$/,
+	/^(?:pods|accepted|hot-switch)$/,
 	/^(?:dns|vip)\.(?:json|log|log\.1)$/,
 	/^(?:vip|layer4)$/,
 	/^ipvs-(?:services|settings\.json)$/,
