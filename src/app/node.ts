@@ -140,6 +140,10 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			if (listener.name === virtualInboundListener)
 				agent.supervisorOf(pods.get(proxyId) ?? "")?.allowPlaintext(plaintextPorts(listener));
 	};
+	const followPolicy = (proxyId: string): void => {
+		const policy = hotSwitches.of(proxyId);
+		if (policy) agent.supervisorOf(pods.get(proxyId) ?? "")?.hotSwitch?.follow(policy);
+	};
 	const started = Promise.withResolvers<void>();
 	const identity = {
 		status: () => certificates.status(),
@@ -178,6 +182,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		const keptSinceMs = await cache.keptSince(proxyId);
 		if (keptSinceMs !== undefined) contact.accepted(proxyId, keptSinceMs);
 		for (const part of kept) allowPlaintext(proxyId, part.resources.values());
+		followPolicy(proxyId);
 	}
 	const cacheServer = await startCacheServer(paths.cacheSocket, { cache, clock, log });
 	await secureSocket(paths.cacheSocket, { mode: 0o600 });
@@ -187,7 +192,9 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			upstreams: options.control,
 			admit: (nodeId) => pods.has(nodeId) || nodeId === ownStreamId,
 			onHotSwitchPolicy: (proxyId, policy) => {
-				if (pods.has(proxyId)) hotSwitches.receive(proxyId, policy);
+				if (!pods.has(proxyId)) return;
+				hotSwitches.receive(proxyId, policy);
+				followPolicy(proxyId);
 			},
 			onNameTable: (proxyId, bytes) => names.receive(proxyId, bytes),
 			cache: {

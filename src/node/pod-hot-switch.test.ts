@@ -49,6 +49,19 @@ describe("a pod's hot-switch", () => {
 		assert.deepEqual(taken(), ["set direct", "forget"]);
 	});
 
+	it("never opens the way past the proxies once it is told not to, and keeps the lease that runs", () => {
+		const { pod, taken } = podWithFakeKernel();
+		pod.happens({ type: "processStarted" });
+		pod.happens({ type: "ready" });
+		pod.tableApplied();
+		pod.follow({ ...defaultHotSwitchPolicy, failOpen: "never", permitsPlaintext: true, leaseMs: 10, heartbeatMs: 5 });
+		assert.deepEqual([pod.policy.leaseMs, pod.policy.heartbeatMs], [60, 20]);
+		assert.equal(taken().at(-1), "set sidecar");
+		pod.happens({ type: "processExited", because: "ended by SIGKILL" });
+		assert.equal(pod.state.servingStep, "closed");
+		assert.ok(!taken().join().includes("direct"));
+	});
+
 	it("kills a proxy whose lease has been over for too long", () => {
 		const { pod, clock, setLease, taken } = podWithFakeKernel();
 		pod.happens({ type: "adopted" });

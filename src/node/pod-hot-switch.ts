@@ -90,7 +90,10 @@ export class PodHotSwitch {
 		return actions;
 	}
 
-	follow(policy: HotSwitchPolicy): void {
+	/** Lease and heartbeat stay: those that run are in the Envoy's bootstrap and in the kernel's table. */
+	follow(told: HotSwitchPolicy): void {
+		const { leaseMs, heartbeatMs } = this.#policy;
+		const policy = { ...told, leaseMs, heartbeatMs, hangMs: Math.max(told.hangMs, leaseMs) };
 		if (JSON.stringify(policy) === JSON.stringify(this.#policy)) return;
 		this.#policy = policy;
 		this.happens({ type: "policyChanged" });
