@@ -177,5 +177,6 @@ function contents(tables: NftablesTables): unknown {
 const elementsOf = (tables: NftablesTables, set: NftSet): readonly string[] =>
 	tables
 		.elements(table, set)
-		.map((element) => JSON.stringify(element))
+		// Time runs in the kernel only.
+		.map(({ remainingMs: _, ...element }) => JSON.stringify(element))
 		.sort();
