@@ -178,10 +178,9 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	for (const { resources } of (layer4 && (await cache.load(ownStreamId))?.get(layer4ServiceTypeUrl)?.parts) ?? [])
 		layer4?.services.restore(resources.values());
 	for (const proxyId of pods.keys()) {
-		const kept = (await cache.load(proxyId))?.get(typeUrls.listener)?.parts ?? [];
-		const keptSinceMs = await cache.keptSince(proxyId);
-		if (keptSinceMs !== undefined) contact.accepted(proxyId, keptSinceMs);
-		for (const part of kept) allowPlaintext(proxyId, part.resources.values());
+		const { config, sinceMs } = await cache.loadWithTime(proxyId);
+		if (sinceMs !== undefined) contact.accepted(proxyId, sinceMs);
+		for (const part of config?.get(typeUrls.listener)?.parts ?? []) allowPlaintext(proxyId, part.resources.values());
 		followPolicy(proxyId);
 	}
 	const cacheServer = await startCacheServer(paths.cacheSocket, { cache, clock, log });

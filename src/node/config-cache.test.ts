@@ -142,14 +142,14 @@ describe("what a proxy accepted last", () => {
 
 	it("says since when it is", async () => {
 		const { cache, accept, kept, clock, directory } = setUp();
-		assert.equal(await cache.keptSince("p"), undefined);
+		assert.equal((await cache.loadWithTime("p")).sinceMs, undefined);
 		accept({ a: "1" }, [], true);
 		clock.advance(5_000);
 		accept({ a: "2" });
 		clock.advance(5_000);
 		await kept();
-		assert.equal(await cache.keptSince("p"), clock.wallMs() - 5_000);
-		assert.equal(await setUp(directory).cache.keptSince("p"), clock.wallMs() - 5_000);
+		assert.equal((await cache.loadWithTime("p")).sinceMs, clock.wallMs() - 5_000);
+		assert.equal((await setUp(directory).cache.loadWithTime("p")).sinceMs, clock.wallMs() - 5_000);
 	});
 });
 

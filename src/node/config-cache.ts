@@ -87,11 +87,19 @@ export class ConfigCache {
 
 	/** Undefined when nothing is kept. */
 	async load(proxyId: string): Promise<ProxyConfig | undefined> {
-		const { byType } = await this.#readInTurn(proxyId);
-		if (byType.size === 0) return undefined;
-		return new Map(
-			[...byType].map(([typeUrl, byName]) => [typeUrl, { typeUrl, parts: [resourcePart([...byName.values()])] }]),
+		return (await this.loadWithTime(proxyId)).config;
+	}
+
+	/** `sinceMs`: when the proxy accepted something last, in milliseconds since the epoch. Both undefined when nothing is kept. */
+	async loadWithTime(proxyId: string): Promise<{ readonly config?: ProxyConfig; readonly sinceMs?: number }> {
+		const { byType, atMs } = await this.#readInTurn(proxyId);
+		const sets = [...byType].map(
+			([typeUrl, byName]) => [typeUrl, { typeUrl, parts: [resourcePart([...byName.values()])] }] as const,
 		);
+		return {
+			...(sets.length > 0 && { config: new Map(sets) }),
+			...(atMs !== undefined && { sinceMs: atMs }),
+		};
 	}
 
 	/** What is kept: empty when nothing is. */
@@ -100,11 +108,6 @@ export class ConfigCache {
 		const versionsOf = (resources: Iterable<EncodedResource>) =>
 			[...resources].map((one) => [one.name, one.version] as const);
 		return new Map([...byType].map(([typeUrl, byName]) => [typeUrl, new Map(versionsOf(byName.values()))]));
-	}
-
-	/** When the proxy accepted something last, in milliseconds since the epoch; undefined when nothing is kept. */
-	async keptSince(proxyId: string): Promise<number | undefined> {
-		return (await this.#readInTurn(proxyId)).atMs;
 	}
 
 	async forget(proxyId: string): Promise<void> {

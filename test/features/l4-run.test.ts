@@ -61,6 +61,10 @@ describe("keepmesh l4 run", { skip: cannotRun }, () => {
 			await sleep(10);
 		}
 	};
+	const inNode = (flags: readonly string[]): readonly string[] => {
+		const node = [process.execPath, "--no-warnings", program];
+		return [`--net=${world.node.netns}`, "--", ...node, "l4", "run", ...flags];
+	};
 	const start = async (): Promise<void> => {
 		const flags = [
 			"-f",
@@ -72,17 +76,7 @@ describe("keepmesh l4 run", { skip: cannotRun }, () => {
 			"--kube-proxy-config",
 			join(state, "kp.yaml"),
 		];
-		const command = [
-			`--net=${world.node.netns}`,
-			"--",
-			process.execPath,
-			"--no-warnings",
-			program,
-			"l4",
-			"run",
-			...flags,
-		];
-		running = spawn("nsenter", command, { stdio: ["ignore", "ignore", "pipe"] });
+		running = spawn("nsenter", inNode(flags), { stdio: ["ignore", "ignore", "pipe"] });
 		running.stderr?.setEncoding("utf8").on("data", (text: string) => {
 			said += text;
 		});
@@ -163,17 +157,7 @@ describe("keepmesh l4 run", { skip: cannotRun }, () => {
 			"--layer4",
 			"nftables",
 		];
-		const command = [
-			`--net=${world.node.netns}`,
-			"--",
-			process.execPath,
-			"--no-warnings",
-			program,
-			"l4",
-			"run",
-			...other,
-		];
-		const second = spawn("nsenter", command, {
+		const second = spawn("nsenter", inNode(other), {
 			stdio: ["ignore", "ignore", "pipe"],
 			timeout: 15_000,
 			killSignal: "SIGKILL",
