@@ -9,6 +9,7 @@ import type { Filter, ListenerFilter } from "../gen/envoy/config/listener/v3/lis
 import { ListenerSchema } from "../gen/envoy/config/listener/v3/listener_pb.ts";
 import { blackHoleCluster, inboundClusterName, inboundPassthroughCluster, virtualInboundListener } from "../names.ts";
 import { httpSecurityFilters, tcpSecurityFilters } from "../security/security-filters.ts";
+import { undeliveredReply } from "../undelivered.ts";
 import { listenerAccessLogs } from "./access-log.ts";
 import { FilterChains } from "./filter-chains.ts";
 import { httpConnectionManager } from "./http-connection-manager.ts";
@@ -134,6 +135,7 @@ function filtersOf(view: InboundView, target: InboundTarget, chain: InboundChain
 					routes: target.routes(),
 					clientCertificate: chain.mutualTls,
 					securityFilters: httpSecurityFilters(view.security, view.mesh),
+					localReply: undeliveredReply,
 				}),
 			];
 		default:

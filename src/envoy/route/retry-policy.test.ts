@@ -5,7 +5,7 @@ import { durationFromMs } from "../encode-resource.ts";
 import { retryPolicy } from "./retry-policy.ts";
 
 const mesh = defaultMeshSettings.retries;
-const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
+const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes,retriable-headers";
 
 describe("the retry policy", () => {
 	it("is the mesh's where the rule has none: 2 attempts, not on 503, another endpoint each time", () => {
@@ -49,6 +49,14 @@ describe("the retry policy", () => {
 			assert.deepEqual([policy?.retryOn, policy?.retriableStatusCodes], [retryOn, codes]);
 		});
 	}
+
+	it("asks for the word of the server's proxy exactly where a failed connection is a reason", () => {
+		const headers = (retryOn: string) =>
+			retryPolicy({ attempts: 1, retryOn }, mesh, false)?.retriableHeaders?.map(({ name }) => name) ?? [];
+		assert.deepEqual(headers(""), ["x-keepmesh-undelivered"]);
+		assert.deepEqual(headers("reset,connect-failure"), ["x-keepmesh-undelivered"]);
+		assert.deepEqual(headers("reset"), []);
+	});
 
 	it("retryRemoteLocalities lets retries leave the priority that failed", () => {
 		const policy = retryPolicy({ attempts: 1, retryRemoteLocalities: true }, mesh, false);

@@ -1,12 +1,13 @@
 // Virtual hosts -> an encoded RouteConfiguration. Put together from bytes, so that one changed rule does not mean that a
 // table of a thousand hosts is encoded again.
-// Fields: RouteConfiguration {name 1, virtual_hosts 2, validate_clusters 7, max_direct_response_body_size_bytes 11,
+// Fields: RouteConfiguration {name 1, virtual_hosts 2, response_headers_to_remove 5, validate_clusters 7, max_direct_response_body_size_bytes 11,
 // ignore_port_in_host_matching 14}; VirtualHost {name 1, domains 2, routes 3, require_tls 4,
 // include_request_attempt_count 14}.
 
 import { type EncodedResource, typeUrls } from "../../xds/resource.ts";
 import { encodedFromBytes } from "../encode-resource.ts";
 import { VirtualHost_TlsRequirementType } from "../gen/envoy/config/route/v3/route_components_pb.ts";
+import { undeliveredHeader } from "../undelivered.ts";
 import { bytesOf, joined, lengthField, stringField, varint, varintField } from "../wire-text.ts";
 
 export interface VirtualHost {
@@ -23,7 +24,10 @@ export interface VirtualHost {
 const maxDirectResponseBodyBytes = 1024 * 1024;
 
 const tableTail = bytesOf(
-	lengthField(7, "") + lengthField(11, varintField(1, maxDirectResponseBodyBytes)) + varintField(14, 1),
+	stringField(5, undeliveredHeader) +
+		lengthField(7, "") +
+		lengthField(11, varintField(1, maxDirectResponseBodyBytes)) +
+		varintField(14, 1),
 );
 
 /** Key of a length-delimited field. */
