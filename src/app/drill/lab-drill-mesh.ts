@@ -1,18 +1,18 @@
 // The drills' mesh, made of a lab: a client workload sends, the client outside the mesh tries plaintext, rotations are asked
 // for at the control planes, certificates are read out of the Envoys.
 
-import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { DrillMesh, DrillReport, RunningLoad, WorkloadCertificate } from "../../lab/drill/drill-mesh.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
-import { goodAnswers, type LoadReport, type LoadRequest } from "../../lab/load/load-report.ts";
+import { goodAnswers } from "../../lab/load/load-report.ts";
 import { renewInLab } from "../../lab/renew-certificate.ts";
 import { rowOfSecrets } from "../cli/certificate-rows.ts";
 import { sectionsOfDump } from "../cli/envoy-dump.ts";
 import { askEnvoy, dumpInPod } from "../cli/lab-pods.ts";
 import { until } from "../demo/applied-everywhere.ts";
 import { rotateInLab } from "../demo/lab-rotation.ts";
+import { podsOf } from "./drill-pods.ts";
+import { type Sender, startSender } from "./drill-senders.ts";
 import { type LabLayer4, labLayer4 } from "./lab-layer4.ts";
 import { labOutages } from "./lab-outages.ts";
 import { type LabVirtualIp, labVirtualIp } from "./lab-virtual-ip.ts";
@@ -22,12 +22,9 @@ export interface LabDrillOptions {
 	readonly ratePerSecond?: number;
 }
 
-const senderProgram = fileURLToPath(new URL("../../lab/drill/drill-sender.ts", import.meta.url));
 const serverHost = "server.default.svc.cluster.local";
 const serverPort = 8080;
 const plaintextRate = 20;
-/** A sender whose drill hangs ends by itself. */
-const longestLoadSeconds = 600;
 
 export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh {
 	const ratePerSecond = options.ratePerSecond ?? 500;
@@ -102,13 +99,6 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 	};
 }
 
-/** Pods of an app that are ready and stay. */
-async function podsOf(lab: Lab, app: string): Promise<readonly RunningPod[]> {
-	return (await lab.pods()).filter(
-		(pod) => pod.labels.app === app && pod.readySinceMs !== undefined && pod.deletedMs === undefined,
-	);
-}
-
 /** Looked up once: a drill of certificates is not to measure names. */
 async function clusterIpOf(lab: Lab, client: RunningPod): Promise<string> {
 	const { stdout } = await lab.execIn(client.name, ["getent", "ahostsv4", serverHost]);
@@ -134,56 +124,6 @@ async function handshakesOf(pod: RunningPod): Promise<{ readonly made: number; r
 		else if (/^(?:listener|cluster)\..*ssl\.(?:connection_error|fail_verify)/.test(name)) failed += Number(value);
 	}
 	return { made, failed };
-}
-
-interface Sender {
-	stop(): Promise<LoadReport>;
-}
-
-async function startSender(
-	lab: Lab,
-	place: string,
-	load: Pick<LoadRequest, "host" | "headers" | "ratePerSecond" | "countHeader" | "newConnections"> & {
-		readonly port?: number;
-	},
-): Promise<Sender> {
-	const request: LoadRequest = {
-		port: serverPort,
-		...load,
-		path: "/get",
-		requests: (load.ratePerSecond ?? 1) * longestLoadSeconds,
-		concurrency: 1,
-		timeoutMs: 5_000,
-	};
-	const argv = [process.execPath, "--no-warnings", senderProgram, JSON.stringify(request)];
-	const child = await lab.spawnIn(place, argv, { stdio: ["pipe", "pipe", "pipe"] });
-	const report = reportOf(child);
-	// Whoever starts it may fail before it asks for the report.
-	report.catch(() => {});
-	return {
-		stop: () => {
-			child.stdin?.end();
-			return report;
-		},
-	};
-}
-
-function reportOf(child: ChildProcess): Promise<LoadReport> {
-	let stdout = "";
-	let stderr = "";
-	child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-		stdout += text;
-	});
-	child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-		stderr += text;
-	});
-	return new Promise((resolve, reject) => {
-		child.once("error", reject);
-		child.once("close", (code) => {
-			if (code === 0 && stdout !== "") resolve(JSON.parse(stdout) as LoadReport);
-			else reject(new Error(`the sender failed: ${stderr.trim().split("\n").slice(-3).join("; ")}`));
-		});
-	});
 }
 
 function combined(inside: Sender, outside: readonly Sender[]): RunningLoad {

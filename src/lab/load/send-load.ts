@@ -10,11 +10,11 @@ export async function sendLoad(request: LoadRequest, stop?: AbortSignal): Promis
 	return summarise(outcomes, durationMs);
 }
 
-/** The same, one by one. */
+/** The same, one by one; `startedMs` is of this process's performance.now(). */
 export async function sendRequests(
 	request: LoadRequest,
 	stop?: AbortSignal,
-): Promise<{ readonly outcomes: readonly Outcome[]; readonly durationMs: number }> {
+): Promise<{ readonly outcomes: readonly Outcome[]; readonly startedMs: number; readonly durationMs: number }> {
 	const agent = new Agent({
 		keepAlive: request.newConnections !== true,
 		maxSockets: request.ratePerSecond ? Infinity : request.concurrency,
@@ -25,7 +25,7 @@ export async function sendRequests(
 		const outcomes = request.ratePerSecond
 			? await openLoop(request, request.ratePerSecond, agent, elapsedMs, stop)
 			: await closedLoop(request, agent, elapsedMs);
-		return { outcomes, durationMs: elapsedMs() };
+		return { outcomes, startedMs, durationMs: elapsedMs() };
 	} finally {
 		agent.destroy();
 	}
