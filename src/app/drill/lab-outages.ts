@@ -7,8 +7,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { setPort } from "../../lab/crash-node.ts";
 import type { DrillOutages } from "../../lab/drill/drill-outages.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
-import { runDirectory } from "../../lab/lab-record.ts";
-import { callAgent } from "../../lab/node-agent-client.ts";
 import type { LabHost } from "../../lab/plan/lab-network.ts";
 import type { Problem } from "../../resources/problem.ts";
 import type { MeshStatus, ResourceItem } from "../api/api-types.ts";
@@ -16,19 +14,13 @@ import { askEnvoy } from "../cli/lab-pods.ts";
 import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
 import { askControl, requestControl } from "../demo/control-query.ts";
 import { requestInNamespace } from "../demo/namespace-request.ts";
+import { podOf, podsOfAgent } from "./drill-pods.ts";
 import { redirectOf } from "./lab-redirect.ts";
 import { bystanderFile, nonsenseRule, numberHeader, numberRule, readBystander } from "./outage-rules.ts";
 
 const limitMs = 20_000;
 const numberName = "drill-number";
 const nonsenseName = "drill-nonsense";
-
-interface AgentPod {
-	readonly name: string;
-	readonly ready: boolean;
-	readonly pid?: number;
-	readonly restarts: number;
-}
 
 export async function labOutages(lab: Lab): Promise<DrillOutages> {
 	await applyEverywhere(lab, readBystander(), bystanderFile);
@@ -38,26 +30,12 @@ export async function labOutages(lab: Lab): Promise<DrillOutages> {
 	const ruleFile = join(resources, `${numberName}.yaml`);
 	const nonsenseFile = join(resources, `${nonsenseName}.yaml`);
 
-	async function podOf(app: string): Promise<RunningPod> {
-		const found = (await lab.pods()).find(
-			({ labels, readySinceMs, deletedMs }) =>
-				labels.app === app && readySinceMs !== undefined && deletedMs === undefined,
-		);
-		if (!found) throw new Error(`no pod of ${app} is ready`);
-		return found;
-	}
-	const caller = await podOf("client");
+	const caller = await podOf(lab, "client");
 	const { stdout } = await lab.execIn(caller.name, ["getent", "ahostsv4", "server.default.svc.cluster.local"]);
 	const [serverAddress = ""] = stdout.split(/\s/);
 	const call = (from: RunningPod) =>
 		requestInNamespace({ netns: from.netns, host: serverAddress, port: 8080 }, "/get", { timeoutMs: 2_000 });
 
-	async function podsOfAgent(node: string): Promise<readonly AgentPod[]> {
-		const asked = { method: "GET", path: "/v1/pods" };
-		const answer = await callAgent(join(runDirectory(lab.name), node), asked, AbortSignal.timeout(limitMs));
-		if (!answer.ok) throw new Error(`${node}: ${answer.because}`);
-		return (answer.body as { readonly pods: readonly AgentPod[] }).pods;
-	}
 	const ruleAt = async (control: LabHost, name: string): Promise<ResourceItem | undefined> => {
 		const path = `/api/v1/resources?kind=VirtualService&namespace=default&name=${name}`;
 		return (await askControl<{ items: readonly ResourceItem[] }>(lab, control, "GET", path)).items[0];
@@ -83,13 +61,13 @@ export async function labOutages(lab: Lab): Promise<DrillOutages> {
 
 	/** One whose Envoy has not been killed yet: an agent waits longer each time before it starts one again. */
 	async function freshBystander(): Promise<void> {
-		const pod = await podOf("bystander");
-		const envoy = (await podsOfAgent(pod.node)).find(({ name }) => name === pod.name);
+		const pod = await podOf(lab, "bystander");
+		const envoy = (await podsOfAgent(lab, pod.node)).find(({ name }) => name === pod.name);
 		if (envoy?.restarts === 0) return;
 		await lab.deletePod(pod.namespace, pod.name, 0);
 		const late = await lab.untilRolledOut(limitMs);
 		if (late.length > 0) throw new Error(`not ready: ${late.join(", ")}`);
-		await until("the new pod can call", async () => (await call(await podOf("bystander"))).status === 200);
+		await until("the new pod can call", async () => (await call(await podOf(lab, "bystander"))).status === 200);
 	}
 
 	return {
@@ -115,8 +93,8 @@ export async function labOutages(lab: Lab): Promise<DrillOutages> {
 			});
 		},
 		restartEnvoy: async () => {
-			const pod = await podOf("bystander");
-			const before = (await podsOfAgent(pod.node)).find(({ name }) => name === pod.name)?.pid;
+			const pod = await podOf(lab, "bystander");
+			const before = (await podsOfAgent(lab, pod.node)).find(({ name }) => name === pod.name)?.pid;
 			if (before === undefined || (await call(pod)).status !== 200) throw new Error(`${pod.name} cannot call`);
 			const faultMs = performance.now();
 			process.kill(before, "SIGKILL");
@@ -127,14 +105,14 @@ export async function labOutages(lab: Lab): Promise<DrillOutages> {
 				),
 			);
 			const backMs = performance.now() - faultMs;
-			const after = (await podsOfAgent(pod.node)).find(({ name }) => name === pod.name)?.pid;
+			const after = (await podsOfAgent(lab, pod.node)).find(({ name }) => name === pod.name)?.pid;
 			if (after === before) throw new Error(`the Envoy of ${pod.name} was not killed`);
 			return backMs;
 		},
 		killAgents: async () => {
 			const pods = (await lab.pods()).filter(({ proxy }) => proxy === "ready");
 			const look = async () => ({
-				envoys: (await Promise.all(nodes.map(({ name }) => podsOfAgent(name)))).flat(),
+				envoys: (await Promise.all(nodes.map(({ name }) => podsOfAgent(lab, name)))).flat(),
 				redirects: await Promise.all(pods.map(({ netns }) => redirectOf(netns))),
 			});
 			const before = await look();
@@ -177,7 +155,7 @@ export async function labOutages(lab: Lab): Promise<DrillOutages> {
 			return status === 200 && value !== undefined ? Number(value) : undefined;
 		},
 		crashServer: async () => {
-			const pod = await podOf("server");
+			const pod = await podOf(lab, "server");
 			const isChosen = async (): Promise<boolean> => {
 				const line = `outbound|8080||server.default.svc.cluster.local::${pod.address}:8080::health_flags::`;
 				return (await askEnvoy(caller, "/clusters")).includes(`${line}healthy`);
