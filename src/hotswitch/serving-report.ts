@@ -3,7 +3,6 @@
 
 import type { ServingStep } from "./serving-step.ts";
 import type { SwitchRecord } from "./switch-record.ts";
-import type { SwitchCause } from "./switch-state.ts";
 
 /** One message with one answer, over the control plane's xDS port; JSON both ways. */
 export const servingReportPath = "/keepmesh.node.v1.Serving/Report";
@@ -42,7 +41,8 @@ export interface PodServing {
 	readonly step: ServingStep;
 	/** Milliseconds since the epoch. */
 	readonly sinceMs: number;
-	readonly cause: SwitchCause;
+	/** One of SwitchCause, or one that only newer nodes know. */
+	readonly cause: string;
 	readonly because: string;
 	readonly bypass?: { readonly by: string; readonly why: string; readonly untilMs?: number };
 }

@@ -1,7 +1,6 @@
 // One change of the way that a pod's new connections go, as it is kept and told: who, when, why.
 
 import type { ServingStep } from "./serving-step.ts";
-import type { SwitchCause } from "./switch-state.ts";
 
 export interface SwitchRecord {
 	/** `NODE/AGENT/NUMBER`: unique in the mesh, and in order for one agent. */
@@ -13,7 +12,8 @@ export interface SwitchRecord {
 	readonly pod: string;
 	readonly from: ServingStep;
 	readonly to: ServingStep;
-	readonly cause: SwitchCause;
+	/** One of SwitchCause, or one that only newer nodes know. */
+	readonly cause: string;
 	readonly because: string;
 	/** Who asked for it; `keepmesh` for what it does by itself. */
 	readonly by: string;
