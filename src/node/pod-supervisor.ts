@@ -3,9 +3,7 @@
 
 import { rm } from "node:fs/promises";
 import type { PlaintextPorts, RedirectPlan } from "../hotswitch/redirect-plan.ts";
-import { renderRedirect, renderReleasedRedirect } from "../hotswitch/render-redirect.ts";
 import { openPodPath } from "../kernel/linux/open-pod-path.ts";
-import { applyRedirect, removeRedirect } from "../kernel/namespace-redirect.ts";
 import type { Cancel } from "../runtime/clock.ts";
 import { askConnections, askReadiness } from "./ask-envoy.ts";
 import { type EnvoyAdmin, envoyAdmin } from "./envoy-admin.ts";
@@ -24,10 +22,11 @@ import {
 	step,
 } from "./plan/proxy-machine.ts";
 import { PodHotSwitch } from "./pod-hot-switch.ts";
+import { PodProcess } from "./pod-process.ts";
+import { PodRedirect } from "./pod-redirect.ts";
 import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
 import type { ProcessIdentity } from "./process-table.ts";
-import { givesSignsOfLife, startEnvoy } from "./start-envoy.ts";
-import { adoptSurviving, boundLog, type SurvivingProcess } from "./surviving-process.ts";
+import { givesSignsOfLife } from "./start-envoy.ts";
 
 const leavingPhases: ReadonlySet<ProxyState["phase"]> = new Set([
 	"releasing",
@@ -48,13 +47,10 @@ export class PodSupervisor {
 	readonly #config: ProxyMachineConfig;
 	readonly #timers = new Map<ProxyTimer, Cancel>();
 	readonly #waiting = new Set<(state: ProxyState) => boolean>();
-	#plan: RedirectPlan;
-	/** Changes of the kernel, one after the other. */
-	#kernel: Promise<unknown> = Promise.resolve();
+	readonly #redirect: PodRedirect;
+	readonly #process: PodProcess;
 	#state: ProxyState = newProxy;
-	#process: SurvivingProcess | undefined;
 	readonly #finished = Promise.withResolvers<void>();
-	#restarts = 0;
 	#closed = false;
 
 	constructor(pod: PodSpec, deps: PodSupervisorDeps) {
@@ -64,21 +60,25 @@ export class PodSupervisor {
 		this.paths = podPaths(deps.state, pod.uid);
 		this.admin = envoyAdmin(this.paths.adminSocket);
 		const { plan, warnings } = planPod(pod, deps.dns);
-		this.#plan = plan;
-		if (deps.hotSwitch && pod.proxy === "sidecar" && plan.inbound !== "NONE") {
-			this.#plan = { ...plan, lease: deps.hotSwitch };
+		const isSwitched = pod.proxy === "sidecar" && plan.inbound !== "NONE";
+		const lease = isSwitched ? deps.hotSwitch : undefined;
+		this.#redirect = new PodRedirect(pod, lease ? { ...plan, lease } : plan, {
+			log: deps.log,
+			hotSwitch: () => this.hotSwitch,
+		});
+		this.#process = new PodProcess(pod, this.paths, { ...deps, onExit: (because) => this.#onExit(because) });
+		if (lease)
 			this.hotSwitch = new PodHotSwitch(plan.owner, {
 				...deps,
-				policy: deps.hotSwitch,
+				policy: lease,
 				openPath: () => openPodPath(pod.netns),
-				killProcess: () => this.#process?.signal("SIGKILL"),
+				killProcess: () => this.#process.signal("SIGKILL"),
 			});
-		}
 		this.warnings = warnings;
 	}
 
 	get plan(): RedirectPlan {
-		return this.#plan;
+		return this.#redirect.plan;
 	}
 
 	get state(): ProxyState {
@@ -86,12 +86,12 @@ export class PodSupervisor {
 	}
 
 	get process(): ProcessIdentity | undefined {
-		return this.#process?.identity;
+		return this.#process.identity;
 	}
 
 	/** How often Envoy ended without being told to. */
 	get restarts(): number {
-		return this.#restarts;
+		return this.#process.restarts;
 	}
 
 	/** Starts the redirect and Envoy, or takes over one that runs. */
@@ -101,8 +101,8 @@ export class PodSupervisor {
 			return;
 		}
 		this.hotSwitch?.happens({ type: "adopted" });
-		if (!givesSignsOfLife(this.paths)) this.#plan = { ...this.#plan, lease: undefined };
-		this.#process = adoptSurviving(running, (because) => this.#onExit(because), this.#deps.clock);
+		if (!givesSignsOfLife(this.paths)) this.#redirect.change({ lease: undefined });
+		this.#process.adopt(running);
 		this.#handle({ type: "adopted", pid: running.pid });
 	}
 
@@ -135,11 +135,11 @@ export class PodSupervisor {
 
 	/** Where the application may be reached when its Envoy is gone. Until this was said: nowhere. */
 	allowPlaintext(plaintext: PlaintextPorts): void {
-		if (this.#closed || JSON.stringify(plaintext) === JSON.stringify(this.#plan.plaintext)) return;
-		this.#plan = { ...this.#plan, plaintext };
+		if (this.#closed || JSON.stringify(plaintext) === JSON.stringify(this.plan.plaintext)) return;
+		this.#redirect.change({ plaintext });
 		this.hotSwitch?.follow({ ...this.hotSwitch.policy, permitsPlaintext: plaintext.others });
 		// What stands for a pod that leaves is made anew only when it is released.
-		this.#run(() => this.#applyRedirect(({ phase, redirected }) => redirected && !leavingPhases.has(phase)));
+		this.#run(() => this.#redirect.apply(() => this.#isCaught()));
 	}
 
 	/** Leaves Envoy and redirect as they are and forgets about them: for an agent that ends. */
@@ -147,12 +147,12 @@ export class PodSupervisor {
 		this.#closed = true;
 		this.#clearTimers();
 		this.hotSwitch?.close();
-		this.#process?.release();
+		this.#process.release();
 	}
 
 	/** Keeps the log within its bound; called from time to time. */
 	trimLog(): void {
-		boundLog(this.paths.log, this.#deps.maxLogBytes ?? 10 * 1024 * 1024);
+		this.#process.trimLog();
 	}
 
 	#handle(event: ProxyEvent): void {
@@ -179,10 +179,10 @@ export class PodSupervisor {
 	#perform(action: ProxyAction): void {
 		switch (action.type) {
 			case "applyRedirect":
-				this.#run(() => this.#applyRedirect());
+				this.#run(() => this.#redirect.apply());
 				break;
 			case "releaseRedirect":
-				this.#run(() => this.#releaseRedirect());
+				this.#run(() => this.#redirect.release());
 				break;
 			case "startProcess":
 				this.#run(() => this.#startProcess());
@@ -206,7 +206,7 @@ export class PodSupervisor {
 				this.#tell(`/drain_listeners?graceful${this.pod.proxy === "sidecar" ? "&inboundonly" : ""}`);
 				break;
 			case "signal":
-				this.#process?.signal(action.signal);
+				this.#process.signal(action.signal);
 				break;
 			case "setTimer":
 				this.#timers.get(action.timer)?.();
@@ -220,9 +220,8 @@ export class PodSupervisor {
 				break;
 			case "finish":
 				this.#run(async () => {
-					this.#process = undefined;
-					const removed = await removeRedirect(this.pod.netns);
-					if (!removed.ok) this.#deps.log.warn({ pod: this.plan.owner, ...removed }, "redirect could not be removed");
+					this.#process.forget();
+					await this.#redirect.remove();
 					await rm(this.paths.directory, { recursive: true, force: true });
 					await this.#deps.onStopped();
 					this.#finished.resolve();
@@ -250,81 +249,45 @@ export class PodSupervisor {
 		});
 	}
 
-	/** Nothing is done when the condition does not hold by the time that it is this change's turn. */
-	#applyRedirect(isWanted: (state: ProxyState) => boolean = () => true): Promise<ProxyEvent | undefined> {
-		return this.#inOrder(async () => {
-			if (!isWanted(this.#state)) return undefined;
-			const result = await applyRedirect(this.pod.netns, {
-				ruleset: renderRedirect(this.plan, [], this.hotSwitch?.path),
-				ipv6: this.plan.families.includes(6),
-				lowPorts: this.pod.proxy === "router",
-			});
-			if (result.ok && this.plan.lease) this.hotSwitch?.tableApplied();
-			if (result.ok) return { type: "redirectApplied" };
-			return { type: "redirectRefused", because: `${result.message}; ${result.hint}` };
-		});
-	}
-
-	#releaseRedirect(): Promise<ProxyEvent> {
-		return this.#inOrder(async () => {
-			const ruleset = renderReleasedRedirect(this.plan);
-			// A namespace that has gone, as after the end of a pod, needs no release.
-			const released = await applyRedirect(this.pod.netns, { ruleset, ipv6: false, lowPorts: false });
-			if (!released.ok) this.#deps.log.debug({ pod: this.plan.owner, ...released }, "redirect was not released");
-			return { type: "redirectReleased" };
-		});
-	}
-
-	#inOrder<Result>(change: () => Promise<Result>): Promise<Result> {
-		const done = this.#kernel.then(change);
-		this.#kernel = done.catch(() => {});
-		return done;
-	}
-
 	async #startProcess(): Promise<ProxyEvent | undefined> {
-		this.trimLog();
-		const launched = await startEnvoy({
-			pod: this.pod,
-			paths: this.paths,
-			bootstrap: this.#deps.bootstrapOf(this.pod),
-			envoy: this.#deps.envoy,
-			onExit: (because) => this.#onExit(because),
-		});
-		if (!launched.ok) return { type: "processNotStarted", because: launched.because };
-		this.#process = launched.process;
+		const started = await this.#process.start();
+		if (!started.ok) return { type: "processNotStarted", because: started.because };
 		this.hotSwitch?.happens({ type: "processStarted" });
 		this.#leaseAgain();
-		await this.#deps.onProcess(launched.process.identity);
+		await this.#deps.onProcess(started.identity);
 		// It may have ended meanwhile; that was said already.
-		if (this.#process !== launched.process) return undefined;
-		return { type: "processStarted", pid: launched.process.identity.pid };
+		if (this.#process.identity !== started.identity) return undefined;
+		return { type: "processStarted", pid: started.identity.pid };
 	}
 
 	async #probe(): Promise<ProxyEvent> {
 		const readiness = await askReadiness(this.admin);
 		if (!readiness.ready) return { type: "probed", ready: false, because: readiness.because };
 		// A table that is being made anew begins with the path of before; and a silent proxy would get no connection.
-		if (this.hotSwitch) await this.#kernel;
+		if (this.hotSwitch) await this.#redirect.settled();
 		if (this.#state.redirected && this.plan.lease && this.hotSwitch?.isHeard() === false)
 			return { type: "probed", ready: false, because: "it has shown the kernel no sign of life yet" };
 		return { type: "probed", ready: true, because: "" };
 	}
 
 	#leaseAgain(): void {
-		if (!this.hotSwitch || this.#plan.lease) return;
-		this.#plan = { ...this.#plan, lease: this.hotSwitch.policy };
-		this.#run(() => this.#applyRedirect(({ phase, redirected }) => redirected && !leavingPhases.has(phase)));
+		if (!this.hotSwitch || this.plan.lease) return;
+		this.#redirect.change({ lease: this.hotSwitch.policy });
+		this.#run(() => this.#redirect.apply(() => this.#isCaught()));
 	}
 
 	#onExit(because: string): void {
 		// Before anything else: from now on new connections go elsewhere.
 		this.hotSwitch?.happens({ type: "processExited", because });
-		this.#process = undefined;
-		this.#restarts++;
 		this.#run(async () => {
 			await this.#deps.onProcess(undefined);
 			return { type: "processExited", because };
 		});
+	}
+
+	/** Its redirect stands, and shall stand. */
+	#isCaught(): boolean {
+		return this.#state.redirected && !leavingPhases.has(this.#state.phase);
 	}
 
 	#clearTimers(): void {

@@ -1,0 +1,86 @@
+// The process of one pod's Envoy: started, adopted from an earlier agent, signalled, and its end told. In: orders of the
+// supervisor. Out: which process serves the pod, noted on disk, and how often one ended without being told to.
+
+import type { PodPaths } from "./plan/pod-paths.ts";
+import type { PodSpec } from "./plan/pod-spec.ts";
+import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
+import type { ProcessIdentity } from "./process-table.ts";
+import { startEnvoy } from "./start-envoy.ts";
+import { adoptSurviving, boundLog, type SurvivingProcess } from "./surviving-process.ts";
+
+export interface PodProcessDeps
+	extends Pick<PodSupervisorDeps, "bootstrapOf" | "clock" | "envoy" | "maxLogBytes" | "onProcess"> {
+	/** At once, before its end is noted. */
+	readonly onExit: (because: string) => void;
+}
+
+export type ProcessStart =
+	| { readonly ok: true; readonly identity: ProcessIdentity }
+	| { readonly ok: false; readonly because: string };
+
+export class PodProcess {
+	readonly #pod: PodSpec;
+	readonly #paths: PodPaths;
+	readonly #deps: PodProcessDeps;
+	#process: SurvivingProcess | undefined;
+	#restarts = 0;
+
+	constructor(pod: PodSpec, paths: PodPaths, deps: PodProcessDeps) {
+		this.#pod = pod;
+		this.#paths = paths;
+		this.#deps = deps;
+	}
+
+	get identity(): ProcessIdentity | undefined {
+		return this.#process?.identity;
+	}
+
+	/** How often Envoy ended without being told to. */
+	get restarts(): number {
+		return this.#restarts;
+	}
+
+	adopt(running: ProcessIdentity): void {
+		this.#process = adoptSurviving(running, (because) => this.#onExit(because), this.#deps.clock);
+	}
+
+	/** Not noted yet when it resolves. */
+	async start(): Promise<ProcessStart> {
+		this.trimLog();
+		const launched = await startEnvoy({
+			pod: this.#pod,
+			paths: this.#paths,
+			bootstrap: this.#deps.bootstrapOf(this.#pod),
+			envoy: this.#deps.envoy,
+			onExit: (because) => this.#onExit(because),
+		});
+		if (!launched.ok) return launched;
+		this.#process = launched.process;
+		return { ok: true, identity: launched.process.identity };
+	}
+
+	signal(signal: NodeJS.Signals): void {
+		this.#process?.signal(signal);
+	}
+
+	/** The process goes on. */
+	release(): void {
+		this.#process?.release();
+	}
+
+	/** It has been told to end, and has ended. */
+	forget(): void {
+		this.#process = undefined;
+	}
+
+	/** Keeps the log within its bound; called from time to time. */
+	trimLog(): void {
+		boundLog(this.#paths.log, this.#deps.maxLogBytes ?? 10 * 1024 * 1024);
+	}
+
+	#onExit(because: string): void {
+		this.#process = undefined;
+		this.#restarts++;
+		this.#deps.onExit(because);
+	}
+}
