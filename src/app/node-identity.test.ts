@@ -99,6 +99,15 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 				.map((id) => workloads[id]?.serial),
 		];
 	};
+	const settled = async (roots: number, issuerKeyId: string): Promise<boolean> => {
+		const { node, workloads, pendingTrust } = await identity();
+		const all = [...Object.values(workloads), node];
+		return (
+			node?.roots.length === roots &&
+			Object.keys(pendingTrust).length === 0 &&
+			all.every((one) => one?.issuerKeyId === issuerKeyId)
+		);
+	};
 	const ask = async (from: Host, host = serviceIp, port = 80): Promise<number | undefined> =>
 		(await from.run<{ status?: number }>({ op: "http", host, port })).status;
 
@@ -175,15 +184,6 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 		const { authority } = mesh;
 		const [oldRoot] = authority.roots();
 		assert.ok(oldRoot);
-		const settled = async (roots: number, issuerKeyId: string): Promise<boolean> => {
-			const { node, workloads, pendingTrust } = await identity();
-			const all = [...Object.values(workloads), node];
-			return (
-				node?.roots.length === roots &&
-				Object.keys(pendingTrust).length === 0 &&
-				all.every((one) => one?.issuerKeyId === issuerKeyId)
-			);
-		};
 		const before = (await identity()).node?.issuerKeyId ?? "";
 		const added = authority.addRoot();
 		await until("both roots are trusted", () => settled(2, before));
@@ -225,6 +225,8 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 			await until("both roots are trusted", has(2, first));
 			authority.signWith(issuerKeyId);
 			await until("its certificate is of the new issuer", has(2, issuerKeyId));
+			// The other node as well: whoever still has a certificate of a dropped root is locked out.
+			await until("those of the other node too", () => settled(2, issuerKeyId));
 			authority.dropRoot(oldRoot.fingerprint);
 			await until("the old root is gone", has(1, issuerKeyId));
 		} finally {
