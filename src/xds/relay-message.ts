@@ -11,23 +11,27 @@ export interface ResponseSummary {
 	readonly nonce: string;
 	readonly resources: readonly { readonly name: string; readonly version: string; readonly any: Uint8Array }[];
 	readonly removed: readonly string[];
+	/** What the control plane says of its state: `system_version_info`. */
+	readonly systemVersion?: string;
 }
 
 /** Throws on bytes that are no DeltaDiscoveryResponse. */
 export function summarizeDeltaResponse(bytes: Uint8Array): ResponseSummary {
 	let typeUrl = "";
 	let nonce = "";
+	let systemVersion: string | undefined;
 	const resources: { name: string; version: string; any: Uint8Array }[] = [];
 	const removed: string[] = [];
 	readFields(bytes, (reader, field) => {
-		if (field === 2) resources.push(summarizeResource(reader.bytes()));
+		if (field === 1) systemVersion = reader.string();
+		else if (field === 2) resources.push(summarizeResource(reader.bytes()));
 		else if (field === 4) typeUrl = reader.string();
 		else if (field === 5) nonce = reader.string();
 		else if (field === 6) removed.push(reader.string());
 		else return false;
 		return true;
 	});
-	return { typeUrl, nonce, resources, removed };
+	return { typeUrl, nonce, resources, removed, ...(systemVersion !== undefined && { systemVersion }) };
 }
 
 function summarizeResource(bytes: Uint8Array): { name: string; version: string; any: Uint8Array } {

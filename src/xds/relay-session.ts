@@ -5,6 +5,7 @@
 import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import { hotSwitchPolicyTypeUrl } from "../hotswitch/hot-switch-policy-codec.ts";
 import { trustBundleTypeUrl } from "../identity/trust-bundle.ts";
+import type { Revision } from "../model/revision.ts";
 import { takeHotSwitchPolicy } from "./relay-hot-switch.ts";
 import {
 	encodeDeltaRequest,
@@ -14,6 +15,7 @@ import {
 	summarizeDeltaResponse,
 	valueOfAny,
 } from "./relay-message.ts";
+import { judgeRevision } from "./relay-revision.ts";
 import {
 	answerTrustBundle,
 	type RelayTrustBundle,
@@ -67,6 +69,8 @@ export type KeptVersions = ReadonlyMap<TypeUrl, ReadonlyMap<string, string>>;
 export interface RelayState {
 	/** Undefined: nothing is compared with it. */
 	readonly kept?: KeptVersions;
+	/** What came last was not newer than this. Undefined: no control plane has said one. */
+	readonly seen?: Revision;
 	/** The node as the proxy encoded it; set by its first request. */
 	readonly node?: Uint8Array;
 	readonly types: ReadonlyMap<TypeUrl, RelayType>;
@@ -95,8 +99,10 @@ export type RelayAction =
 	| { readonly type: "sendUpstream"; readonly pieces: readonly Uint8Array[] }
 	| { readonly type: "sendDownstream"; readonly pieces: readonly Uint8Array[] }
 	| { readonly type: "closeDownstream"; readonly grpcStatus: number; readonly because: string }
-	/** The control plane talks nonsense: try another. */
+	/** The control plane talks nonsense, or its state is older than what is here: try another. */
 	| { readonly type: "closeUpstream"; readonly because: string }
+	/** Something newer came; nothing older is taken from now on. */
+	| { readonly type: "reportRevision"; readonly seen: Revision }
 	/** An encoded istio.networking.nds.v1.NameTable. */
 	| { readonly type: "reportNameTable"; readonly bytes: Uint8Array }
 	| { readonly type: "reportHotSwitchPolicy"; readonly policy: HotSwitchPolicy }
@@ -274,6 +280,15 @@ function onResponse(config: RelayConfig, state: RelayState, bytes: Uint8Array): 
 		const because = `a response is no valid protobuf: ${error instanceof Error ? error.message : error}`;
 		return { state, actions: [{ type: "closeUpstream", because }] };
 	}
+	const verdict = judgeRevision(state.seen, response.systemVersion);
+	if (verdict.type === "older") return { state, actions: [{ type: "closeUpstream", because: verdict.because }] };
+	if (verdict.type === "same") return takeResponse(config, state, response, bytes);
+	const { seen } = verdict;
+	const taken = takeResponse(config, { ...state, seen }, response, bytes);
+	return { state: taken.state, actions: [{ type: "reportRevision", seen }, ...taken.actions] };
+}
+
+function takeResponse(config: RelayConfig, state: RelayState, response: ResponseSummary, bytes: Uint8Array): RelayStep {
 	const type = state.types.get(response.typeUrl);
 	if (config.nameTable && !type && response.typeUrl === typeUrls.nameTable) return onNameTable(state, response);
 	if (config.hotSwitchPolicy && !type && response.typeUrl === hotSwitchPolicyTypeUrl)

@@ -72,6 +72,7 @@ export class NodeStreams {
 				return { ok: true, proxyId: node.id };
 			},
 			...(proxies.endOf ? { endOf: proxies.endOf } : {}),
+			revision: () => proxies.revision?.(),
 			configFor: (id) => {
 				if (nodeOfStream(id) === undefined) return proxies.configFor(id);
 				return rules.nothingIsProved ? this.#open : this.#proven;

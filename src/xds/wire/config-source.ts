@@ -25,6 +25,8 @@ export interface ConfigSource {
 	endOf?(peer: Peer): string | undefined;
 	/** Undefined while there is none: the proxy waits, its stream stays open. */
 	configFor(proxyId: string): ProxyConfig | undefined;
+	/** How new what it serves is, as `renderRevisionLabel` writes it; undefined: not said. */
+	revision?(): string | undefined;
 	/** The last stream of the proxy is gone. */
 	disconnected(proxyId: string): void;
 }

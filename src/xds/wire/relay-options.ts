@@ -1,6 +1,7 @@
 // What the relay is told for each Envoy's stream, what it hands over, and what it says of itself.
 
 import type { HotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
+import type { Revision } from "../../model/revision.ts";
 import type { AcceptedResponse, KeptVersions } from "../relay-session.ts";
 import type { AdsClientOptions } from "./xds-client.ts";
 
@@ -26,6 +27,12 @@ export interface RelayCache {
 	readonly versions?: (proxyId: string) => Promise<KeptVersions | undefined>;
 }
 
+/** The newest revision that came for each proxy, kept over restarts: nothing older is taken. */
+export interface RelayRevisions {
+	readonly of: (proxyId: string) => Revision | undefined;
+	readonly onSeen: (proxyId: string, seen: Revision) => void;
+}
+
 export interface RelayStreamOptions {
 	/** Never empty. Tried in order, from `firstUpstream` on. */
 	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
@@ -37,6 +44,7 @@ export interface RelayStreamOptions {
 	readonly onHotSwitchPolicy?: (proxyId: string, policy: HotSwitchPolicy) => void;
 	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
 	readonly cache?: RelayCache;
+	readonly revisions?: RelayRevisions;
 	readonly maxRequestBytes: number;
 	readonly backoffMs: { readonly first: number; readonly most: number };
 	readonly liveness: {

@@ -36,6 +36,8 @@ export class RelayStream {
 	/** Requests that came while what is kept is looked up, for the first of them. */
 	#waiting: Uint8Array[] | undefined;
 	#isFirst = true;
+	/** The control plane is given up for what it sent. */
+	#isRefused = false;
 
 	constructor(
 		http: ServerHttp2Stream,
@@ -137,7 +139,7 @@ export class RelayStream {
 
 	#run(event: RelayEvent): void {
 		if (this.#isOver) return;
-		const { cache, onHotSwitchPolicy, onNameTable, onTrustBundle } = this.#options;
+		const { cache, onHotSwitchPolicy, onNameTable, onTrustBundle, revisions } = this.#options;
 		// The cache knows nothing but what Envoy itself asks for.
 		const isControl = !this.#isOnCache;
 		const config = {
@@ -164,8 +166,11 @@ export class RelayStream {
 					this.close(action.grpcStatus, action.because);
 					break;
 				case "closeUpstream":
-					this.#lastLoss = action.because;
-					this.#upstream?.close();
+					this.#isRefused = true;
+					this.#upstream?.close(action.because);
+					break;
+				case "reportRevision":
+					revisions?.onSeen(this.#nodeId, action.seen);
 					break;
 				case "reportNameTable":
 					onNameTable?.(this.#nodeId, action.bytes);
@@ -201,6 +206,8 @@ export class RelayStream {
 			this.#deps.log.warn({ node: this.#nodeId }, "relay refused a node id");
 			return void this.close(7, `${this.#nodeId} is none of this machine's proxies`);
 		}
+		const seen = this.#options.revisions?.of(this.#nodeId);
+		if (seen) this.#state = { ...this.#state, seen };
 		this.#connect();
 	}
 
@@ -216,6 +223,7 @@ export class RelayStream {
 			return;
 		}
 		let isCurrent = true;
+		this.#isRefused = false;
 		const liveness = { ...this.#options.liveness, clock: this.#deps.clock };
 		const stream: AdsStream = openAdsStream(
 			{ to, liveness, ...(tls && { tls }) },
@@ -228,9 +236,9 @@ export class RelayStream {
 				},
 				message: (bytes) => {
 					if (!isCurrent) return;
-					// Not before: one that lets every stream in and then refuses it is no reason to hurry.
-					this.#failures = 0;
 					this.#run({ type: "upstreamMessage", bytes });
+					// Not before: one that lets every stream in and then refuses it, or lags behind, is no reason to hurry.
+					if (!this.#isRefused) this.#failures = 0;
 				},
 				closed: (_status, because) => {
 					if (!isCurrent) return;

@@ -39,7 +39,8 @@ export interface AdsHandlers {
 export interface AdsStream {
 	/** Sends one message made of these pieces. */
 	send(...pieces: readonly Uint8Array[]): void;
-	close(): void;
+	/** `why`: what `closed` is told. */
+	close(why?: string): void;
 	/** Stops reading, so that the server's window fills. */
 	pause(): void;
 	resume(): void;
@@ -116,8 +117,8 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 			const only = pieces[0];
 			if (!isClosed) stream.write(frame(pieces.length === 1 && only ? only : Buffer.concat(pieces)));
 		},
-		close: () => {
-			because = "closed by this side";
+		close: (why = "closed by this side") => {
+			because = why;
 			if (!stream.destroyed) stream.end();
 			session.destroy();
 		},

@@ -6,7 +6,13 @@ import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "n
 import type { HotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { RelayCache, RelayStreamOptions, RelayStreamStatus, TrustBundleDelivery } from "./relay-options.ts";
+import type {
+	RelayCache,
+	RelayRevisions,
+	RelayStreamOptions,
+	RelayStreamStatus,
+	TrustBundleDelivery,
+} from "./relay-options.ts";
 import { RelayStream } from "./relay-stream.ts";
 import { watchUpstreams } from "./upstream-watch.ts";
 import type { AdsClientOptions } from "./xds-client.ts";
@@ -30,6 +36,8 @@ export interface XdsRelayOptions {
 	readonly onTrustBundle?: (delivery: TrustBundleDelivery) => void;
 	/** When given, a proxy that starts while no control plane can be reached gets what it accepted last. */
 	readonly cache?: RelayCache;
+	/** Default: what came is remembered as long as the proxy's stream stands. */
+	readonly revisions?: RelayRevisions;
 	/** Default 4 MiB. */
 	readonly maxRequestBytes?: number;
 	/** Wait after a loss, doubled each time that no control plane answers. Default 50 ms to 5,000 ms. */
@@ -65,6 +73,7 @@ export async function startXdsRelay(
 		...(options.onNameTable && { onNameTable: options.onNameTable }),
 		...(options.onHotSwitchPolicy && { onHotSwitchPolicy: options.onHotSwitchPolicy }),
 		...(options.cache && { cache: options.cache }),
+		...(options.revisions && { revisions: options.revisions }),
 		...(options.onTrustBundle && { onTrustBundle: options.onTrustBundle }),
 	};
 	const streams = new Set<RelayStream>();

@@ -119,6 +119,7 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 					return action satisfies never;
 			}
 		},
+		revision: () => source.revision?.(),
 		sent: (typeUrl, bytes) => metrics.sentBytes.add(bytes, { type: shortType(typeUrl) }),
 		closed(stream, because) {
 			streams.delete(stream);

@@ -36,6 +36,8 @@ export interface XdsStreamHandlers {
 		| { readonly ok: false; readonly grpcStatus: number; readonly because: string };
 	report(stream: XdsStream, action: Exclude<SessionAction, { type: "send" } | { type: "close" }>): void;
 	sent(typeUrl: TypeUrl, bytes: number): void;
+	/** How new the configuration of the moment is. */
+	revision(): string | undefined;
 	closed(stream: XdsStream, because: string): void;
 }
 
@@ -165,7 +167,9 @@ export class XdsStream {
 	}
 
 	#send(response: Parameters<typeof encodeResponse>[0]): void {
-		const buffers = encodeResponse(response);
+		// The version of a full set means something to its client; a delta client only passes it on.
+		const version = (response.protocol === "delta" ? this.#handlers.revision() : undefined) ?? response.version;
+		const buffers = encodeResponse({ ...response, version });
 		const last = buffers.length - 1;
 		// One gathered write: shared buffers are passed on, not copied. The callback comes when the network took them.
 		this.#http.cork();
