@@ -26,6 +26,8 @@ export interface Endpoint {
 	readonly hostname?: string;
 	/** `istio` when the workload's proxy accepts the mesh's mutual TLS. */
 	readonly tlsMode: "istio" | "disabled";
+	/** Present while no proxy serves its workload: `direct` is called in plaintext, `closed` not at all. */
+	readonly servingStep?: "direct" | "closed";
 }
 
 /** All endpoints of one service, by service port number. Replaced as a whole: compare by identity. */

@@ -8,11 +8,12 @@ import { compareText, keyOf } from "../resources/config-object.ts";
 import { type EndpointSources, labelsOfWorkload, type Workload } from "./endpoint-sources.ts";
 import { selectedBy } from "./label-selector.ts";
 import { type MtlsOff, mtlsOff, servicesWithOtherMtls } from "./mtls-off.ts";
-import { PersistentMap } from "./persistent-map.ts";
+import { changedKeys, PersistentMap } from "./persistent-map.ts";
 import type { PolicyIndex } from "./policy-index.ts";
 import { sameValue } from "./same-value.ts";
 import { buildServiceEndpoints } from "./service-endpoints.ts";
 import type { RegisteredService, ServiceRegistry } from "./service-registry.ts";
+import { addressOfKey, noServingSteps, type ServingSteps } from "./serving-steps.ts";
 import { addressesOfPod, type Surroundings } from "./workload-facts.ts";
 
 export interface EndpointIndex {
@@ -23,6 +24,7 @@ export interface EndpointIndex {
 	/** By `namespace/service`. */
 	readonly slicesOf: PersistentMap<readonly ConfigObject<"EndpointSlice">[]>;
 	readonly members: PersistentMap<readonly Workload[]>;
+	readonly steps: ServingSteps;
 }
 
 export const emptyEndpointIndex: EndpointIndex = {
@@ -31,6 +33,7 @@ export const emptyEndpointIndex: EndpointIndex = {
 	podsAt: PersistentMap.empty(),
 	slicesOf: PersistentMap.empty(),
 	members: PersistentMap.empty(),
+	steps: noServingSteps,
 };
 
 /** How one Pod, WorkloadEntry or EndpointSlice changed: what it was and what it is. */
@@ -46,6 +49,8 @@ export interface EndpointChanges {
 	readonly policies: { readonly before: PolicyIndex; readonly after: PolicyIndex };
 	/** Every workload as it is after the change; looked through only when selectors are new. */
 	readonly allWorkloads: () => Iterable<Workload>;
+	/** As they are after the change. */
+	readonly steps: ServingSteps;
 	readonly where: Surroundings;
 	readonly serviceOfSlice: (slice: ConfigObject<"EndpointSlice">) => {
 		readonly name: string;
@@ -69,6 +74,8 @@ export function updateEndpoints(
 			if (pod?.kind === "Pod")
 				for (const address of addressesOfPod(pod))
 					for (const key of index.servicesAt.get(address) ?? []) affected.add(key);
+	for (const key of changedKeys(index.steps, changes.steps))
+		for (const service of index.servicesAt.get(addressOfKey(key)) ?? []) affected.add(service);
 	const off: MtlsOff | undefined = mtlsOff(changes.policies.after);
 	for (const key of servicesWithOtherMtls(index.byService, changes.policies.before, changes.policies.after, off))
 		affected.add(key);
@@ -78,6 +85,7 @@ export function updateEndpoints(
 		slicesOf: (namespace, service) => slicesOf.get(`${namespace}/${service}`) ?? [],
 		membersOf: (key) => members.get(key) ?? [],
 		podsAt: (address) => podsAt.get(address) ?? [],
+		steps: changes.steps,
 	};
 	const edits = new Map<ServiceKey, ServiceEndpoints | undefined>();
 	for (const key of affected) {
@@ -88,7 +96,8 @@ export function updateEndpoints(
 	}
 	const byService = index.byService.with(edits);
 	const servicesAt = index.servicesAt.with(addressEdits(index, edits));
-	return { index: { byService, servicesAt, podsAt, slicesOf, members }, changed: new Set(edits.keys()) };
+	const { steps } = changes;
+	return { index: { byService, servicesAt, podsAt, slicesOf, members, steps }, changed: new Set(edits.keys()) };
 }
 
 function compareRegistries(

@@ -2,6 +2,7 @@
 
 import type { ServiceKey } from "../model/service.ts";
 import type { ConfigObject } from "../resources/config-object.ts";
+import type { ServingSteps } from "./serving-steps.ts";
 import type { Surroundings } from "./workload-facts.ts";
 
 export type Workload = ConfigObject<"Pod"> | ConfigObject<"WorkloadEntry">;
@@ -16,6 +17,8 @@ export interface EndpointSources {
 	readonly disablesMtls?: (namespace: string, labels: Readonly<Record<string, string>>, targetPort: number) => boolean;
 	/** More than one for pods on the host's network. */
 	podsAt(address: string): readonly ConfigObject<"Pod">[];
+	/** Of workloads that no proxy serves. */
+	readonly steps: ServingSteps;
 }
 
 /** A WorkloadEntry's labels are those of its spec and of its metadata together. */

@@ -24,7 +24,10 @@ export interface HotSwitchWorkload {
 }
 
 /** With the defaults where no HotSwitch says a field. */
-export function hotSwitchPolicyFor(snapshot: Snapshot, workload: HotSwitchWorkload): HotSwitchPolicy {
+export function hotSwitchPolicyFor(
+	snapshot: Pick<Snapshot, "objects" | "policies" | "memo">,
+	workload: HotSwitchWorkload,
+): HotSwitchPolicy {
 	const { namespace, labels, inbound } = workload;
 	const objects = objectsOf(snapshot.objects, "HotSwitch");
 	const widestFirst = levelsFor(byNamespace(objects), snapshot.policies.rootNamespace, namespace, labels);

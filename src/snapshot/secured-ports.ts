@@ -1,7 +1,7 @@
 // Of services whose clients connect to the endpoint that they chose themselves (headless ones): the ports of which every
 // endpoint takes the mesh's mutual TLS. A proxy cannot look such an endpoint up, so that all must be alike: Istio's rule.
 
-import type { ServiceEndpoints } from "../model/endpoint.ts";
+import type { Endpoint, ServiceEndpoints } from "../model/endpoint.ts";
 import type { ServiceKey } from "../model/service.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import { keepIdentity } from "./same-value.ts";
@@ -31,7 +31,12 @@ export function updateSecuredPorts(previous: SecuredPorts, changes: AccountChang
 
 function securedPortsOf(endpoints: ServiceEndpoints | undefined): readonly number[] {
 	return [...(endpoints?.byPort ?? [])]
-		.filter(([, list]) => list.length > 0 && list.every((endpoint) => endpoint.tlsMode === "istio"))
+		.filter(([, list]) => list.length > 0 && list.every(isSecured))
 		.map(([port]) => port)
 		.sort((a, b) => a - b);
+}
+
+/** One whose proxy is passed by for a while counts: it is no reason to speak plaintext with all the others. */
+function isSecured({ tlsMode, servingStep }: Endpoint): boolean {
+	return tlsMode === "istio" || servingStep === "direct";
 }

@@ -11,6 +11,7 @@ import { keepIdentity, sameItems } from "./same-value.ts";
 import { endpointsOfServiceEntry } from "./service-entry-endpoints.ts";
 import type { RegisteredService } from "./service-registry.ts";
 import type { ServiceShare } from "./service-share.ts";
+import { asServed } from "./serving-steps.ts";
 
 /** `previous` itself when nothing changed; endpoints that did not change keep their identity. */
 export function buildServiceEndpoints(
@@ -22,7 +23,7 @@ export function buildServiceEndpoints(
 	for (const port of registered.service.ports) {
 		const found = registered.shares
 			.flatMap((share) => endpointsOfShare(share, port, sources))
-			.map((endpoint) => asPoliciesAllow(endpoint, sources));
+			.map((endpoint) => asServed(asPoliciesAllow(endpoint, sources), sources.steps));
 		byPort.set(port.number, keepEndpoints(previous?.byPort.get(port.number), sortedOnce(found)));
 	}
 	if (previous !== undefined && samePorts(previous.byPort, byPort)) return previous;

@@ -16,6 +16,7 @@ import { updateSecuredPorts } from "./secured-ports.ts";
 import { updateAccounts } from "./service-accounts.ts";
 import { buildRegistry, type ServiceRegistry } from "./service-registry.ts";
 import { type ServiceShare, sharesOf } from "./service-share.ts";
+import { servingStepsOf, type UnproxiedWorkload } from "./serving-steps.ts";
 import { ViewMemo } from "./view-memo.ts";
 import type { Surroundings } from "./workload-facts.ts";
 
@@ -37,6 +38,8 @@ export interface Snapshot {
 	readonly routing: Routing;
 	readonly endpoints: EndpointIndex;
 	readonly policies: PolicyIndex;
+	/** As nodes told; what follows for endpoints is in `endpoints.steps`. */
+	readonly unproxied: readonly UnproxiedWorkload[];
 	/** Views given out before, so that equal ones are the same object; not part of the value. */
 	readonly memo: ViewMemo;
 }
@@ -46,6 +49,11 @@ export interface Changed {
 	readonly endpoints: ReadonlySet<ServiceKey>;
 	readonly secrets: boolean;
 	readonly policies: boolean;
+}
+
+export interface Applied {
+	readonly snapshot: Snapshot;
+	readonly changed: Changed;
 }
 
 export function emptySnapshot(options: Partial<SnapshotOptions> = {}): Snapshot {
@@ -58,48 +66,69 @@ export function emptySnapshot(options: Partial<SnapshotOptions> = {}): Snapshot 
 		routing,
 		policies: emptyPolicyIndex(routing.mesh.rootNamespace),
 		endpoints: emptyEndpointIndex,
+		unproxied: [],
 		memo: new ViewMemo(),
 	};
 }
 
 /** An applied object with equal content changes nothing; when nothing changes the same snapshot comes back. */
-export function applyChanges(
-	snapshot: Snapshot,
-	changes: readonly Change[],
-): { readonly snapshot: Snapshot; readonly changed: Changed } {
+export function applyChanges(snapshot: Snapshot, changes: readonly Change[]): Applied {
 	const { store: objects, edits } = applyToStore(snapshot.objects, changes);
 	if (edits.length === 0)
 		return { snapshot, changed: { routing: false, endpoints: new Set(), secrets: false, policies: false } };
 	const touched = new Set<string>(edits.map((edit) => (edit.after ?? edit.before)?.kind ?? ""));
 	const mesh = touched.has("MeshConfig") ? currentMesh(objects, snapshot.routing.mesh) : snapshot.routing.mesh;
 	const policies = updatePolicies(snapshot.policies, edits, mesh.rootNamespace);
-	const before = snapshot.routing.registry;
 	const { shares, registry } = updateServices(snapshot, objects, edits, mesh);
-	const { index: endpoints, changed: changedEndpoints } = updateEndpoints(snapshot.endpoints, {
+	return rebuilt({ ...snapshot, objects, policies, shares }, snapshot, { edits, touched, mesh, registry });
+}
+
+/** `unproxied` is all that nodes said last. What did not change stays the same object, as with any change. */
+export function applyServing(snapshot: Snapshot, unproxied: readonly UnproxiedWorkload[]): Applied {
+	const { mesh, registry } = snapshot.routing;
+	return rebuilt({ ...snapshot, unproxied }, snapshot, { edits: [], touched: new Set(), mesh, registry });
+}
+
+/** What follows from the resources and from what nodes said, made anew where it can be another. */
+function rebuilt(
+	next: Snapshot,
+	previous: Snapshot,
+	parts: {
+		readonly edits: readonly ObjectEdit[];
+		readonly touched: ReadonlySet<string>;
+		readonly mesh: Routing["mesh"];
+		readonly registry: ServiceRegistry;
+	},
+): Applied {
+	const { objects, options, policies, unproxied } = next;
+	const { edits, touched, mesh, registry } = parts;
+	const before = previous.routing.registry;
+	const { index: endpoints, changed: changedEndpoints } = updateEndpoints(previous.endpoints, {
 		workloads: edits.flatMap(workloadEdit),
 		slices: edits.flatMap(sliceEdit),
 		registry: { before, after: registry },
 		allWorkloads: () => [...objectsOf(objects, "Pod").values(), ...objectsOf(objects, "WorkloadEntry").values()],
-		policies: { before: snapshot.policies, after: policies },
-		where: snapshot.options,
+		policies: { before: previous.policies, after: policies },
+		steps: servingStepsOf(next, unproxied, previous.endpoints.steps),
+		where: options,
 		serviceOfSlice: (slice) => serviceOfSlice(slice, mesh.domainSuffix),
 	});
-	const dnsEndpoints = currentDnsEndpoints(snapshot.routing, registry, endpoints, changedEndpoints);
+	const dnsEndpoints = currentDnsEndpoints(previous.routing, registry, endpoints, changedEndpoints);
 	const moved = { registry: { before, after: registry }, byService: endpoints.byService, changed: changedEndpoints };
-	const routing = updateRouting(snapshot.routing, objects, touched, {
+	const routing = updateRouting(previous.routing, objects, touched, {
 		mesh,
 		registry,
 		dnsEndpoints,
-		accounts: updateAccounts(snapshot.routing.accounts, moved),
-		securedPorts: updateSecuredPorts(snapshot.routing.securedPorts, moved),
+		accounts: updateAccounts(previous.routing.accounts, moved),
+		securedPorts: updateSecuredPorts(previous.routing.securedPorts, moved),
 	});
 	return {
-		snapshot: { ...snapshot, objects, shares, routing, endpoints, policies },
+		snapshot: { ...next, routing, endpoints },
 		changed: {
-			routing: routing !== snapshot.routing,
+			routing: routing !== previous.routing,
 			endpoints: changedEndpoints,
 			secrets: touched.has("Secret"),
-			policies: policies !== snapshot.policies,
+			policies: policies !== previous.policies,
 		},
 	};
 }

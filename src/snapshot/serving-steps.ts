@@ -1,0 +1,117 @@
+// Where the connections of pods go that no proxy serves: what clients are told of their endpoints. In: what nodes said of their
+// pods, and the policies. Out: steps by address, in which STRICT is never plaintext, whatever a node said.
+
+import type { Endpoint } from "../model/endpoint.ts";
+import { mtlsOnPort, type WorkloadMtls } from "../model/security.ts";
+import type { ConfigObject } from "../resources/config-object.ts";
+import { labelsOfWorkload, type Workload } from "./endpoint-sources.ts";
+import { hotSwitchPolicyFor } from "./hot-switch-policies.ts";
+import { objectNamed, objectsOf } from "./object-store.ts";
+import { mtlsOf } from "./peer-mtls.ts";
+import { PersistentMap } from "./persistent-map.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { addressesOfPod } from "./workload-facts.ts";
+
+/** A workload that no proxy serves, as its node said. */
+export interface UnproxiedWorkload {
+	readonly namespace: string;
+	readonly name: string;
+	readonly serviceAccount: string;
+	readonly node: string;
+	readonly step: "direct" | "closed";
+}
+
+/** What callers of an address do; a new object only where it is another step or other ports. */
+export interface AddressStep {
+	readonly step: "direct" | "closed";
+	/** Of `direct`: taken out all the same, as these take mutual TLS only. */
+	readonly closedPorts: readonly number[];
+}
+
+type Known = Pick<Snapshot, "objects" | "policies" | "memo">;
+
+/** By namespace and address. */
+export type ServingSteps = PersistentMap<AddressStep>;
+
+export const noServingSteps: ServingSteps = PersistentMap.empty();
+
+export function addressKey(namespace: string, address: string): string {
+	return `${namespace}|${address}`;
+}
+
+export function addressOfKey(key: string): string {
+	return key.slice(key.indexOf("|") + 1);
+}
+
+/** `previous` itself when all steps are as before. */
+export function servingStepsOf(
+	snapshot: Known,
+	unproxied: readonly UnproxiedWorkload[],
+	previous: ServingSteps,
+): ServingSteps {
+	const found = new Map<string, AddressStep | undefined>([...previous.keys()].map((key) => [key, undefined]));
+	for (const one of unproxied)
+		for (const workload of workloadsFor(snapshot, one))
+			for (const address of addressesOf(workload)) {
+				const key = addressKey(workload.metadata.namespace, address);
+				const step = stepOf(snapshot, workload, one.step);
+				const known = previous.get(key);
+				found.set(key, known && isEqual(known, step) ? known : step);
+			}
+	return previous.with(found);
+}
+
+/** The endpoint as callers are to see it. */
+export function asServed(endpoint: Endpoint, steps: ServingSteps): Endpoint {
+	if (steps.size === 0) return endpoint;
+	const found = steps.get(addressKey(endpoint.namespace, endpoint.address));
+	if (found === undefined) return endpoint;
+	if (found.step === "closed" || found.closedPorts.includes(endpoint.port))
+		return { ...endpoint, health: "unhealthy", servingStep: "closed" };
+	return { ...endpoint, tlsMode: "disabled", servingStep: "direct" };
+}
+
+/** The Pod of that name, or the WorkloadEntries that stand for it: where the resources know it, and on that node. */
+function workloadsFor(snapshot: Known, told: UnproxiedWorkload): readonly Workload[] {
+	const { namespace, name, serviceAccount, node } = told;
+	const pod = objectNamed(snapshot.objects, "Pod", namespace, name);
+	if (pod) {
+		const isIts = (pod.spec.serviceAccountName ?? "default") === serviceAccount;
+		return isIts && (pod.spec.nodeName ?? node) === node ? [pod] : [];
+	}
+	const isIts = ({ metadata, spec }: ConfigObject<"WorkloadEntry">): boolean =>
+		metadata.namespace === namespace &&
+		(spec.serviceAccount ?? "default") === serviceAccount &&
+		(metadata.name === name || metadata.annotations[nodeAnnotation] === node);
+	return [...objectsOf(snapshot.objects, "WorkloadEntry").values()].filter(isIts);
+}
+
+/** On a WorkloadEntry: the node that runs it. */
+const nodeAnnotation = "keepmesh.io/node";
+
+function addressesOf(workload: Workload): readonly string[] {
+	if (workload.kind === "Pod") return addressesOfPod(workload);
+	return workload.spec.address === undefined ? [] : [workload.spec.address];
+}
+
+function stepOf(snapshot: Known, workload: Workload, told: UnproxiedWorkload["step"]): AddressStep {
+	if (told === "closed") return closedStep;
+	const { namespace } = workload.metadata;
+	const labels = labelsOfWorkload(workload);
+	const { failOpen } = hotSwitchPolicyFor(snapshot, { namespace, labels });
+	if (failOpen === "always") return { step: "direct", closedPorts: [] };
+	const mtls = mtlsOf(snapshot.policies, namespace, labels);
+	// The node may not have heard of the policy yet.
+	if (failOpen === "never" || mtls.mode === "STRICT") return closedStep;
+	return { step: "direct", closedPorts: strictPorts(mtls) };
+}
+
+const closedStep: AddressStep = { step: "closed", closedPorts: [] };
+
+function strictPorts(mtls: WorkloadMtls): readonly number[] {
+	return [...mtls.byPort.keys()].filter((port) => mtlsOnPort(mtls, port) === "STRICT");
+}
+
+function isEqual(a: AddressStep, b: AddressStep): boolean {
+	return a.step === b.step && a.closedPorts.join() === b.closedPorts.join();
+}
