@@ -9,6 +9,7 @@ import type { Log } from "../runtime/log.ts";
 import { maxSocketPathBytes, podPaths } from "./plan/pod-paths.ts";
 import type { PodSpec, RequestProblem } from "./plan/pod-spec.ts";
 import type { ProxyMachineConfig, ProxyState } from "./plan/proxy-machine.ts";
+import type { SwitchChange } from "./pod-hot-switch.ts";
 import { type PodRecord, podStore } from "./pod-store.ts";
 import { PodSupervisor } from "./pod-supervisor.ts";
 import { findProcesses, isRunning, type ProcessIdentity } from "./process-table.ts";
@@ -26,6 +27,8 @@ export interface NodeAgentOptions {
 	/** Called for a pod that is added or was found at the start, and when it has gone. */
 	readonly onPodAdded?: (pod: PodSpec) => void;
 	readonly onPodRemoved?: (pod: PodSpec) => void;
+	/** A pod's connections go another way since now. */
+	readonly onSwitched?: (pod: PodSpec, change: SwitchChange) => void;
 }
 
 export interface PodStatus {
@@ -176,6 +179,7 @@ export class NodeAgent {
 			...(dns ? { dns } : {}),
 			...(machine ? { machine } : {}),
 			...(hotSwitch ? { hotSwitch } : {}),
+			onSwitched: (change) => this.#options.onSwitched?.(pod, change),
 			onProcess: (process) =>
 				this.#store.save({
 					pod,

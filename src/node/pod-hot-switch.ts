@@ -4,6 +4,7 @@
 import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import { closedPath, type PathState } from "../hotswitch/path-state.ts";
 import { step } from "../hotswitch/switch-machine.ts";
+import type { SwitchRecord } from "../hotswitch/switch-record.ts";
 import {
 	newSwitch,
 	type SwitchAction,
@@ -23,7 +24,12 @@ export interface PodHotSwitchDeps {
 	readonly openPath: () => Opened<PodPath>;
 	/** By SIGKILL. */
 	readonly killProcess: () => void;
+	/** After the kernel was told. */
+	readonly onSwitched?: (change: SwitchChange) => void;
 }
+
+/** Connections go another way since now. */
+export type SwitchChange = Pick<SwitchRecord, "from" | "to" | "cause" | "because" | "by">;
 
 /** A switch from one step to another, and how often it was made. */
 export interface SwitchCount {
@@ -86,7 +92,8 @@ export class PodHotSwitch {
 		const atMs = this.#deps.clock.monotonicMs();
 		const { state, actions } = step(this.#policy, this.#state, { ...event, atMs } as SwitchEvent);
 		this.#state = state;
-		for (const action of actions) this.#perform(action);
+		const by = "by" in event ? event.by : "keepmesh";
+		for (const action of actions) this.#perform(action, by);
 		return actions;
 	}
 
@@ -147,7 +154,7 @@ export class PodHotSwitch {
 		this.#path = undefined;
 	}
 
-	#perform(action: SwitchAction): void {
+	#perform(action: SwitchAction, by: string): void {
 		switch (action.type) {
 			case "setPath":
 				this.#set(action.path);
@@ -178,6 +185,7 @@ export class PodHotSwitch {
 				this.#counts.set(key, { from, to, because: cause, count });
 				const level = to === "sidecar" ? "info" : "warn";
 				this.#deps.log[level]({ pod: this.pod, from, to, because }, "connections go another way");
+				this.#deps.onSwitched?.({ from, to, cause, because, by });
 				break;
 			}
 			default:

@@ -5,6 +5,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
 import type { ProxyMachineConfig } from "./plan/proxy-machine.ts";
+import type { SwitchChange } from "./pod-hot-switch.ts";
 import type { ProcessIdentity } from "./process-table.ts";
 
 export interface PodSupervisorDeps {
@@ -18,6 +19,7 @@ export interface PodSupervisorDeps {
 	readonly dns?: { readonly address: string; readonly port: number };
 	/** What to do when a sidecar fails, until something else is said. Absent: nothing but start it again. */
 	readonly hotSwitch?: HotSwitchPolicy;
+	readonly onSwitched?: (change: SwitchChange) => void;
 	/** Called when the process changed, to have it on disk. */
 	readonly onProcess: (process: ProcessIdentity | undefined) => Promise<void>;
 	readonly onStopped: () => Promise<void>;
