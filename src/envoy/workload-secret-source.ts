@@ -8,6 +8,7 @@ import {
 	type ConfigSource,
 	ConfigSourceSchema,
 } from "./gen/envoy/config/core/v3/config_source_pb.ts";
+import { reconnectBackOff } from "./reconnect-back-off.ts";
 
 /** Cluster of the bootstrap that leads to the node's SDS server. */
 export const workloadSecretCluster = "sds-grpc";
@@ -20,7 +21,14 @@ export const workloadSecretSource: ConfigSource = create(ConfigSourceSchema, {
 			apiType: ApiConfigSource_ApiType.GRPC,
 			transportApiVersion: ApiVersion.V3,
 			setNodeOnFirstMessageOnly: true,
-			grpcServices: [{ targetSpecifier: { case: "envoyGrpc", value: { clusterName: workloadSecretCluster } } }],
+			grpcServices: [
+				{
+					targetSpecifier: {
+						case: "envoyGrpc",
+						value: { clusterName: workloadSecretCluster, retryPolicy: reconnectBackOff },
+					},
+				},
+			],
 		},
 	},
 	initialFetchTimeout: { seconds: 0n, nanos: 0 },

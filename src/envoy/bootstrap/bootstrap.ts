@@ -2,6 +2,7 @@
 // JSON.stringify makes a valid bootstrap of. Ports and cluster names are Istio's.
 
 import type { Locality } from "../../model/endpoint.ts";
+import { reconnectMs } from "../reconnect-back-off.ts";
 import { workloadSecretCluster } from "../workload-secret-source.ts";
 import { bootstrapAddress, httpListener, type SocketPlace, staticCluster } from "./static-resources.ts";
 import { type StatsInclusion, statsConfig } from "./stats-config.ts";
@@ -38,9 +39,6 @@ const defaultAdmin: SocketPlace = { host: "127.0.0.1", port: 15_000 };
 const defaultStats: SocketPlace = { host: "0.0.0.0", port: 15_090 };
 const defaultReadiness: SocketPlace = { host: "0.0.0.0", port: 15_021 };
 const defaultAgent: SocketPlace = { host: "127.0.0.1", port: 15_020 };
-
-/** After a lost stream: first try at once, then never longer than this apart, so that a new control plane is found soon. */
-const reconnectMs = { base: "0.1s", max: "2s" };
 
 export function generateBootstrap(options: BootstrapOptions): object {
 	const { node } = options;
@@ -86,7 +84,10 @@ export function generateBootstrap(options: BootstrapOptions): object {
 						envoy_grpc: {
 							cluster_name: "xds-grpc",
 							retry_policy: {
-								retry_back_off: { base_interval: reconnectMs.base, max_interval: reconnectMs.max },
+								retry_back_off: {
+									base_interval: `${reconnectMs.base / 1000}s`,
+									max_interval: `${reconnectMs.max / 1000}s`,
+								},
 							},
 						},
 					},
