@@ -22,6 +22,7 @@ const pod: PodReport = {
 		bypass: { by: "anna", why: "test", untilMs: 1_700_000_060_000 },
 	},
 	requests: { total: 100, serverErrors: 3, atMs: 1_700_000_000_001 },
+	calls: { total: 7, serverErrors: 0, atMs: 1_700_000_000_001 },
 };
 const report: ServingReport = {
 	node: "n1",
@@ -52,7 +53,7 @@ describe("a serving report on the wire", () => {
 	});
 
 	it("may leave out what a pod does not have", () => {
-		const { serving: _s, requests: _r, ...bare } = pod;
+		const { serving: _s, requests: _r, calls: _c, ...bare } = pod;
 		const bareReport = { ...report, pods: [bare], events: [] };
 		assert.deepEqual(decodeServingReport(encodeServingReport(bareReport)), { ok: true, report: bareReport });
 	});

@@ -62,7 +62,7 @@ function reportOf(value: unknown): ServingReport {
 }
 
 function podOf(value: unknown, at: string): PodReport {
-	const { proxyId, namespace, name, serviceAccount, ready, serving, requests } = fieldsOf(value, at);
+	const { proxyId, namespace, name, serviceAccount, ready, serving, requests, calls } = fieldsOf(value, at);
 	if (typeof ready !== "boolean") throw new Malformed(`${at}.ready is not true or false`);
 	return {
 		proxyId: textOf(proxyId, `${at}.proxyId`),
@@ -72,6 +72,7 @@ function podOf(value: unknown, at: string): PodReport {
 		ready,
 		...(serving === undefined ? {} : { serving: servingOf(serving, `${at}.serving`) }),
 		...(requests === undefined ? {} : { requests: requestsOf(requests, `${at}.requests`) }),
+		...(calls === undefined ? {} : { calls: requestsOf(calls, `${at}.calls`) }),
 	};
 }
 

@@ -33,8 +33,10 @@ export interface PodReport {
 	readonly ready: boolean;
 	/** Absent for what has no hot-switch. */
 	readonly serving?: PodServing;
-	/** Absent while they cannot be read. */
+	/** That came to it from outside; for a gateway all. Absent while they cannot be read. */
 	readonly requests?: RequestCounts;
+	/** Of a sidecar: that its application sends. */
+	readonly calls?: RequestCounts;
 }
 
 export interface PodServing {
@@ -47,7 +49,7 @@ export interface PodServing {
 	readonly bypass?: { readonly by: string; readonly why: string; readonly untilMs?: number };
 }
 
-/** HTTP requests that came to the proxy from outside, since its process began: a number that shrinks tells of a new one. */
+/** HTTP requests since the proxy's process began: a number that shrinks tells of a new one. */
 export interface RequestCounts {
 	readonly total: number;
 	/** Answered with 5xx. */

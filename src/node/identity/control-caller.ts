@@ -14,13 +14,22 @@ export interface ControlCallerDeps {
 	/** Never empty. */
 	readonly upstreams: readonly HostPort[];
 	readonly clock: Clock;
+	/** A session that stood has ended, also while nothing was asked. */
+	readonly onSessionEnded?: () => void;
 }
 
-const timeoutMs = 5_000;
+export interface ControlCall {
+	readonly path: string;
+	readonly message: Uint8Array;
+	readonly headers?: Readonly<Record<string, string>>;
+	/** For each control plane. Default 5 s. */
+	readonly timeoutMs?: number;
+}
 
 export class ControlCaller {
 	readonly #upstreams: readonly HostPort[];
 	readonly #clock: Clock;
+	readonly #onSessionEnded: () => void;
 	readonly #sessions = new Map<
 		HostPort,
 		{ readonly session: ClientHttp2Session; readonly security: ControlSecurity }
@@ -29,19 +38,17 @@ export class ControlCaller {
 	#first = 0;
 	#closed = false;
 
-	constructor({ upstreams, clock }: ControlCallerDeps) {
+	constructor({ upstreams, clock, onSessionEnded = () => {} }: ControlCallerDeps) {
 		this.#upstreams = upstreams;
 		this.#clock = clock;
+		this.#onSessionEnded = onSessionEnded;
 	}
 
 	/**
 	 * Rejects with every control plane's reason when none does it. A session is opened anew when `security` is another object
 	 * than before.
 	 */
-	async call(
-		security: ControlSecurity,
-		call: { readonly path: string; readonly message: Uint8Array; readonly headers?: Readonly<Record<string, string>> },
-	): Promise<Uint8Array> {
+	async call(security: ControlSecurity, call: ControlCall): Promise<Uint8Array> {
 		const reasons: string[] = [];
 		const from = this.#first;
 		for (let step = 0; step < this.#upstreams.length; step++) {
@@ -67,7 +74,7 @@ export class ControlCaller {
 	async #callOne(
 		upstream: HostPort,
 		security: ControlSecurity,
-		{ path, message, headers = {} }: Parameters<ControlCaller["call"]>[1],
+		{ path, message, headers = {}, timeoutMs = 5_000 }: ControlCall,
 	): Promise<Uint8Array> {
 		const { session, failed } = this.#sessionTo(upstream, security);
 		const answer = callUnary(session, path, message, { timeoutMs, headers });
@@ -101,7 +108,9 @@ export class ControlCaller {
 		watchLiveness(session, liveness, (error) => session.destroy(error));
 		this.#sessions.set(upstream, { session, security });
 		session.once("close", () => {
-			if (this.#sessions.get(upstream)?.session === session) this.#sessions.delete(upstream);
+			if (this.#sessions.get(upstream)?.session !== session) return;
+			this.#sessions.delete(upstream);
+			if (!this.#closed) this.#onSessionEnded();
 		});
 		return { session, failed: failureOf(session) };
 	}
