@@ -50,7 +50,7 @@ export async function openLeasePod(rig: Rig): Promise<LeasePod> {
 				ips: [pod.ip],
 				annotations: {},
 				plaintext: { others: true, except: [] },
-				lease: { leaseMs },
+				lease: { leaseMs, hangMs: leaseMs },
 			});
 			const ruleset = renderRedirect(plan, [], { sidecar: true, spare: false, direct: true });
 			const applied = await applyRedirect(pod.netns, { ruleset, ipv6: false, lowPorts: false });

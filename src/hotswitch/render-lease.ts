@@ -1,6 +1,7 @@
 // The part of a redirect's table that lets go of a proxy by itself. In: how long the lease runs, and what the pod's path is. Out:
-// lines of nftables text: four sets, the chain where Envoy's health check of a closed port refreshes the set `alive`, and chains
-// that send a new connection to the sidecar, to the spare, past both, or refuse it, whichever comes first.
+// lines of nftables text: five sets, the chain where Envoy's tries to reach a closed port refresh the sets `alive` and `recent`, and
+// chains that send a new connection to the sidecar, to the spare, past both, to a sidecar that is only late, or refuse it,
+// whichever comes first.
 
 import type { PathState } from "./path-state.ts";
 
@@ -13,6 +14,8 @@ const spareMark = 0x53a;
 
 export const leaseTable = { family: "inet", name: "keepmesh" } as const;
 export const aliveSet = "alive";
+/** Like `alive`, but until a silent sidecar counts as hung: the last resort. */
+export const recentSet = "recent";
 export const admittedSet = "admitted";
 export const spareSet = "spare";
 export const directSet = "direct";
@@ -20,6 +23,8 @@ export const directSet = "direct";
 export interface Lease {
 	/** How long the kernel goes on redirecting without a sign of life. */
 	readonly leaseMs: number;
+	/** Without a sign of life for so long the sidecar hangs, and gets nothing even where nothing else may serve. */
+	readonly hangMs: number;
 }
 
 /** Ports of the sidecar and of the spare that take a side's connections. */
@@ -32,28 +37,34 @@ export const inboundPortsOfProxies: ProxyPorts = { sidecar: 15_006, spare: 15_10
 export const outboundPortsOfProxies: ProxyPorts = { sidecar: 15_001, spare: 15_101 };
 
 /** A sidecar that is admitted starts with a whole lease, so that nothing is refused before its next sign of life. */
-export function leaseLines({ leaseMs }: Lease, uid: number, state: PathState): readonly string[] {
+export function leaseLines({ leaseMs, hangMs }: Lease, uid: number, state: PathState): readonly string[] {
 	const members = (isOn: boolean, element = "tcp"): string => (isOn ? `elements = { ${element} }; ` : "");
+	const timed = (name: string, timeoutMs: number): string =>
+		`\tset ${name} { type inet_proto; size 64; flags dynamic,timeout; timeout ${timeoutMs}ms; ${members(state.sidecar, `tcp timeout ${timeoutMs}ms expires ${timeoutMs}ms`)}}`;
 	return [
 		// Memory is taken for its whole size. More than one: what is over stays a while beside what comes.
-		`\tset ${aliveSet} { type inet_proto; size 64; flags dynamic,timeout; timeout ${leaseMs}ms; ${members(state.sidecar, `tcp timeout ${leaseMs}ms expires ${leaseMs}ms`)}}`,
+		timed(aliveSet, leaseMs),
+		timed(recentSet, hangMs),
 		`\tset ${admittedSet} { type inet_proto; ${members(state.sidecar)}}`,
 		`\tset ${spareSet} { type inet_proto; ${members(state.spare)}}`,
 		`\tset ${directSet} { type inet_proto; ${members(state.direct)}}`,
 		// Before connection tracking, which would keep each try for seconds.
 		"\tchain heartbeat {",
 		"\t\ttype filter hook output priority raw; policy accept;",
-		`\t\tmeta skuid ${uid} ip daddr 127.0.0.1 tcp dport ${heartbeatPort} tcp flags & (syn | ack) == syn update @${aliveSet} { meta l4proto timeout ${leaseMs}ms } notrack`,
+		`\t\tmeta skuid ${uid} ip daddr 127.0.0.1 tcp dport ${heartbeatPort} tcp flags & (syn | ack) == syn update @${aliveSet} { meta l4proto timeout ${leaseMs}ms } update @${recentSet} { meta l4proto timeout ${hangMs}ms } notrack`,
 		"\t}",
 	];
 }
 
 /** Rules for a chain of NAT: the first packet of a connection decides, the others follow it. */
 export function redirectedPath(proxyPorts: ProxyPorts, directMatch: string | undefined): readonly string[] {
+	const toSidecar = (sign: string): string =>
+		`meta l4proto tcp meta l4proto @${sign} meta l4proto @${admittedSet} ct mark set ${hex(redirectMark)} redirect to :${proxyPorts.sidecar}`;
 	return [
-		`meta l4proto tcp meta l4proto @${aliveSet} meta l4proto @${admittedSet} ct mark set ${hex(redirectMark)} redirect to :${proxyPorts.sidecar}`,
+		toSidecar(aliveSet),
 		`meta l4proto tcp meta l4proto @${spareSet} ct mark set ${hex(spareMark)} redirect to :${proxyPorts.spare}`,
 		...directly(directMatch),
+		toSidecar(recentSet),
 		"meta l4proto tcp reject with tcp reset",
 	];
 }
@@ -72,6 +83,8 @@ export function transparentPath(
 			(family) =>
 				`meta nfproto ipv${family} meta l4proto tcp ${match} tproxy ${family === 4 ? "ip" : "ip6"} to :${port} ct mark set ${hex(mark)} accept`,
 		);
+	const toSidecar = (sign: string): readonly string[] =>
+		taken(`meta l4proto @${sign} meta l4proto @${admittedSet}`, proxyPorts.sidecar, redirectMark);
 	return [
 		// What opens no connection belongs to one that was judged: to a proxy's, also by SYN cookie, or to one past them.
 		...families.flatMap((family) =>
@@ -80,9 +93,10 @@ export function transparentPath(
 			),
 		),
 		`${opensNone} accept`,
-		...taken(`meta l4proto @${aliveSet} meta l4proto @${admittedSet}`, proxyPorts.sidecar, redirectMark),
+		...toSidecar(aliveSet),
 		...taken(`meta l4proto @${spareSet}`, proxyPorts.spare, spareMark),
 		...directly(directMatch),
+		...toSidecar(recentSet),
 		"meta l4proto tcp reject with tcp reset",
 	];
 }

@@ -211,6 +211,74 @@ describe("a lease that runs out", () => {
 	});
 });
 
+describe("what an earlier agent has left", () => {
+	const direct = { sidecar: false, spare: false, direct: true };
+	const sidecar = { sidecar: true, spare: false, direct: true };
+
+	it("is not touched while the sidecar serves, and no switch is told", () => {
+		const kept = { ...serving(plaintext).state, sinceMs: -5000 };
+		const driver = new Driver(plaintext).happens({ type: "adopted", path: sidecar, kept }, ready, heard).wait(1000);
+		assert.deepEqual(driver.asked(), []);
+		assert.deepEqual([driver.state.servingStep, driver.state.sinceMs], ["sidecar", -5000]);
+	});
+
+	it("goes on past a sidecar that has ended meanwhile, until another has proved itself", () => {
+		const driver = new Driver(plaintext).happens({ type: "adopted", isRunning: false, path: sidecar });
+		assert.deepEqual(driver.asked(), ["path direct", "closed -> direct: adopted"]);
+		driver.happens(started, ready, heard).wait(500);
+		assert.deepEqual(driver.asked(), ["path sidecar+direct", "direct -> sidecar: proved"]);
+	});
+
+	it("leaves a sidecar off that had not proved itself again", () => {
+		const driver = new Driver(plaintext).happens({ type: "adopted", path: direct }, heard).wait(1000);
+		assert.equal(driver.state.servingStep, "direct");
+		driver.happens(ready).wait(500);
+		assert.equal(driver.state.servingStep, "sidecar");
+	});
+
+	it("is a bypass until its end, which may be over", () => {
+		const bypassed = serving(plaintext).happens(bypass(600_000)).state;
+		const driver = new Driver(plaintext);
+		driver.atMs = 1000;
+		driver.happens({ type: "adopted", path: direct, kept: bypassed }, ready, heard).wait(598_999);
+		assert.deepEqual(driver.asked(), []);
+		driver.wait(1);
+		assert.deepEqual(driver.asked(), ["path sidecar+direct", "direct -> sidecar: bypassOver"]);
+		const late = new Driver(plaintext);
+		late.atMs = 700_000;
+		late.happens({ type: "adopted", path: direct, kept: bypassed }, ready, heard);
+		assert.equal(late.state.bypass, undefined);
+	});
+
+	it("is not past the proxies where the policy forbids that now", () => {
+		const driver = new Driver(strict).happens({ type: "adopted", isRunning: false, path: direct });
+		assert.deepEqual(driver.asked(), ["path closed"]);
+	});
+});
+
+describe("the last resort", () => {
+	it("is a silent sidecar, until it hangs, where nothing else may serve", () => {
+		const driver = serving(strict).happens(silent);
+		assert.equal(driver.state.servingStep, "sidecar");
+		driver.wait(strict.hangMs);
+		assert.deepEqual(driver.asked(), ["path closed", "killProcess", "sidecar -> closed: hung"]);
+	});
+
+	it("is not taken where something else serves", () => {
+		assert.equal(serving(strict, spareUp).happens(silent).state.servingStep, "spare");
+	});
+});
+
+describe("a sidecar that does not become ready", () => {
+	it("says what holds it back", () => {
+		const driver = new Driver(plaintext).happens(started, {
+			type: "startHeld",
+			because: "listener x: no such cluster",
+		});
+		assert.deepEqual([driver.state.servingStep, driver.state.because], ["closed", "listener x: no such cluster"]);
+	});
+});
+
 describe("a sidecar that is not ready", () => {
 	it("gives its connections to what can serve, and gets them back by a proof", () => {
 		const driver = serving(strict, spareUp).happens(unready);
@@ -301,7 +369,7 @@ it("does nothing about failures where it is off", () => {
 		.happens(silent)
 		.wait(1000)
 		.happens(crash);
-	assert.deepEqual(driver.asked(), ["sidecar -> closed: silent", "forgetFlows"]);
+	assert.deepEqual(driver.asked(), ["sidecar -> closed: hung", "forgetFlows"]);
 	assert.equal(textOf(driver.state.path), "sidecar");
 });
 
@@ -361,6 +429,6 @@ function hold({ policy, state, timers, atMs }: Driver): void {
 	assert.ok(!state.proved || state.running, "only what runs is proved");
 	assert.ok(state.servingStep !== "spare" || state.spareUp, "the spare serves only while it listens");
 	for (const [timer, deadline] of Object.entries(state.deadlines))
-		assert.equal(timers.get(timer as SwitchTimer), deadline, `${timer} is set`);
+		assert.equal(timers.get(timer as SwitchTimer), Math.max(deadline, atMs), `${timer} is set`);
 	for (const deadline of timers.values()) assert.ok(deadline >= atMs, "no timer is overdue");
 }

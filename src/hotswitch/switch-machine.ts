@@ -3,9 +3,18 @@
 // below the sidecar in the path is what the kernel falls to by itself when the lease runs out.
 
 import type { HotSwitchPolicy } from "./hot-switch-policy.ts";
-import type { PathState } from "./path-state.ts";
+import { closedPath, type PathState } from "./path-state.ts";
 import type { ServingStep } from "./serving-step.ts";
-import type { Bypass, SwitchAction, SwitchCause, SwitchEvent, SwitchState, SwitchTimer } from "./switch-state.ts";
+import {
+	type Adoption,
+	type Bypass,
+	keptSwitch,
+	type SwitchAction,
+	type SwitchCause,
+	type SwitchEvent,
+	type SwitchState,
+	type SwitchTimer,
+} from "./switch-state.ts";
 
 export interface Switched {
 	readonly state: SwitchState;
@@ -19,8 +28,10 @@ interface Draft {
 	readonly actions: readonly SwitchAction[];
 }
 
-export function step(policy: HotSwitchPolicy, before: SwitchState, event: SwitchEvent): Switched {
+export function step(policy: HotSwitchPolicy, known: SwitchState, event: SwitchEvent): Switched {
 	const { atMs } = event;
+	const before = event.type === "adopted" && event.kept ? { ...known, ...keptSwitch(event.kept) } : known;
+	const pathBefore = event.type === "adopted" ? event.path : before.path;
 	const inWindow = before.failuresAtMs.filter((failedAtMs) => atMs - failedAtMs < policy.flapWindowMs);
 	const drafted = onDeadlines(policy, onEvent(policy, { ...before, failuresAtMs: inWindow }, event), atMs);
 	const { state, cause, because } = prove(policy, drafted, atMs);
@@ -38,7 +49,7 @@ export function step(policy: HotSwitchPolicy, before: SwitchState, event: Switch
 	};
 	const deadlines = deadlinesOf(policy, settled);
 	const actions: readonly SwitchAction[] = [
-		...(event.type === "adopted" || !isEqual(path, before.path) ? [{ type: "setPath", path } as const] : []),
+		...(pathBefore === undefined || !isEqual(path, pathBefore) ? [{ type: "setPath", path } as const] : []),
 		...drafted.actions,
 		...timerActions(state.deadlines, deadlines, atMs),
 		...(moved ? [{ type: "report", from: before.servingStep, to: servingStep, cause, because, atMs } as const] : []),
@@ -59,15 +70,11 @@ function onEvent(policy: HotSwitchPolicy, state: SwitchState, event: SwitchEvent
 		case "processStarted":
 			return draft({ ...noProcess, running: true }, "new", "the sidecar has started");
 		case "adopted":
-			return draft(
-				{ ...noProcess, running: true, ready: true, proved: true, begun: true },
-				"adopted",
-				"it was serving when the agent began",
-			);
+			return draft(adopted(state, event), "adopted", adoptedBecause(event));
 		case "processExited": {
 			const gone = draft(
 				{ ...noProcess, failuresAtMs: state.running ? failed : state.failuresAtMs },
-				"exited",
+				event.cause ?? "exited",
 				event.because,
 			);
 			return state.hadConnections ? { ...gone, actions: [{ type: "forgetFlows" }] } : gone;
@@ -80,10 +87,14 @@ function onEvent(policy: HotSwitchPolicy, state: SwitchState, event: SwitchEvent
 				"the sidecar is ready",
 			);
 		case "unready":
-			return draft({ ready: false, failuresAtMs: state.ready ? failed : state.failuresAtMs }, "unready", event.because);
+			return draft(
+				{ ready: false, failuresAtMs: state.ready ? failed : state.failuresAtMs },
+				event.cause ?? "unready",
+				event.because,
+			);
 		case "leaseSeen":
 			return draft(
-				{ lease: "held", failuresAtMs: state.lease === "lost" ? failed : state.failuresAtMs },
+				{ lease: "held", hung: false, failuresAtMs: state.lease === "lost" ? failed : state.failuresAtMs },
 				"heardAgain",
 				"the sidecar gives signs of life again",
 			);
@@ -94,6 +105,8 @@ function onEvent(policy: HotSwitchPolicy, state: SwitchState, event: SwitchEvent
 			return draft({ spareUp: true }, "spareUp", "the spare listens");
 		case "spareDown":
 			return draft({ spareUp: false }, "spareDown", event.because);
+		case "startHeld":
+			return draft(state.servingStep === "closed" ? { because: event.because } : {}, "unready", event.because);
 		case "bypassRequested": {
 			const { by, why, forMs } = event;
 			const bypass: Bypass = { by, why, atMs, ...(forMs === undefined ? {} : { untilMs: atMs + forMs }) };
@@ -128,9 +141,9 @@ function onDeadlines(policy: HotSwitchPolicy, draft: Draft, atMs: number): Draft
 		[cause, because] = ["directLimit", `direct for ${policy.directLimitMs} ms, which is its limit`];
 	}
 	if (isDue("hang")) {
-		state = { ...state, proved: false, silentSinceMs: atMs };
+		state = { ...state, hung: true, proved: policy.enabled ? false : state.proved, silentSinceMs: atMs };
 		[cause, because] = ["hung", `no sign of life for ${policy.hangMs} ms: the sidecar hangs`];
-		actions = [...actions, { type: "killProcess" }];
+		if (policy.enabled) actions = [...actions, { type: "killProcess" }];
 	}
 	return { state, cause, because, actions };
 }
@@ -179,7 +192,8 @@ function stepOf(state: SwitchState, path: PathState): ServingStep {
 	if (path.sidecar && state.running && state.ready && state.lease !== "lost") return "sidecar";
 	if (path.spare) return "spare";
 	if (path.direct) return "direct";
-	return path.sidecar && state.running && state.lease !== "lost" ? "sidecar" : "closed";
+	// The last resort, in the kernel too: one that is silent or not ready, but does not hang, is better than a refusal.
+	return path.sidecar && state.running && !state.hung ? "sidecar" : "closed";
 }
 
 function hasOther(policy: HotSwitchPolicy, state: SwitchState): boolean {
@@ -200,7 +214,7 @@ function mayDirect(policy: HotSwitchPolicy, state: SwitchState): boolean {
 function deadlinesOf(policy: HotSwitchPolicy, state: SwitchState): SwitchState["deadlines"] {
 	const isProving = state.goodSinceMs !== undefined && !state.proved;
 	// One that is still starting may be busy with its first configuration.
-	const mayHang = policy.enabled && state.running && (state.ready || state.hadConnections);
+	const mayHang = state.running && (state.ready || state.hadConnections) && (policy.enabled || !state.hung);
 	const { directLimitMs } = policy;
 	const isDirect = state.servingStep === "direct" && !state.bypass && !state.directSpent;
 	return {
@@ -224,6 +238,26 @@ function timerActions(
 	});
 }
 
+/** What the kernel has is what was meant, so it is left as it is; what it does not tell comes with the next events. */
+function adopted(state: SwitchState, { isRunning = true, path, kept }: Adoption): Partial<SwitchState> {
+	const wasServing = isRunning && (path?.sidecar ?? kept?.bypass === undefined);
+	const { sidecar, spare, direct } = path ?? closedPath;
+	return {
+		...noProcess,
+		running: isRunning,
+		ready: wasServing,
+		proved: wasServing,
+		hadConnections: wasServing,
+		begun: state.begun || wasServing || sidecar || spare || direct,
+		spareUp: spare,
+		path: path ?? closedPath,
+	};
+}
+
+function adoptedBecause({ isRunning = true }: Adoption): string {
+	return isRunning ? "it was serving when the agent began" : "the sidecar had ended when the agent began";
+}
+
 function isEqual(a: PathState, b: PathState): boolean {
 	return a.sidecar === b.sidecar && a.spare === b.spare && a.direct === b.direct;
 }
@@ -234,6 +268,7 @@ const noProcess = {
 	running: false,
 	ready: false,
 	lease: "unknown",
+	hung: false,
 	proved: false,
 	hadConnections: false,
 	goodSinceMs: undefined,

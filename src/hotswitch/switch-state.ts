@@ -12,10 +12,14 @@ export type SwitchCause =
 	| "ready"
 	| "proved"
 	| "exited"
+	/** The kernel had no memory left for it. */
+	| "outOfMemory"
 	| "silent"
 	| "heardAgain"
 	| "hung"
 	| "unready"
+	/** A worker thread has stopped, and what it holds waits. */
+	| "stuck"
 	| "flapping"
 	| "spareUp"
 	| "spareDown"
@@ -49,6 +53,8 @@ export interface SwitchState {
 	readonly lease: "unknown" | "held" | "lost";
 	/** When the lease was lost, or the hung process was last killed. */
 	readonly silentSinceMs: number;
+	/** Silent for `hangMs`: not even the last resort any more. */
+	readonly hung: boolean;
 	/** It may have connections; kept up also during a bypass. */
 	readonly proved: boolean;
 	/** This process has had connections, so flows of it may be left in the kernel. */
@@ -67,11 +73,30 @@ export interface SwitchState {
 	readonly deadlines: Readonly<Partial<Record<SwitchTimer, number>>>;
 }
 
+/** What an earlier agent has left. Without anything: a process that runs and has its connections. */
+export interface Adoption {
+	/** Default: true. */
+	readonly isRunning?: boolean;
+	/** As the kernel has it. Absent: its table is not there, or will be made anew. */
+	readonly path?: PathState;
+	/** As the earlier agent had it. */
+	readonly kept?: KeptSwitch;
+}
+
+/** What outlives the agent, apart from what the kernel has. */
+export type KeptSwitch = Pick<
+	SwitchState,
+	"servingStep" | "sinceMs" | "cause" | "because" | "begun" | "failuresAtMs" | "bypass" | "directSpent"
+>;
+
 export type SwitchEvent = { readonly atMs: number } & (
 	| { readonly type: "processStarted" | "ready" | "leaseSeen" | "leaseLost" | "spareUp" | "policyChanged" }
-	/** A process that an earlier agent started and that has its connections. */
-	| { readonly type: "adopted" }
-	| { readonly type: "processExited" | "unready" | "spareDown"; readonly because: string }
+	| ({ readonly type: "adopted" } & Adoption)
+	| { readonly type: "processExited"; readonly cause?: "outOfMemory"; readonly because: string }
+	| { readonly type: "unready"; readonly cause?: "stuck"; readonly because: string }
+	| { readonly type: "spareDown"; readonly because: string }
+	/** What keeps the sidecar from becoming ready, as a listener that Envoy refuses. Where it goes does not change. */
+	| { readonly type: "startHeld"; readonly because: string }
 	| { readonly type: "bypassRequested"; readonly by: string; readonly why: string; readonly forMs?: number }
 	| { readonly type: "restoreRequested"; readonly by: string }
 	| { readonly type: "timerFired"; readonly timer: SwitchTimer }
@@ -106,6 +131,7 @@ export const newSwitch: SwitchState = {
 	ready: false,
 	lease: "unknown",
 	silentSinceMs: 0,
+	hung: false,
 	proved: false,
 	hadConnections: false,
 	begun: false,
@@ -115,3 +141,8 @@ export const newSwitch: SwitchState = {
 	directSpent: false,
 	deadlines: {},
 };
+
+export function keptSwitch(state: KeptSwitch): KeptSwitch {
+	const { servingStep, sinceMs, cause, because, begun, failuresAtMs, bypass, directSpent } = state;
+	return { servingStep, sinceMs, cause, because, begun, failuresAtMs, directSpent, ...(bypass ? { bypass } : {}) };
+}

@@ -70,7 +70,7 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 			ips: [pod.ip],
 			annotations: {},
 			plaintext: { others: true, except: [] },
-			lease: { leaseMs },
+			lease: { leaseMs, hangMs: leaseMs },
 		});
 		const ruleset = renderRedirect(plan, [], { sidecar: true, spare: false, direct: true });
 		assert.deepEqual(await applyRedirect(pod.netns, { ruleset, ipv6: false, lowPorts: false }), { ok: true });

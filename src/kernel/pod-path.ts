@@ -7,6 +7,8 @@ import type { Failure } from "./host-network.ts";
 export interface PodPath {
 	/** All three sets in one transaction. Connections that are established do not notice. */
 	set(state: PathState): { readonly ok: true } | Failure;
+	/** As it is in the kernel; undefined where there is no table that has a lease. */
+	read(): PathState | undefined;
 	/** Until the kernel gives the sidecar up, unless it shows a sign of life; undefined when it has. */
 	leaseRemainingMs(): number | undefined;
 	/** Makes the kernel forget the connections that the sidecar was given, for a sidecar that is gone; tells how many. */

@@ -16,6 +16,7 @@ function podWithFakeKernel() {
 			done.push(`set ${[sidecar && "sidecar", spare && "spare", direct && "direct"].filter(Boolean).join("+")}`);
 			return { ok: true };
 		},
+		read: () => undefined,
 		leaseRemainingMs: () => remainingMs,
 		forgetFlows: () => done.push("forget"),
 		close: () => done.push("close"),

@@ -22,9 +22,14 @@ describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 	let pod: Host;
 	let path: PodPath;
 
-	const load = async (mode: "TPROXY" | "REDIRECT", plaintext: PlaintextPorts = noPlaintext, state?: PathState) => {
+	const load = async (
+		mode: "TPROXY" | "REDIRECT",
+		plaintext: PlaintextPorts = noPlaintext,
+		state?: PathState,
+		hangMs = leaseMs,
+	) => {
 		const input = { owner: "default/app", mode, ips: [pod.ip, "fd77::3"], annotations: {}, plaintext };
-		const { plan } = planRedirect({ ...input, lease: { leaseMs } });
+		const { plan } = planRedirect({ ...input, lease: { leaseMs, hangMs } });
 		const settings = { ruleset: renderRedirect(plan, [], state), ipv6: false, lowPorts: false };
 		assert.deepEqual(await applyRedirect(pod.netns, settings), { ok: true });
 	};
@@ -97,6 +102,31 @@ describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 			assert.deepEqual([await outbound(), await outbound("fd77::2")], ["outside", "outside"]);
 		});
 
+		it("gives connections to a sidecar that is late, but does not hang yet, only where nothing else may serve", async () => {
+			await load("REDIRECT", { others: false, except: [8081] }, undefined, 2 * leaseMs);
+			set({ sidecar: true });
+			await beat();
+			while (path.leaseRemainingMs() !== undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+			assert.deepEqual([await inbound(), await outbound()], ["sidecar in", "sidecar out"]);
+			set({ sidecar: true, direct: true });
+			assert.deepEqual([await inbound(), await inbound(8081)], ["sidecar in", "app, plaintext"]);
+			assert.equal(await outbound(), "outside");
+			set({ direct: true });
+			assert.equal(await inbound(), "ECONNREFUSED", "not admitted");
+			set({ sidecar: true });
+			await new Promise((resolve) => setTimeout(resolve, leaseMs));
+			assert.deepEqual([await inbound(), await outbound()], ["ECONNREFUSED", "ECONNREFUSED"], "it hangs");
+		});
+
+		it("is read back", () => {
+			for (const state of [all, { sidecar: false, spare: true, direct: false }, closedPath]) {
+				set(state);
+				assert.deepEqual(path.read(), state);
+			}
+			pod.exec("nft", "delete", "table", "inet", "keepmesh");
+			assert.equal(path.read(), undefined);
+		});
+
 		it("is set to the same twice", async () => {
 			for (const state of [all, all, closedPath, closedPath]) set(state);
 			assert.equal(await outbound(), "ECONNREFUSED");
@@ -125,6 +155,15 @@ describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 	});
 
 	describe("with TPROXY", () => {
+		it("gives connections to a sidecar that is late as the last resort", async () => {
+			await load("TPROXY", { others: true, except: [8080] }, undefined, 4 * leaseMs);
+			set({ sidecar: true, direct: true });
+			await beat();
+			while (path.leaseRemainingMs() !== undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+			assert.match(pod.exec("nft", "list", "chain", "inet", "keepmesh", "inbound_path"), /@recent.*tproxy/);
+			assert.equal(await inbound(8081), "app, plaintext");
+		});
+
 		it("refuses, or lets past where plaintext is taken", async () => {
 			await load("TPROXY", { others: true, except: [8080] }, { sidecar: false, spare: false, direct: true });
 			assert.deepEqual([await inbound(8080), await inbound(8081)], ["ECONNREFUSED", "app, plaintext"]);

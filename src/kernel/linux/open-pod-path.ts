@@ -38,6 +38,13 @@ class LinuxPodPath implements PodPath {
 		return written.ok ? { ok: true } : written;
 	}
 
+	read(): PathState | undefined {
+		const sets = this.#tables.read(leaseTable)?.sets ?? [];
+		if (![aliveSet, admittedSet, spareSet, directSet].every((name) => sets.includes(name))) return undefined;
+		const isOn = (name: string): boolean => this.#tables.elements(leaseTable, setOf(name)).length > 0;
+		return { sidecar: isOn(admittedSet), spare: isOn(spareSet), direct: isOn(directSet) };
+	}
+
 	leaseRemainingMs(): number | undefined {
 		return this.#tables.elements(leaseTable, setOf(aliveSet))[0]?.remainingMs;
 	}
