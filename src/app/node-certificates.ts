@@ -1,6 +1,7 @@
 // The node's part in identity, put together: its own certificate, those of its workloads, the roots, and the SDS server that
 // hands them to the Envoys. In: pods as they come and go, trust bundles from the relay. Out: TLS for the relay, secrets.
 
+import type { WorkloadKeyPair } from "../envoy/secret/workload-secrets.ts";
 import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
 import { nodeStreamId } from "../identity/node-stream.ts";
@@ -58,6 +59,8 @@ export interface IdentityStatus {
 export interface NodeCertificatesDeps {
 	/** Admin interface of a proxy's Envoy. */
 	readonly adminOf: (proxyId: string) => EnvoyAdmin | undefined;
+	/** A proxy has another certificate, other roots or other revocation lists. */
+	readonly onSecrets?: (proxyId: string) => void;
 	/** A connection to the control planes that was not possible before may be now. */
 	readonly onJoined: () => void;
 	readonly clock: Clock;
@@ -105,7 +108,7 @@ export class NodeCertificates {
 			createCertificate: (message, uri) => this.#certify(message, uri),
 			store: this.#store,
 			onRenewed: (proxyId) => {
-				this.#secrets?.publish(proxyId);
+				this.#publish(proxyId);
 				this.#bundles.check(proxyId);
 			},
 		});
@@ -146,18 +149,21 @@ export class NodeCertificates {
 		this.#store.keepWorkloads(this.#proxyIds);
 		this.#secrets = await startSecretServer(socketPath, {
 			admit: (proxyId) => this.#proxyIds.has(proxyId),
-			keyPairOf: (proxyId) => {
-				const key = this.#workloads.keyOf(proxyId);
-				if (!key) return undefined;
-				const { pem: crlPem } = this.#revocationOf(proxyId);
-				const pair = { chainPem: key.chainPem, keyPem: key.keyPem, rootPem: this.#rootsOf(proxyId, key.rootPem) };
-				return crlPem === "" ? pair : { ...pair, crlPem };
-			},
+			keyPairOf: (proxyId) => this.keyPairOf(proxyId),
 			onAnswered: (proxyId) => this.#bundles.check(proxyId),
 			clock: this.#deps.clock,
 			log: this.#deps.log,
 		});
 		this.#watchRevocation();
+	}
+
+	/** What the proxy's Envoy is to show and to trust; undefined while it has no certificate. */
+	keyPairOf(proxyId: string): WorkloadKeyPair | undefined {
+		const key = this.#workloads.keyOf(proxyId);
+		if (!key) return undefined;
+		const { pem: crlPem } = this.#revocationOf(proxyId);
+		const pair = { chainPem: key.chainPem, keyPem: key.keyPem, rootPem: this.#rootsOf(proxyId, key.rootPem) };
+		return crlPem === "" ? pair : { ...pair, crlPem };
 	}
 
 	/** Id of the stream that the node opens for itself. */
@@ -220,6 +226,11 @@ export class NodeCertificates {
 		await this.#secrets?.close();
 	}
 
+	#publish(proxyId: string): void {
+		this.#secrets?.publish(proxyId);
+		this.#deps.onSecrets?.(proxyId);
+	}
+
 	#rootsOf(proxyId: string, own: string): string {
 		const roots = this.#node?.roots ?? [];
 		return this.#bundles.rootsOf(proxyId) ?? (roots.length > 0 ? roots.join("") : own);
@@ -235,7 +246,7 @@ export class NodeCertificates {
 		this.#endRevocationWatch();
 		const now = [...this.#proxyIds].map((proxyId) => [proxyId, this.#revocationOf(proxyId)] as const);
 		const changed = now.filter(([proxyId, { pem }]) => (this.#revocation.get(proxyId)?.pem ?? pem) !== pem);
-		for (const [proxyId] of changed) this.#secrets?.publish(proxyId);
+		for (const [proxyId] of changed) this.#publish(proxyId);
 		const because = now.find(([, lists]) => lists.because !== undefined)?.[1].because;
 		if (because !== this.#noRevocation) {
 			this.#noRevocation = because;
@@ -262,7 +273,7 @@ export class NodeCertificates {
 			this.#workloads.wantIssuer(proxyId, issuerKeyId);
 			this.#node?.wantIssuer(issuerKeyId);
 		}
-		this.#secrets?.publish(proxyId);
+		this.#publish(proxyId);
 	}
 
 	#certify(message: Uint8Array, uri: string): Promise<Uint8Array> {

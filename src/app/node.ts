@@ -18,6 +18,7 @@ import type { IpPort } from "../node/plan/host-port.ts";
 import { podBootstrap, proxyIdOf } from "../node/plan/pod-bootstrap.ts";
 import { nodePaths } from "../node/plan/pod-paths.ts";
 import type { PodSpec } from "../node/plan/pod-spec.ts";
+import { sparePaths } from "../node/plan/spare-paths.ts";
 import { listenOnSocket, secureSocket } from "../node/unix-server.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
@@ -27,6 +28,7 @@ import { NodeCannotStart, type NodeOptions } from "./node/node-options.ts";
 import type { NodePart } from "./node/node-part.ts";
 import { openLayer4Part } from "./node/open-layer4-part.ts";
 import { dnsProcess, vipProcess } from "./node/side-processes.ts";
+import { sparePart } from "./node/spare-part.ts";
 import { whyUnfit } from "./node/why-unfit.ts";
 import { type IdentityStatus, NodeCertificates } from "./node-certificates.ts";
 
@@ -65,10 +67,23 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			adminOf: (proxyId) => supervisorOf(proxyId)?.admin,
 			onJoined: () => relay?.retryNow(),
+			onSecrets: (proxyId) => spare?.certificateChanged(proxyId),
 			clock,
 			log,
 		},
 	);
+	const supervisors = { of: supervisorOf, all: () => agent.supervisors() };
+	const spare =
+		options.hotSwitch &&
+		sparePart(
+			{
+				nodeName: options.name,
+				envoy: options.envoy,
+				paths: sparePaths(options.state),
+				...(options.upstreamDns ? { resolvers: options.upstreamDns } : {}),
+			},
+			{ clock, log, supervisors, keyPairOf: (proxyId) => certificates.keyPairOf(proxyId) },
+		);
 	const parts: readonly NodePart[] = [
 		{
 			podAdded: (proxyId, pod) => pods.set(proxyId, pod.uid),
@@ -95,7 +110,8 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			metrics: () => configCacheMetrics(cache.status()),
 			close: () => cache.close(),
 		},
-		hotSwitchPart(hotSwitches, { of: supervisorOf, all: () => agent.supervisors() }),
+		hotSwitchPart(hotSwitches, supervisors),
+		...(spare ? [spare] : []),
 	];
 	const agent: NodeAgent = new NodeAgent(
 		{
@@ -111,6 +127,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 					...(options.hotSwitch ? { heartbeatMs: options.hotSwitch.heartbeatMs } : {}),
 				}),
 			...(options.hotSwitch ? { hotSwitch: options.hotSwitch } : {}),
+			policyOf: (pod) => hotSwitches.of(proxyIdOf(pod, domainSuffix)),
 			...(options.dnsListen && isReachable(options.dnsListen) ? { dns: options.dnsListen } : {}),
 			onPodAdded: (pod) => {
 				for (const part of parts) part.podAdded?.(proxyIdOf(pod, domainSuffix), pod);
@@ -154,6 +171,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		const { config, sinceMs } = await cache.loadWithTime(proxyId);
 		for (const part of parts) part.restored?.(proxyId, config, sinceMs);
 	}
+	for (const part of parts) await part.started?.();
 	const cacheServer = await startCacheServer(paths.cacheSocket, { cache, clock, log });
 	await secureSocket(paths.cacheSocket, { mode: 0o600 });
 	relay = await startXdsRelay(
@@ -194,7 +212,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		close: async (closing = {}) => {
 			if (closing.stopProxies) {
 				await agent.removeAll(closing.graceMs ?? 30_000);
-				await Promise.all([dns?.stop(), vip?.stop()]);
+				await Promise.all([dns?.stop(), vip?.stop(), ...parts.map((part) => part.stop?.())]);
 			}
 			agent.close();
 			dns?.release();

@@ -37,7 +37,7 @@ export async function cleanUpNode(state: string): Promise<CleanUpOutcome> {
 
 const ownFiles = [
 	/^(?:node|xds|sds|metrics|accepted)\.sock$/,
-	/^(?:pods|accepted|hot-switch)$/,
+	/^(?:pods|accepted|hot-switch|spare|spare\.json)$/,
 	/^(?:dns|vip)\.(?:json|log|log\.1)$/,
 	/^(?:vip|layer4)$/,
 	/^ipvs-(?:services|settings\.json)$/,
@@ -48,7 +48,7 @@ async function isOurs(candidate: ProcessIdentity, state: string): Promise<boolea
 	const words = (await readFile(`/proc/${candidate.pid}/cmdline`, "utf8").catch(() => "")).split("\0");
 	const after = (option: string): string => words[words.indexOf(option) + 1] ?? "";
 	return (
-		(words.includes("--config-path") && after("--config-path").startsWith(`${state}/pods/`)) ||
+		["pods", "spare"].some((folder) => after("--config-path").startsWith(`${state}/${folder}/`)) ||
 		(words.includes("node-dns") && after("--table") === nodePaths(state).nameTable) ||
 		(words.includes("vip") && words.includes("run") && after("--state") === nodePaths(state).vip)
 	);

@@ -18,6 +18,12 @@ import {
 	DeltaDiscoveryRequestSchema,
 	DeltaDiscoveryResponseSchema,
 } from "../envoy/gen/envoy/service/discovery/v3/discovery_pb.ts";
+import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
+import {
+	encodeHotSwitchPolicy,
+	hotSwitchPolicyName,
+	hotSwitchPolicyTypeUrl,
+} from "../hotswitch/hot-switch-policy-codec.ts";
 import { encodeNameTable } from "../xds/name-table-codec.ts";
 import { typeUrls } from "../xds/resource.ts";
 
@@ -29,6 +35,8 @@ export interface FakeControl {
 	/** Types that are not answered until release. */
 	hold(...typeUrls: readonly string[]): void;
 	release(): void;
+	/** What may be done for every proxy from its next connection on. Default: nothing is said. */
+	allow(policy: HotSwitchPolicy | undefined): void;
 	close(): void;
 }
 
@@ -37,6 +45,7 @@ export function createFakeControl(): FakeControl {
 	const held = new Set<string>();
 	const waiting: (() => void)[] = [];
 	const streams = new Set<ServerHttp2Stream>();
+	let policy: HotSwitchPolicy | undefined;
 	const server = createServer();
 	server.on("stream", (stream: ServerHttp2Stream) => {
 		streams.add(stream);
@@ -58,7 +67,11 @@ export function createFakeControl(): FakeControl {
 				const answer = (): void => {
 					const bytes = toBinary(
 						DeltaDiscoveryResponseSchema,
-						create(DeltaDiscoveryResponseSchema, { typeUrl, nonce: String(nonce++), resources: resourcesOf(typeUrl) }),
+						create(DeltaDiscoveryResponseSchema, {
+							typeUrl,
+							nonce: String(nonce++),
+							resources: resourcesOf(typeUrl, policy),
+						}),
 					);
 					const head = Buffer.alloc(5);
 					head.writeUInt32BE(bytes.length, 1);
@@ -85,6 +98,9 @@ export function createFakeControl(): FakeControl {
 			held.clear();
 			for (const answer of waiting.splice(0)) answer();
 		},
+		allow: (given) => {
+			policy = given;
+		},
 		close: () => {
 			server.close();
 			for (const stream of streams) stream.session?.destroy();
@@ -92,7 +108,7 @@ export function createFakeControl(): FakeControl {
 	};
 }
 
-function resourcesOf(typeUrl: string) {
+function resourcesOf(typeUrl: string, policy: HotSwitchPolicy | undefined) {
 	const named = (name: string, resource: ReturnType<typeof packAny>) => ({ name, version: "1", resource });
 	switch (typeUrl) {
 		case typeUrls.cluster:
@@ -120,6 +136,16 @@ function resourcesOf(typeUrl: string) {
 					}),
 				},
 			];
+		case hotSwitchPolicyTypeUrl:
+			return policy
+				? [
+						{
+							name: hotSwitchPolicyName,
+							version: "1",
+							resource: create(AnySchema, { typeUrl, value: encodeHotSwitchPolicy(policy) }),
+						},
+					]
+				: [];
 		default:
 			return [];
 	}

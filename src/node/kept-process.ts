@@ -16,6 +16,11 @@ export interface KeptProcessOptions {
 	readonly logFile: string;
 	/** Where its process is noted. */
 	readonly record: string;
+	/** A file that it gets open as descriptor 3. */
+	readonly descriptor3?: string;
+	readonly onRunning?: (how: "started" | "adopted") => void;
+	/** It has ended; it will be started again. */
+	readonly onEnded?: (because: string) => void;
 }
 
 export class KeptProcess {
@@ -43,11 +48,17 @@ export class KeptProcess {
 			if (JSON.stringify(noted.args) === JSON.stringify(this.#options.args)) {
 				this.#process = adoptSurviving(noted.process, (because) => this.#onExit(because), this.#clock);
 				this.#log.info({ process: this.#options.name, pid: noted.process.pid }, "process adopted");
+				this.#options.onRunning?.("adopted");
 				return;
 			}
 			await this.#end(noted.process);
 		}
 		await this.#launch();
+	}
+
+	/** It ends, and is started again. */
+	kill(): void {
+		this.#process?.signal("SIGKILL");
 	}
 
 	/** The process goes on. */
@@ -70,6 +81,7 @@ export class KeptProcess {
 			file: this.#options.file,
 			args: this.#options.args,
 			log: this.#options.logFile,
+			...(this.#options.descriptor3 === undefined ? {} : { descriptor3: this.#options.descriptor3 }),
 			onExit: (because) => this.#onExit(because),
 		});
 		if (!launched.ok) {
@@ -79,6 +91,9 @@ export class KeptProcess {
 		this.#process = launched.process;
 		const record = { process: launched.process.identity, args: this.#options.args };
 		await writeFileAtomic(this.#options.record, `${JSON.stringify(record)}\n`);
+		// It may have ended meanwhile; that was said already.
+		if (this.#process !== launched.process) return;
+		this.#options.onRunning?.("started");
 		this.#cancel = this.#clock.after(defaultProxyMachineConfig.stableMs, () => {
 			this.#failures = 0;
 		});
@@ -87,6 +102,7 @@ export class KeptProcess {
 	#onExit(because: string): void {
 		this.#process = undefined;
 		if (this.#closed) return;
+		this.#options.onEnded?.(because);
 		this.#failures++;
 		const afterMs = restartDelayMs(defaultProxyMachineConfig, this.#failures);
 		this.#log.warn({ process: this.#options.name, because, afterMs }, "process ended and will be started again");

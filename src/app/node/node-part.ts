@@ -15,12 +15,16 @@ export interface NodePart {
 	 * milliseconds since the epoch.
 	 */
 	restored?(proxyId: string, config: ProxyConfig | undefined, sinceMs: number | undefined): void;
+	/** All of them have been restored; no Envoy can connect before it resolves. */
+	started?(): Promise<void> | void;
 	/** A proxy has accepted a response of a control plane. */
 	accepted?(proxyId: string, accepted: AcceptedResponse): void;
 	/** A control plane has said what may be done when this proxy fails. */
 	policyReceived?(proxyId: string, policy: HotSwitchPolicy): void;
 	/** Prometheus' text format. */
 	metrics?(): string;
-	/** The agent ends; what it started goes on. */
+	/** The machine's proxies have been stopped: what it started ends as well. */
+	stop?(): Promise<void> | void;
+	/** The agent ends; what it started, and was not stopped, goes on. */
 	close?(): Promise<void> | void;
 }

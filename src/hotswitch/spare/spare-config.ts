@@ -8,7 +8,14 @@ import { encodedFromBytes, resourcePart } from "../../envoy/encode-resource.ts";
 import { ClusterSchema } from "../../envoy/gen/envoy/config/cluster/v3/cluster_pb.ts";
 import { type Listener, ListenerSchema } from "../../envoy/gen/envoy/config/listener/v3/listener_pb.ts";
 import { typedConfigs } from "../../envoy/typed-configs.ts";
-import { type EncodedResource, type ProxyConfig, type TypeUrl, typeUrls } from "../../xds/resource.ts";
+import {
+	type EncodedResource,
+	type ProxyConfig,
+	type ResourceSet,
+	type TypeUrl,
+	typeUrls,
+} from "../../xds/resource.ts";
+import { resourcesOf } from "./accepted-config.ts";
 import { connectFromInside, listenInside, sparePortOf } from "./inside-pod.ts";
 import { joinOutbound } from "./join-outbound.ts";
 import { CannotRename, type Renaming, renameReferences } from "./rename-references.ts";
@@ -36,6 +43,7 @@ export class SpareConfig {
 	readonly #pod: SparePod;
 	readonly #renaming: Renaming;
 	readonly #made = new WeakMap<EncodedResource, EncodedResource>();
+	readonly #sets = new Map<TypeUrl, { readonly from: ResourceSet | undefined; readonly made: ResourceSet }>();
 	#listeners: { readonly from: readonly EncodedResource[]; readonly made: readonly EncodedResource[] } | undefined;
 
 	constructor(pod: SparePod) {
@@ -44,21 +52,26 @@ export class SpareConfig {
 	}
 
 	of(config: ProxyConfig): SpareOutcome {
-		const made = new Map<TypeUrl, { typeUrl: TypeUrl; parts: ReturnType<typeof resourcePart>[] }>();
-		const add = (typeUrl: TypeUrl, resources: readonly EncodedResource[]): void => {
-			if (resources.length > 0) made.set(typeUrl, { typeUrl, parts: [resourcePart(resources)] });
+		const made = new Map<TypeUrl, ResourceSet>();
+		/** A set that did not change stays the same, so that nobody compares it. */
+		const add = (typeUrl: TypeUrl, make: () => readonly EncodedResource[]): void => {
+			const from = config.get(typeUrl);
+			const known = this.#sets.get(typeUrl);
+			const set = known && known.from === from ? known.made : { typeUrl, parts: [resourcePart(make())] };
+			this.#sets.set(typeUrl, { from, made: set });
+			if (set.parts.some(({ resources }) => resources.size > 0)) made.set(typeUrl, set);
 		};
 		let current = "";
 		try {
-			for (const typeUrl of served) {
-				const all = resourcesOf(config, typeUrl).map((resource) => {
-					current = resource.name;
-					return this.#resource(typeUrl, resource);
-				});
-				add(typeUrl, all);
-			}
+			for (const typeUrl of served)
+				add(typeUrl, () =>
+					resourcesOf(config, typeUrl).map((resource) => {
+						current = resource.name;
+						return this.#resource(typeUrl, resource);
+					}),
+				);
 			current = "a listener";
-			add(typeUrls.listener, this.#listenersOf(resourcesOf(config, typeUrls.listener)));
+			add(typeUrls.listener, () => this.#listenersOf(resourcesOf(config, typeUrls.listener)));
 		} catch (error) {
 			if (error instanceof CannotRename) return { ok: false, because: `${current} ${error.message}` };
 			throw error;
@@ -117,8 +130,4 @@ export class SpareConfig {
 
 function valueIn({ any }: EncodedResource): Uint8Array {
 	return fromBinary(AnySchema, any).value;
-}
-
-function resourcesOf(config: ProxyConfig, typeUrl: TypeUrl): readonly EncodedResource[] {
-	return (config.get(typeUrl)?.parts ?? []).flatMap(({ resources }) => [...resources.values()]);
 }

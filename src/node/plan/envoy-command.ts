@@ -12,8 +12,10 @@ export interface EnvoyCommandInput {
 	readonly netns: string;
 	readonly bootstrap: string;
 	readonly concurrency: number;
-	/** TPROXY needs CAP_NET_ADMIN for its transparent listener; nothing else is given to Envoy. */
+	/** TPROXY needs CAP_NET_ADMIN for its transparent listener. */
 	readonly transparent: boolean;
+	/** The spare makes its sockets in the pods' namespaces, which needs CAP_SYS_ADMIN. Nothing else is given to Envoy. */
+	readonly entersNamespaces?: boolean;
 	/** Default `warning`. */
 	readonly logLevel?: string;
 	/** Default 45: how long a drained listener goes on. */
@@ -26,9 +28,10 @@ export interface EnvoyCommand {
 }
 
 export function envoyCommand(input: EnvoyCommandInput): EnvoyCommand {
-	const capabilities = input.transparent
-		? ["--inh-caps", "-all,+net_admin", "--ambient-caps", "-all,+net_admin", "--bounding-set", "-all,+net_admin"]
-		: ["--inh-caps", "-all", "--bounding-set", "-all"];
+	const given = [...(input.transparent ? ["+net_admin"] : []), ...(input.entersNamespaces ? ["+sys_admin"] : [])];
+	const set = ["-all", ...given].join(",");
+	const ambient = given.length > 0 ? ["--ambient-caps", set] : [];
+	const capabilities = ["--inh-caps", set, ...ambient, "--bounding-set", set];
 	return {
 		file: "nsenter",
 		args: [
