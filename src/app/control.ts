@@ -1,6 +1,7 @@
 // The control plane, put together: files -> changes -> control plane -> xDS servers, and the API beside them.
 
 import { join } from "node:path";
+import { servingReportPath } from "../hotswitch/serving-report.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
 import { nodeOfStream } from "../identity/node-stream.ts";
 import type { RotationConfig } from "../identity/rotation/step-rotation.ts";
@@ -14,11 +15,13 @@ import type { KeySetConfig } from "../sources/key-sets/key-set-machine.ts";
 import { keySetDirectory, noKeySetStore } from "../sources/key-sets/key-set-store.ts";
 import { KeySetsSource } from "../sources/key-sets/key-sets-source.ts";
 import { controlMetrics, withPilotNames } from "../telemetry/control-metrics.ts";
-import type { XdsServer } from "../xds/wire/config-source.ts";
+import type { ConfigSource, XdsServer } from "../xds/wire/config-source.ts";
+import type { UnaryService } from "../xds/wire/unary-service.ts";
 import { startXdsServer, type XdsServerOptions } from "../xds/wire/xds-server.ts";
 import { type ApiServer, startApiServer } from "./api/api-server.ts";
 import { type CertificateRoutesParts, certificateRoutes } from "./api/certificate-routes.ts";
 import { controlRoutes } from "./api/control-routes.ts";
+import { servingRoutes } from "./api/serving-routes.ts";
 import { admitProxy, shutOut } from "./control/admit-proxy.ts";
 import {
 	type CertificateAuthority,
@@ -33,8 +36,11 @@ import { Layer4Feed } from "./control/layer4-feed.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
 import { NodeStreams } from "./control/node-streams.ts";
 import { type Admit, configSource, type EndOf } from "./control/proxy-connections.ts";
+import { createReplicas, type ReplicasOptions } from "./control/replicas/start-replicas.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 import { createRotation } from "./control/rotation-service.ts";
+import { nobodysRules, ServingReports } from "./control/serving-reports.ts";
+import { servingFile } from "./control/serving-store.ts";
 
 export interface HostPort {
 	readonly host: string;
@@ -56,6 +62,8 @@ export interface ControlOptions extends ControlPlaneOptions {
 	/** How long each stage of a rotation is held once all have confirmed it. */
 	readonly rotation?: RotationConfig;
 	readonly trustDomain: string;
+	/** Other control planes of the mesh: one of them leads, and all say how new what they serve is. Needs `secureXds`. */
+	readonly replicas?: ReplicasOptions;
 	/** xDS and certificates over TLS; needs the certificate authority. */
 	readonly secureXds?: HostPort;
 	/** Names, besides Istio's and localhost, under which that port is reached. */
@@ -111,6 +119,7 @@ export async function startControl(
 		clock,
 		log,
 		metrics: counted,
+		onApplied: (changes) => replicas?.group.onApplied(changes),
 		onSnapshot: () => nodes.servicesMayHaveChanged(),
 		keySets: {
 			need: (needed) => keySets.need(needed),
@@ -151,6 +160,15 @@ export async function startControl(
 			},
 		},
 	);
+	const serving = new ServingReports({
+		instance: `${options.id}/${startedMs}`,
+		...(options.dataDirectory && { store: servingFile(join(options.dataDirectory, "serving.json")) }),
+		onUnproxied: (unproxied) => control.setUnproxied(unproxied),
+		clock,
+		log,
+		metrics,
+	});
+	const replicas = options.replicas && createReplicas(options.replicas, options, { clock, log, source });
 	const problems = new MeshProblems((key) => source.current(key));
 
 	let certificateParts: CertificateRoutesParts | undefined;
@@ -175,8 +193,11 @@ export async function startControl(
 	const atClose: (() => void)[] = [];
 	const close = async (): Promise<void> => {
 		isClosing = true;
+		await replicas?.leave();
+		replicas?.close();
 		source.close();
 		keySets.close();
+		serving.close();
 		for (const stop of atClose) stop();
 		await Promise.all(servers.map((server) => server.close()));
 		control.close();
@@ -185,7 +206,11 @@ export async function startControl(
 	try {
 		api = await startApiServer(
 			{ ...options.api, ...(options.apiNames ? { allowedHosts: options.apiNames } : {}) },
-			[...routes, ...certificateRoutes(() => certificateParts)],
+			[
+				...(replicas?.routes(routes) ?? routes),
+				...servingRoutes(serving, clock),
+				...certificateRoutes(() => certificateParts),
+			],
 			log,
 		);
 		const { plain, secure } = await startServing();
@@ -217,21 +242,32 @@ export async function startControl(
 
 		const certificates = openCertificates();
 		if (certificates) certificateParts = startRotation(certificates);
-		const services =
-			certificates &&
-			new Map([[createCertificatePath, plaintextCertificates(certificates, options.insecureCertificates ?? false)]]);
+		const { trustDomain } = options;
+		const registrations = certificates?.service.registrations;
+		serving.open((node, workload) => registrations?.allows(node, { ...workload, trustDomain }) ?? true);
+		const services = new Map<string, UnaryService>([
+			[servingReportPath, serving.service({ ...nobodysRules, trustDomain, nothingIsProved: true })],
+		]);
+		if (certificates)
+			services.set(createCertificatePath, plaintextCertificates(certificates, options.insecureCertificates ?? false));
 		const holders = new Map<string, number>();
+		const labelled = (source: ConfigSource): ConfigSource =>
+			replicas ? { ...source, revision: () => replicas.group.label() } : source;
 		const startServer = async (
 			server: XdsServerOptions,
 			admit: Admit = () => ({ ok: true, keys: true }),
 			endOf?: EndOf,
 		): Promise<XdsServer> => {
 			const started = await startXdsServer(server, {
-				source: nodes.beside(configSource(control, holders, admit, endOf), (uri) => parseIdentity(uri ?? ""), {
-					trustDomain: options.trustDomain,
-					isRegistered: (node) => certificates?.service.registrations.of(node) !== undefined,
-					nothingIsProved: server.tls === undefined,
-				}),
+				source: nodes.beside(
+					labelled(configSource(control, holders, admit, endOf)),
+					(uri) => parseIdentity(uri ?? ""),
+					{
+						trustDomain: options.trustDomain,
+						isRegistered: (node) => certificates?.service.registrations.of(node) !== undefined,
+						nothingIsProved: server.tls === undefined,
+					},
+				),
 				clock,
 				log,
 				metrics: withPilotNames(metrics),
@@ -241,13 +277,12 @@ export async function startControl(
 			return started;
 		};
 		const secure = options.secureXds && certificates ? await startSecure(options.secureXds, certificates) : undefined;
-		const also = services ? { services } : {};
 		// Over plaintext nobody proves to be the gateway whose keys these are, and all can read along.
 		const admitPlain: Admit = () => ({ ok: true, keys: options.insecureCertificates ?? false });
 		const plain = options.insecureXds
-			? await startServer({ listen: options.insecureXds, ...also }, admitPlain)
+			? await startServer({ listen: options.insecureXds, services }, admitPlain)
 			: undefined;
-		if (options.xdsSocket) await startServer({ listen: { socketPath: options.xdsSocket }, ...also });
+		if (options.xdsSocket) await startServer({ listen: { socketPath: options.xdsSocket }, services });
 		return { plain, secure };
 
 		async function startSecure(listen: HostPort, authority: CertificateAuthority): Promise<XdsServer> {
@@ -269,11 +304,16 @@ export async function startControl(
 				{
 					listen,
 					tls: { context: certificate.tls, asksForCertificate: true, checkChain: authority.checkChain },
-					services: new Map([[createCertificatePath, authority.unary]]),
+					services: new Map([
+						[createCertificatePath, authority.unary],
+						[servingReportPath, serving.service(rules)],
+						...(replicas?.services() ?? []),
+					]),
 				},
 				(proxy, peer) => admitProxy(proxy, parseIdentity(peer.uri ?? ""), control.snapshot, rules),
 				({ uri }) => shutOut(parseIdentity(uri ?? ""), rules),
 			);
+			await replicas?.start(() => certificate.tls, `http://${urlHost(options.api.host)}:${api?.port}/readyz`);
 			return server;
 		}
 	}
@@ -302,3 +342,9 @@ export async function startControl(
 
 const portOf = (server: XdsServer | undefined): number | undefined =>
 	server && "port" in server.address ? server.address.port : undefined;
+
+/** Of a server that listens at `host`: where it answers this machine. */
+function urlHost(host: string): string {
+	if (["", "0.0.0.0"].includes(host)) return "127.0.0.1";
+	return host.includes(":") ? `[${host === "::" ? "::1" : host}]` : host;
+}

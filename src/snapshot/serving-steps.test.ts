@@ -34,6 +34,7 @@ const told = (step: "direct" | "closed", rest: Partial<UnproxiedWorkload> = {}):
 	name: "web-2",
 	serviceAccount: "default",
 	node: "n1",
+	isGranted: false,
 	step,
 	...rest,
 });
@@ -116,6 +117,14 @@ describe("a workload that no proxy serves", () => {
 			assert.deepEqual(seenOf(applyServing(mesh, [told("closed", rest)]).snapshot), [byProxy, byProxy]);
 	});
 
+	it("is believed of a pod that no resource places on a node when the node's registration allows it", () => {
+		const unplaced = snapshotOf(web, aPod("web-2", "10.1.0.2"));
+		assert.equal(seenOf(applyServing(unplaced, [told("closed")]).snapshot)[0], byProxy);
+		assert.equal(seenOf(applyServing(unplaced, [told("closed", { isGranted: true })]).snapshot)[0], takenOut);
+		const elsewhere = applyServing(mesh, [told("closed", { isGranted: true, node: "n2" })]).snapshot;
+		assert.equal(seenOf(elsewhere)[0], byProxy, "the resource knows better");
+	});
+
 	it("is served again as soon as the resources place its pod on another node", () => {
 		const closed = applyServing(mesh, [told("closed")]).snapshot;
 		const moved = after(closed, aPod("web-2", "10.1.0.9", { nodeName: "n2" }));
@@ -146,7 +155,9 @@ describe("a workload that no proxy serves", () => {
 			aWorkloadEntry(name, { address: "10.2.0.1", serviceAccount: "web", labels: { app: "web" } }, { annotations });
 		const own = { serviceAccount: "web", name: "vm-1" };
 		const byName = snapshotOf(web, entry("vm-1"));
-		assert.equal(seenOf(applyServing(byName, [told("direct", own)]).snapshot, "10.2.0.1")[0], inPlaintext);
+		const granted = applyServing(byName, [told("direct", { ...own, isGranted: true })]).snapshot;
+		assert.equal(seenOf(granted, "10.2.0.1")[0], inPlaintext);
+		assert.equal(seenOf(applyServing(byName, [told("direct", own)]).snapshot, "10.2.0.1")[0], byProxy);
 		const byNode = snapshotOf(web, entry("web-vm", { "keepmesh.io/node": "n1" }));
 		assert.equal(seenOf(applyServing(byNode, [told("direct", own)]).snapshot, "10.2.0.1")[0], inPlaintext);
 		const elsewhere = applyServing(byNode, [told("direct", { ...own, node: "n2" })]).snapshot;

@@ -3,14 +3,13 @@
 
 import type { Endpoint } from "../model/endpoint.ts";
 import { mtlsOnPort, type WorkloadMtls } from "../model/security.ts";
-import type { ConfigObject } from "../resources/config-object.ts";
 import { labelsOfWorkload, type Workload } from "./endpoint-sources.ts";
 import { hotSwitchPolicyFor } from "./hot-switch-policies.ts";
 import { objectNamed, objectsOf } from "./object-store.ts";
 import { mtlsOf } from "./peer-mtls.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { addressesOfPod } from "./workload-facts.ts";
+import { addressesOfPod, nodeAnnotation } from "./workload-facts.ts";
 
 /** A workload that no proxy serves, as its node said. */
 export interface UnproxiedWorkload {
@@ -18,6 +17,8 @@ export interface UnproxiedWorkload {
 	readonly name: string;
 	readonly serviceAccount: string;
 	readonly node: string;
+	/** The node's registration allows the service account: it is believed also where no resource places it there. */
+	readonly isGranted: boolean;
 	readonly step: "direct" | "closed";
 }
 
@@ -71,23 +72,24 @@ export function asServed(endpoint: Endpoint, steps: ServingSteps): Endpoint {
 	return { ...endpoint, tlsMode: "disabled", servingStep: "direct" };
 }
 
-/** The Pod of that name, or the WorkloadEntries that stand for it: where the resources know it, and on that node. */
+/** The Pod of that name, or the WorkloadEntries that stand for it: those that are the node's to speak for. */
 function workloadsFor(snapshot: Known, told: UnproxiedWorkload): readonly Workload[] {
-	const { namespace, name, serviceAccount, node } = told;
+	const { isGranted, namespace, name, serviceAccount, node } = told;
 	const pod = objectNamed(snapshot.objects, "Pod", namespace, name);
 	if (pod) {
 		const isIts = (pod.spec.serviceAccountName ?? "default") === serviceAccount;
-		return isIts && (pod.spec.nodeName ?? node) === node ? [pod] : [];
+		return isIts && isOn(node, pod.spec.nodeName, isGranted) ? [pod] : [];
 	}
-	const isIts = ({ metadata, spec }: ConfigObject<"WorkloadEntry">): boolean =>
-		metadata.namespace === namespace &&
-		(spec.serviceAccount ?? "default") === serviceAccount &&
-		(metadata.name === name || metadata.annotations[nodeAnnotation] === node);
-	return [...objectsOf(snapshot.objects, "WorkloadEntry").values()].filter(isIts);
+	return [...objectsOf(snapshot.objects, "WorkloadEntry").values()].filter(({ metadata, spec }) => {
+		const isIts = metadata.namespace === namespace && (spec.serviceAccount ?? "default") === serviceAccount;
+		const place = metadata.annotations[nodeAnnotation];
+		return isIts && isOn(node, place, isGranted) && (place === node || metadata.name === name);
+	});
 }
 
-/** On a WorkloadEntry: the node that runs it. */
-const nodeAnnotation = "keepmesh.io/node";
+function isOn(node: string, place: string | undefined, isGranted: boolean): boolean {
+	return place === undefined || place === "" ? isGranted : place === node;
+}
 
 function addressesOf(workload: Workload): readonly string[] {
 	if (workload.kind === "Pod") return addressesOfPod(workload);

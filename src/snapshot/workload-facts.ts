@@ -14,6 +14,9 @@ export interface Surroundings {
 	readonly network: string;
 }
 
+/** On a WorkloadEntry: the node that runs it. */
+export const nodeAnnotation = "keepmesh.io/node";
+
 export const noLocality: Locality = { region: "", zone: "", subzone: "" };
 
 export function factsOfPod(pod: ConfigObject<"Pod">, zone: string | undefined, where: Surroundings): WorkloadFacts {

@@ -1,5 +1,6 @@
 // What travels between the control plane's API and its clients (the command line, the dashboard), as JSON.
 
+import type { PodServing, RequestCounts } from "../../hotswitch/serving-report.ts";
 import type { InboundMtls } from "../../model/security.ts";
 import type { EffectiveMtls } from "../../policy/effective-mtls.ts";
 import type { ObjectKey } from "../../resources/config-object.ts";
@@ -154,4 +155,19 @@ export interface ApiFailure {
 	/** What to do about it. */
 	readonly next: string;
 	readonly problems?: readonly Problem[];
+}
+
+/** What a node reported of one of its pods last. */
+export interface ServingItem {
+	readonly proxyId: string;
+	readonly namespace: string;
+	readonly pod: string;
+	readonly node: string;
+	/** Of what several control planes heard, the freshest is right. */
+	readonly heardMsAgo: number;
+	readonly ready: boolean;
+	/** Absent for what has no hot-switch. */
+	readonly serving?: PodServing;
+	readonly requests?: RequestCounts;
+	readonly calls?: RequestCounts;
 }

@@ -132,6 +132,8 @@ const apiPaths = [
 	"problems",
 	"resources",
 	"workloads?name=NAME&namespace=NAMESPACE",
+	"serving?namespace=NAMESPACE&pod=NAME",
+	"events?namespace=NAMESPACE&pod=NAME",
 	"access?from=WORKLOAD&to=WORKLOAD&method=GET&path=/",
 	"config?proxy=NAME.NAMESPACE",
 	"held/confirm",

@@ -5,7 +5,7 @@ import { type Identity, renderIdentity, type SpiffeId } from "../../identity/spi
 import type { Proxy as MeshProxy } from "../../model/proxy.ts";
 import { objectNamed, objectsOf } from "../../snapshot/object-store.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
-import { nodeAnnotation } from "./workloads-on-nodes.ts";
+import { nodeAnnotation } from "../../snapshot/workload-facts.ts";
 
 export type Admission =
 	| {

@@ -1,8 +1,6 @@
 // The heart of the control plane: changes in, each proxy's configuration out. Nothing here waits or does I/O; the servers
 // ask it for configurations and are told whose changed.
 
-import { danglingReferences, renderDangling } from "../../envoy/find-dangling-references.ts";
-import { generateProxyConfig } from "../../envoy/generate-proxy-config.ts";
 import { trustBundleTypeUrl } from "../../identity/trust-bundle.ts";
 import type { Proxy as MeshProxy } from "../../model/proxy.ts";
 import type { ProxyView } from "../../model/view.ts";
@@ -12,12 +10,19 @@ import type { Log } from "../../runtime/log.ts";
 import { type Change, keyOfChange, kindOfChange } from "../../snapshot/change.ts";
 import type { KeySets } from "../../snapshot/key-sets.ts";
 import { applyKeySets, neededKeySets } from "../../snapshot/needed-key-sets.ts";
-import { applyChanges, emptySnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/snapshot.ts";
+import type { UnproxiedWorkload } from "../../snapshot/serving-steps.ts";
+import {
+	applyChanges,
+	applyServing,
+	emptySnapshot,
+	type Snapshot,
+	type SnapshotOptions,
+} from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
 import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
 import type { ProxyConfig, ResourcePart } from "../../xds/resource.ts";
 import { type KeySetFetching, KeyWait } from "./key-wait.ts";
-import { OwnSets } from "./own-sets.ts";
+import { ProxyConfigMaker } from "./proxy-config-maker.ts";
 import {
 	defaultPublishConfig,
 	initialPublishState,
@@ -26,11 +31,13 @@ import {
 	type PublishLane,
 	stepPublish,
 } from "./publish-machine.ts";
-import { defaultPushGuardConfig, type HeldPush, heldMessage, judgePush, type PushGuardConfig } from "./push-guard.ts";
+import { defaultPushGuardConfig, type HeldPush, type PushGuardConfig } from "./push-guard.ts";
+import { defaultPushSafetyConfig, type ProxyAnswers, PushSafety, type PushSafetyConfig } from "./push-safety.ts";
 
 export interface ControlPlaneOptions {
 	readonly publish?: PublishConfig;
 	readonly guard?: PushGuardConfig;
+	readonly safety?: PushSafetyConfig;
 	readonly snapshot?: Partial<SnapshotOptions>;
 }
 
@@ -40,10 +47,14 @@ export interface ControlPlaneParts {
 	readonly metrics: ControlMetrics;
 	/** These proxies have a new configuration. */
 	readonly onPublished: (proxyIds: readonly string[]) => void;
+	/** These changes are in the snapshot from now on. */
+	readonly onApplied?: (changes: readonly Change[]) => void;
 	/** The snapshot may be another one: before proxies are given what follows from it. */
 	readonly onSnapshot?: () => void;
 	/** What fetches keys for tokens, and gives them back by `setKeySets`; those known already at once. */
 	readonly keySets?: KeySetFetching;
+	/** Without it every proxy gets everything at once, and nothing is taken back. */
+	readonly answers?: ProxyAnswers;
 }
 
 /** Why a proxy does not get its newest configuration. */
@@ -74,11 +85,17 @@ export class ControlPlane {
 	readonly #lastGood = new Map<string, ProxyConfig>();
 	/** When each object last changed, as a publication's number. */
 	readonly #changedIn = new Map<ObjectKey, number>();
-	readonly #ownSets = new OwnSets();
+	readonly #maker: ProxyConfigMaker;
 	readonly #keyWait: KeyWait;
+	/** Who gets what changed, and when; asks for the servers' answers. */
+	readonly safety: PushSafety;
 	#trustBundle: ResourcePart | undefined;
 	#snapshot: Snapshot;
+	/** While a few proxies try the newest: what the others have, with endpoints as they are now. */
+	#stable: Snapshot | undefined;
 	#pending: Change[] = [];
+	/** Changes wait for the end of a trial. */
+	#isPublishDue = false;
 	#publish = initialPublishState;
 	#generation = 0;
 
@@ -87,6 +104,17 @@ export class ControlPlane {
 		this.#parts = parts;
 		this.#keyWait = new KeyWait(parts.keySets);
 		this.#snapshot = emptySnapshot(options.snapshot);
+		this.#maker = new ProxyConfigMaker(options.guard ?? defaultPushGuardConfig, parts);
+		this.safety = new PushSafety(options.safety ?? defaultPushSafetyConfig, {
+			...parts,
+			answers: parts.answers,
+			proxies: this.#proxies,
+			objects: () => this.#snapshot.objects,
+			revise: (changes) => this.#revise(changes),
+			tryAgain: (changes) => this.#try(changes),
+			widen: (proxyIds, isLast) => this.#widen(proxyIds, isLast),
+			ended: () => this.#onTrialEnd(),
+		});
 	}
 
 	get snapshot(): Snapshot {
@@ -129,6 +157,7 @@ export class ControlPlane {
 		}
 		if (endpoints.length > 0) {
 			this.#apply(endpoints);
+			if (this.#stable) this.#stable = applyChanges(this.#stable, endpoints).snapshot;
 			this.#step({ type: "changed", lane: "endpoints", nowMs });
 		}
 	}
@@ -160,6 +189,7 @@ export class ControlPlane {
 		}
 		this.#proxies.delete(proxyId);
 		this.#confirmed.delete(proxyId);
+		this.safety.left(proxyId);
 		this.#count();
 	}
 
@@ -172,7 +202,16 @@ export class ControlPlane {
 		const snapshot = applyKeySets(this.#snapshot, keySets);
 		if (snapshot === this.#snapshot) return;
 		this.#snapshot = snapshot;
+		if (this.#stable) this.#stable = applyKeySets(this.#stable, keySets);
 		this.#step({ type: "changed", lane: "everything", nowMs: this.#parts.clock.monotonicMs() });
+	}
+
+	/** All workloads that no proxy serves, as their nodes say: told to their callers at once, as a change of endpoints. */
+	setUnproxied(unproxied: readonly UnproxiedWorkload[]): void {
+		const { snapshot, changed } = applyServing(this.#snapshot, unproxied);
+		this.#snapshot = snapshot;
+		if (changed.endpoints.size === 0) return;
+		this.#step({ type: "changed", lane: "endpoints", nowMs: this.#parts.clock.monotonicMs() });
 	}
 
 	/** What the mesh trusts from now on; sent at once, also to proxies whose other configuration is withheld. */
@@ -199,6 +238,7 @@ export class ControlPlane {
 	}
 
 	close(): void {
+		this.safety.close();
 		for (const cancel of this.#timers.values()) cancel();
 		this.#timers.clear();
 	}
@@ -230,11 +270,43 @@ export class ControlPlane {
 	#publishNow(lane: PublishLane, mayWait = true): void {
 		if (lane === "everything") {
 			if (mayWait && this.#keyWait.holds(() => this.#publishNow("everything"))) return;
-			this.#apply(this.#pending.splice(0));
+			this.#isPublishDue = this.safety.isStaged;
+			const changes = this.#isPublishDue ? [] : this.safety.admit(this.#pending.splice(0));
+			if (changes.length > 0) return this.#try(changes);
 		}
+		this.#publishTo([...this.#proxies.keys()], lane);
+	}
+
+	#publishTo(proxyIds: readonly string[], lane: PublishLane = "everything"): void {
 		this.#parts.onSnapshot?.();
 		this.#parts.metrics.pushTriggers.add(1, { type: lane === "endpoints" ? "endpoint" : "config" });
-		this.#refreshAndPublish([...this.#proxies.keys()], lane);
+		this.#refreshAndPublish(proxyIds, lane);
+		this.safety.published(proxyIds);
+	}
+
+	/** Those that the rollout chooses get what follows from the changes; the others keep what they have. */
+	#try(changes: readonly Change[]): void {
+		const before = this.#snapshot;
+		this.#apply(changes);
+		const first = this.safety.begin();
+		this.#stable = this.safety.isStaged ? before : undefined;
+		this.#publishTo(first);
+	}
+
+	#revise(changes: readonly Change[]): void {
+		this.#apply(changes);
+		this.#publishTo([...this.#proxies.keys()]);
+	}
+
+	#widen(proxyIds: readonly string[], isLast: boolean): void {
+		if (isLast) this.#stable = undefined;
+		this.#publishTo(proxyIds);
+		if (isLast) this.#onTrialEnd();
+	}
+
+	/** Nobody keeps older configuration now: what came meanwhile may follow. */
+	#onTrialEnd(): void {
+		if (this.#isPublishDue && !this.safety.isStaged) this.#publishNow("everything");
 	}
 
 	#apply(changes: readonly Change[]): void {
@@ -246,6 +318,7 @@ export class ControlPlane {
 		}
 		const before = this.#snapshot.policies;
 		this.#snapshot = applyChanges(this.#snapshot, changes).snapshot;
+		this.#parts.onApplied?.(changes);
 		if (this.#snapshot.policies !== before) this.#parts.keySets?.need(neededKeySets(this.#snapshot));
 	}
 
@@ -267,9 +340,10 @@ export class ControlPlane {
 	#refresh(proxyId: string): boolean {
 		const entry = this.#proxies.get(proxyId);
 		if (!entry) return false;
-		const view = viewFor(this.#snapshot, entry.proxy);
+		const snapshot = (this.safety.isWaiting(proxyId) && this.#stable) || this.#snapshot;
+		const view = viewFor(snapshot, entry.proxy);
 		if (view === entry.view && entry.withheld?.because !== "held") return false;
-		const made = this.#generate(entry, view);
+		const made = this.#maker.make(entry, view, snapshot, this.#confirmed.has(proxyId));
 		if (!made.ok) {
 			this.#withhold(entry, view, made.withheld);
 			return false;
@@ -280,40 +354,6 @@ export class ControlPlane {
 		return true;
 	}
 
-	#generate(
-		entry: ProxyEntry,
-		view: ProxyView,
-	): { readonly ok: true; readonly config: ProxyConfig } | { readonly ok: false; readonly withheld: Withheld } {
-		const { clock, log, metrics } = this.#parts;
-		let config: ProxyConfig;
-		try {
-			config = new Map([
-				...generateProxyConfig(entry.proxy, view),
-				...this.#ownSets.setsFor(this.#snapshot, entry.proxy, view),
-			]);
-		} catch (error) {
-			metrics.internalErrors.add(1);
-			const message = error instanceof Error ? error.message : String(error);
-			log.error({ proxy: entry.proxy.id, err: error instanceof Error ? error.stack : message }, "generation failed");
-			return { ok: false, withheld: { because: "generation", message } };
-		}
-		// A rule may name a destination that does not exist yet: its requests fail, as the rule says. What Envoy would wait
-		// for would hold everything up.
-		const dangling = danglingReferences(config).filter(({ effect }) => effect === "waits");
-		if (dangling.length > 0) {
-			metrics.internalErrors.add(1);
-			const message = dangling.slice(0, 5).map(renderDangling).join("; ");
-			return { ok: false, withheld: { because: "dangling", message } };
-		}
-		if (this.#confirmed.has(entry.proxy.id)) return { ok: true, config };
-		const before = entry.withheld?.because === "held" ? entry.withheld.held : undefined;
-		const guard = this.#options.guard ?? defaultPushGuardConfig;
-		const verdict = judgePush(guard, entry.published, config, before, clock.monotonicMs());
-		if (verdict.type === "send") return { ok: true, config };
-		this.#setTimer("held", guard.holdMs, () => this.#refreshAndPublish([...this.#proxies.keys()]));
-		return { ok: false, withheld: { because: "held", message: heldMessage(verdict.held), held: verdict.held } };
-	}
-
 	/** Only proxies with a workload certificate have one; the same object when nothing changes. */
 	#withTrustBundle(proxy: MeshProxy, config: ProxyConfig | undefined): ProxyConfig | undefined {
 		const part = proxy.workloadCertificate ? this.#trustBundle : undefined;
@@ -322,6 +362,9 @@ export class ControlPlane {
 	}
 
 	#withhold(entry: ProxyEntry, view: ProxyView, withheld: Withheld): void {
+		const { holdMs } = this.#options.guard ?? defaultPushGuardConfig;
+		if (withheld.because === "held")
+			this.#setTimer("held", holdMs, () => this.#refreshAndPublish([...this.#proxies.keys()]));
 		this.#proxies.set(entry.proxy.id, { ...entry, view, withheld });
 		if (entry.withheld?.message === withheld.message) return;
 		const { because, message } = withheld;

@@ -3,9 +3,7 @@
 import type { SpiffeId } from "../../identity/spiffe-id.ts";
 import { objectsOf } from "../../snapshot/object-store.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
-
-/** On a WorkloadEntry: the node that runs it. */
-export const nodeAnnotation = "keepmesh.io/node";
+import { nodeAnnotation } from "../../snapshot/workload-facts.ts";
 
 type ServiceAccount = Pick<SpiffeId, "namespace" | "serviceAccount">;
 
