@@ -1,10 +1,11 @@
-// A process that outlives the agent: own session, output to a file, found again after a restart. In: a command and a log
-// file. Out: its identity at once, and word when it has ended, also for one that was adopted and is no child.
+// A process that outlives the agent: own session, before others at the processor, output to a file, found again after a restart.
+// In: a command and a log file. Out: its identity at once, and word when it has ended, also for one that was adopted.
 
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { type Cancel, type Clock, realClock } from "../runtime/clock.ts";
 import { identifyProcess, isRunning, type ProcessIdentity, signalProcess } from "./process-table.ts";
+import { raisePriority } from "./raise-priority.ts";
 
 export interface SurvivingProcess {
 	readonly identity: ProcessIdentity;
@@ -33,6 +34,7 @@ export async function launchSurviving(options: LaunchOptions): Promise<Launched>
 	try {
 		const stdio: StdioOptions = ["ignore", log, log, ...(passed === undefined ? [] : [passed])];
 		child = spawn(options.file, options.args, { detached: true, stdio, cwd: "/" });
+		if (child.pid !== undefined) raisePriority(child.pid);
 	} finally {
 		closeSync(log);
 		if (passed !== undefined) closeSync(passed);
