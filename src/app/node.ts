@@ -117,14 +117,14 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			state: options.state,
 			envoy: options.envoy,
-			bootstrapOf: (pod) =>
+			bootstrapOf: (pod, heartbeatMs) =>
 				podBootstrap(pod, {
 					nodeName: options.name,
 					paths,
 					domainSuffix,
 					...(options.upstreamDns ? { resolvers: options.upstreamDns } : {}),
 					certificates: certificates.isOn,
-					...(options.hotSwitch ? { heartbeatMs: options.hotSwitch.heartbeatMs } : {}),
+					...(heartbeatMs === undefined ? {} : { heartbeatMs }),
 				}),
 			...(options.hotSwitch ? { hotSwitch: options.hotSwitch } : {}),
 			policyOf: (pod) => hotSwitches.of(proxyIdOf(pod, domainSuffix)),

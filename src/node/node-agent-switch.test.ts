@@ -65,4 +65,50 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 		assert.equal(await isDirect(), true);
 		await servedBy("sidecar");
 	});
+
+	/** With the kernel's number for each rule and set: another number is another table. */
+	const table = () =>
+		a.pod.exec("nft", "-a", "list", "table", "inet", "keepmesh").replaceAll(/^.*expires \d+ms.*\n/gm, "");
+
+	it("leaves the table of an earlier agent untouched, and a bypass until its end", async () => {
+		const { body } = await call("POST", "/v1/pods", describePod());
+		const made = table();
+		await killAgent("SIGKILL");
+		await startAgent("--hot-switch");
+		await until("ready", async () => (await status()).ready);
+		assert.deepEqual([table(), (await status()).servingSince], [made, body.servingSince]);
+		await call("POST", "/v1/pods/app-1/bypass?by=ann&why=upgrade&forSeconds=600");
+		const bypassed = await status();
+		const off = table();
+		await killAgent("SIGKILL");
+		await startAgent("--hot-switch");
+		await until("ready", async () => (await status()).ready);
+		const again = await status();
+		assert.deepEqual([again.bypass, again.servingStep, again.pid], [bypassed.bypass, "direct", body.pid]);
+		assert.equal(table(), off);
+		assert.equal(await isDirect(), true);
+		await call("POST", "/v1/pods/app-1/restore?by=ann");
+		await servedBy("sidecar");
+		assert.equal(await isDirect(), false);
+	});
+
+	it("does not close a pod whose sidecar ended with the agent", async () => {
+		const { body } = await call("POST", "/v1/pods", describePod());
+		await killAgent("SIGKILL");
+		kill(body.pid);
+		// Until the kernel has noticed.
+		await new Promise((resolve) => setTimeout(resolve, 150));
+		const failures = a.client.run<{ failed: number; errors: unknown }>({
+			op: "load",
+			host: a.pod.ip,
+			port: 8080,
+			durationMs: 2500,
+			intervalMs: 10,
+		});
+		await startAgent("--hot-switch");
+		await servedBy("direct");
+		assert.match((await status()).servingBecause ?? "", /had ended when the agent began/);
+		await servedBy("sidecar");
+		assert.deepEqual((await failures).errors, []);
+	});
 });

@@ -19,11 +19,14 @@ const leaseReadIntervalMs = 25;
 export interface NodeAgentOptions {
 	readonly state: string;
 	readonly envoy: string;
-	readonly bootstrapOf: (pod: PodSpec) => object;
+	/** With at most `heartbeatMs` between two signs of life; absent: none. */
+	readonly bootstrapOf: (pod: PodSpec, heartbeatMs?: number) => object;
 	readonly dns?: { readonly address: string; readonly port: number };
 	readonly machine?: Partial<ProxyMachineConfig>;
 	/** For every sidecar. Absent: one that fails is started again, and nothing else is done. */
 	readonly hotSwitch?: HotSwitchPolicy;
+	/** What control planes have said of a pod, if they have. */
+	readonly policyOf?: (pod: PodSpec) => HotSwitchPolicy | undefined;
 	/** Called for a pod that is added or was found at the start, and when it has gone. */
 	readonly onPodAdded?: (pod: PodSpec) => void;
 	readonly onPodRemoved?: (pod: PodSpec) => void;
@@ -169,7 +172,7 @@ export class NodeAgent {
 	}
 
 	#supervise(pod: PodSpec): PodSupervisor {
-		const { state, envoy, bootstrapOf, dns, machine, hotSwitch } = this.#options;
+		const { state, envoy, bootstrapOf, dns, machine, hotSwitch, policyOf } = this.#options;
 		const supervisor: PodSupervisor = new PodSupervisor(pod, {
 			clock: this.#clock,
 			log: this.#log,
@@ -179,6 +182,7 @@ export class NodeAgent {
 			...(dns ? { dns } : {}),
 			...(machine ? { machine } : {}),
 			...(hotSwitch ? { hotSwitch } : {}),
+			...(policyOf ? { policyOf } : {}),
 			onSwitched: (change) => this.#options.onSwitched?.(pod, change),
 			onProcess: (process) =>
 				this.#store.save({
@@ -264,7 +268,7 @@ function servingOf({ hotSwitch }: PodSupervisor): Partial<PodStatus> {
 }
 
 /** Its removal was asked for. */
-function isLeaving(state: ProxyState): boolean {
+export function isLeaving(state: ProxyState): boolean {
 	if (state.phase === "draining") return state.thenStop;
 	return ["releasing", "settling", "stopping", "stopped"].includes(state.phase);
 }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
 import { defaultHotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import type { PodPath } from "../kernel/pod-path.ts";
 import { silentLog } from "../runtime/log.ts";
@@ -7,7 +10,11 @@ import { VirtualClock } from "../runtime/virtual-clock.ts";
 import { hotSwitchMetrics } from "./hot-switch-metrics.ts";
 import { PodHotSwitch } from "./pod-hot-switch.ts";
 
-function podWithFakeKernel() {
+const directory = mkdtempSync(join(tmpdir(), "kmn-switch-"));
+after(() => rmSync(directory, { recursive: true }));
+let files = 0;
+
+function podWithFakeKernel(keptFile = join(directory, `${files++}.json`)) {
 	const clock = new VirtualClock();
 	const done: string[] = [];
 	let remainingMs: number | undefined = 60;
@@ -25,6 +32,7 @@ function podWithFakeKernel() {
 		clock,
 		log: silentLog,
 		policy: { ...defaultHotSwitchPolicy, permitsPlaintext: true },
+		keptFile,
 		openPath: () => ({ ok: true, value: path }),
 		killProcess: () => done.push("kill"),
 	});

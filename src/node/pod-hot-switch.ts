@@ -1,11 +1,15 @@
 // One pod's hot-switch, kept as the machine in hotswitch/switch-machine.ts decides. In: word of the pod's proxy, and the lease as
 // the kernel has it. Out: the pod's path set in the kernel, a hung proxy killed, and who serves since when and why.
 
+import { isDeepStrictEqual } from "node:util";
 import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
+import { decodeKeptSwitch, encodeKeptSwitch } from "../hotswitch/kept-switch.ts";
 import { closedPath, type PathState } from "../hotswitch/path-state.ts";
 import { step } from "../hotswitch/switch-machine.ts";
 import type { SwitchRecord } from "../hotswitch/switch-record.ts";
 import {
+	type KeptSwitch,
+	keptSwitch,
 	newSwitch,
 	type SwitchAction,
 	type SwitchEvent,
@@ -16,11 +20,18 @@ import type { Opened } from "../kernel/host-network.ts";
 import type { PodPath } from "../kernel/pod-path.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { readKeptFile, writeKeptFile } from "./kept-file.ts";
 
 export interface PodHotSwitchDeps {
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly policy: HotSwitchPolicy;
+	/** What control planes have said of this pod. */
+	readonly told?: HotSwitchPolicy | undefined;
+	/** Where it is noted what a later agent must know. */
+	readonly keptFile: string;
+	/** What is in force has changed. */
+	readonly onPolicy?: () => void;
 	readonly openPath: () => Opened<PodPath>;
 	/** By SIGKILL. */
 	readonly killProcess: () => void;
@@ -47,16 +58,21 @@ export class PodHotSwitch {
 	readonly #deps: PodHotSwitchDeps;
 	readonly #timers = new Map<SwitchTimer, Cancel>();
 	readonly #counts = new Map<string, SwitchCount>();
+	/** In force, with the lease that runs. */
 	#policy: HotSwitchPolicy;
+	#told: HotSwitchPolicy;
 	#state: SwitchState = newSwitch;
 	/** Absent until the pod's table is in the kernel. */
 	#path: PodPath | undefined;
+	#kept: KeptSwitch | undefined;
 	#closed = false;
 
 	constructor(pod: string, deps: PodHotSwitchDeps) {
 		this.pod = pod;
 		this.#deps = deps;
-		this.#policy = deps.policy;
+		this.#told = deps.told ?? deps.policy;
+		const { leaseMs, heartbeatMs } = deps.policy;
+		this.#policy = withLease(this.#told, { leaseMs, heartbeatMs });
 	}
 
 	get state(): SwitchState {
@@ -65,6 +81,11 @@ export class PodHotSwitch {
 
 	get policy(): HotSwitchPolicy {
 		return this.#policy;
+	}
+
+	/** As it was said last: of its lease and heartbeat the next process hears. */
+	get told(): HotSwitchPolicy {
+		return this.#told;
 	}
 
 	/** What a table that is made now must begin with. */
@@ -94,16 +115,39 @@ export class PodHotSwitch {
 		this.#state = state;
 		const by = "by" in event ? event.by : "keepmesh";
 		for (const action of actions) this.#perform(action, by);
+		this.#keep();
 		return actions;
 	}
 
 	/** Lease and heartbeat stay: those that run are in the Envoy's bootstrap and in the kernel's table. */
 	follow(told: HotSwitchPolicy): void {
-		const { leaseMs, heartbeatMs } = this.#policy;
-		const policy = { ...told, leaseMs, heartbeatMs, hangMs: Math.max(told.hangMs, leaseMs) };
+		this.#told = told;
+		const policy = withLease(told, this.#policy);
 		if (JSON.stringify(policy) === JSON.stringify(this.#policy)) return;
 		this.#policy = policy;
+		this.#deps.onPolicy?.();
 		this.happens({ type: "policyChanged" });
+	}
+
+	/** For a process that starts now: its lease and heartbeat are what was said last. */
+	takeLease(): HotSwitchPolicy {
+		this.#policy = withLease(this.#told, this.#told);
+		return this.#policy;
+	}
+
+	/**
+	 * Takes over what an earlier agent left; `lease`: of the table that it made, which is looked at where it is. True where
+	 * that table stands.
+	 */
+	adopt(isRunning: boolean, lease: { readonly leaseMs: number } | undefined): boolean {
+		if (lease && isRunning) this.#policy = withLease(this.#told, { ...this.#policy, leaseMs: lease.leaseMs });
+		const path = lease && this.#open() ? this.#path?.read() : undefined;
+		if (!isRunning && !path) return false;
+		const { clock, keptFile } = this.#deps;
+		const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+		const kept = decodeKeptSwitch(readKeptFile(keptFile) ?? "", now);
+		this.happens({ type: "adopted", isRunning, ...(path ? { path } : {}), ...(kept ? { kept } : {}) });
+		return path !== undefined;
 	}
 
 	/** Keeps connections off the sidecar; says why when that cannot be. */
@@ -122,12 +166,7 @@ export class PodHotSwitch {
 
 	/** The table was made, or made anew: from now on the path is set in it. */
 	tableApplied(): void {
-		if (this.#closed) return;
-		if (!this.#path) {
-			const opened = this.#deps.openPath();
-			if (opened.ok) this.#path = opened.value;
-			else this.#deps.log.error({ pod: this.pod, because: opened.message }, "the pod's path cannot be set");
-		}
+		if (this.#closed || !this.#open()) return;
 		// It may have changed while the table was being made.
 		this.#set(this.#state.path);
 	}
@@ -152,6 +191,24 @@ export class PodHotSwitch {
 		this.#timers.clear();
 		this.#path?.close();
 		this.#path = undefined;
+	}
+
+	#open(): boolean {
+		if (this.#path) return true;
+		const opened = this.#deps.openPath();
+		if (opened.ok) this.#path = opened.value;
+		else this.#deps.log.error({ pod: this.pod, because: opened.message }, "the pod's path cannot be set");
+		return opened.ok;
+	}
+
+	#keep(): void {
+		const kept = keptSwitch(this.#state);
+		if (isDeepStrictEqual(kept, this.#kept)) return;
+		this.#kept = kept;
+		const { clock, keptFile, log } = this.#deps;
+		const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+		const because = writeKeptFile(keptFile, encodeKeptSwitch(kept, now));
+		if (because) log.warn({ pod: this.pod, because }, "what a later agent must know could not be kept");
 	}
 
 	#perform(action: SwitchAction, by: string): void {
@@ -208,4 +265,12 @@ export class PodHotSwitch {
 	#toWallMs(monotonicMs: number): number {
 		return Math.round(this.#deps.clock.wallMs() - (this.#deps.clock.monotonicMs() - monotonicMs));
 	}
+}
+
+/** Those that run are in the Envoy's start configuration and in the kernel's table. */
+function withLease(
+	told: HotSwitchPolicy,
+	{ leaseMs, heartbeatMs }: Pick<HotSwitchPolicy, "leaseMs" | "heartbeatMs">,
+): HotSwitchPolicy {
+	return { ...told, leaseMs, heartbeatMs, hangMs: Math.max(told.hangMs, leaseMs) };
 }

@@ -44,13 +44,13 @@ export class PodProcess {
 		this.#process = adoptSurviving(running, (because) => this.#onExit(because), this.#deps.clock);
 	}
 
-	/** Not noted yet when it resolves. */
-	async start(): Promise<ProcessStart> {
+	/** Not noted yet when it resolves. `heartbeatMs`: at most between two signs of life; absent: none. */
+	async start(heartbeatMs?: number): Promise<ProcessStart> {
 		this.trimLog();
 		const launched = await startEnvoy({
 			pod: this.#pod,
 			paths: this.#paths,
-			bootstrap: this.#deps.bootstrapOf(this.#pod),
+			bootstrap: this.#deps.bootstrapOf(this.#pod, heartbeatMs),
 			envoy: this.#deps.envoy,
 			onExit: (because) => this.#onExit(because),
 		});

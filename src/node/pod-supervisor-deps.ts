@@ -14,9 +14,12 @@ export interface PodSupervisorDeps {
 	/** Path of the Envoy binary. */
 	readonly envoy: string;
 	readonly state: string;
-	readonly bootstrapOf: (pod: PodSpec) => object;
+	/** With at most `heartbeatMs` between two signs of life; absent: none. */
+	readonly bootstrapOf: (pod: PodSpec, heartbeatMs?: number) => object;
 	/** Where captured DNS queries go; absent: dnsCapture does nothing. */
 	readonly dns?: { readonly address: string; readonly port: number };
+	/** What control planes have said of it, if they have. */
+	readonly policyOf?: (pod: PodSpec) => HotSwitchPolicy | undefined;
 	/** What to do when a sidecar fails, until something else is said. Absent: nothing but start it again. */
 	readonly hotSwitch?: HotSwitchPolicy;
 	readonly onSwitched?: (change: SwitchChange) => void;

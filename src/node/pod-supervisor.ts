@@ -7,6 +7,7 @@ import { openPodPath } from "../kernel/linux/open-pod-path.ts";
 import type { Cancel } from "../runtime/clock.ts";
 import { askConnections, askReadiness } from "./ask-envoy.ts";
 import { type EnvoyAdmin, envoyAdmin } from "./envoy-admin.ts";
+import { readKeptRedirect } from "./kept-redirect.ts";
 import { planPod } from "./plan/plan-pod.ts";
 import { readyRuntimeKey } from "./plan/pod-bootstrap.ts";
 import { type PodPaths, podPaths } from "./plan/pod-paths.ts";
@@ -63,6 +64,7 @@ export class PodSupervisor {
 		const isSwitched = pod.proxy === "sidecar" && plan.inbound !== "NONE";
 		const lease = isSwitched ? deps.hotSwitch : undefined;
 		this.#redirect = new PodRedirect(pod, lease ? { ...plan, lease } : plan, {
+			file: this.paths.keptRedirect,
 			log: deps.log,
 			hotSwitch: () => this.hotSwitch,
 		});
@@ -71,6 +73,9 @@ export class PodSupervisor {
 			this.hotSwitch = new PodHotSwitch(plan.owner, {
 				...deps,
 				policy: lease,
+				told: deps.policyOf?.(pod),
+				keptFile: this.paths.keptSwitch,
+				onPolicy: () => this.plan.lease && this.#lease(),
 				openPath: () => openPodPath(pod.netns),
 				killProcess: () => this.#process.signal("SIGKILL"),
 			});
@@ -94,14 +99,14 @@ export class PodSupervisor {
 		return this.#process.restarts;
 	}
 
-	/** Starts the redirect and Envoy, or takes over one that runs. */
+	/** Starts the redirect and Envoy, or takes over what an earlier agent has left: a process, a table. */
 	open(running?: ProcessIdentity): void {
+		if (running && !givesSignsOfLife(this.paths)) this.#redirect.change({ lease: undefined });
+		this.#adoptTable(running !== undefined);
 		if (!running) {
 			this.#handle({ type: "opened" });
 			return;
 		}
-		this.hotSwitch?.happens({ type: "adopted" });
-		if (!givesSignsOfLife(this.paths)) this.#redirect.change({ lease: undefined });
 		this.#process.adopt(running);
 		this.#handle({ type: "adopted", pid: running.pid });
 	}
@@ -137,7 +142,7 @@ export class PodSupervisor {
 	allowPlaintext(plaintext: PlaintextPorts): void {
 		if (this.#closed || JSON.stringify(plaintext) === JSON.stringify(this.plan.plaintext)) return;
 		this.#redirect.change({ plaintext });
-		this.hotSwitch?.follow({ ...this.hotSwitch.policy, permitsPlaintext: plaintext.others });
+		this.hotSwitch?.follow({ ...this.hotSwitch.told, permitsPlaintext: plaintext.others });
 		// What stands for a pod that leaves is made anew only when it is released.
 		this.#run(() => this.#redirect.apply(() => this.#isCaught()));
 	}
@@ -153,6 +158,17 @@ export class PodSupervisor {
 	/** Keeps the log within its bound; called from time to time. */
 	trimLog(): void {
 		this.#process.trimLog();
+	}
+
+	#adoptTable(isRunning: boolean): void {
+		const kept = readKeptRedirect(this.paths.keptRedirect);
+		if (kept && this.plan.lease && kept.lease) {
+			const { plaintext, lease } = kept;
+			this.#redirect.change({ plaintext, ...(isRunning ? { lease } : {}) });
+			this.hotSwitch?.follow({ ...this.hotSwitch.told, permitsPlaintext: plaintext.others });
+		}
+		const stands = this.hotSwitch?.adopt(isRunning, kept && this.plan.lease ? kept.lease : undefined);
+		if (kept && stands) this.#redirect.adopt(kept);
 	}
 
 	#handle(event: ProxyEvent): void {
@@ -250,10 +266,10 @@ export class PodSupervisor {
 	}
 
 	async #startProcess(): Promise<ProxyEvent | undefined> {
-		const started = await this.#process.start();
+		const started = await this.#process.start(this.hotSwitch?.takeLease().heartbeatMs);
 		if (!started.ok) return { type: "processNotStarted", because: started.because };
 		this.hotSwitch?.happens({ type: "processStarted" });
-		this.#leaseAgain();
+		this.#lease();
 		await this.#deps.onProcess(started.identity);
 		// It may have ended meanwhile; that was said already.
 		if (this.#process.identity !== started.identity) return undefined;
@@ -270,9 +286,11 @@ export class PodSupervisor {
 		return { type: "probed", ready: true, because: "" };
 	}
 
-	#leaseAgain(): void {
-		if (!this.hotSwitch || this.plan.lease) return;
-		this.#redirect.change({ lease: this.hotSwitch.policy });
+	/** The table's lease is that of the process which runs. */
+	#lease(): void {
+		if (!this.hotSwitch) return;
+		const { leaseMs, hangMs } = this.hotSwitch.policy;
+		this.#redirect.change({ lease: { leaseMs, hangMs } });
 		this.#run(() => this.#redirect.apply(() => this.#isCaught()));
 	}
 

@@ -17,6 +17,8 @@ export interface NodePaths {
 	readonly cacheSocket: string;
 	/** Directory of what may be done for each pod whose proxy fails. */
 	readonly hotSwitchPolicies: string;
+	/** The switches of its pods, a line each. */
+	readonly switches: string;
 	/** When a control plane was last in contact with each proxy. */
 	readonly contacts: string;
 	readonly nameTable: string;
@@ -31,6 +33,13 @@ export interface NodePaths {
 	readonly pods: string;
 }
 
+/** Two Envoys of a pod stand beside each other while one hands over to the other; each has files of its own. */
+export type ProxySlot = 0 | 1;
+
+export function otherSlot(slot: ProxySlot): ProxySlot {
+	return slot === 0 ? 1 : 0;
+}
+
 export interface PodPaths {
 	/** The agent's record: what was asked for and which process serves it. */
 	readonly record: string;
@@ -43,8 +52,14 @@ export interface PodPaths {
 	readonly adminSocket: string;
 	/** Envoy listens here and forwards to the application's metrics port. */
 	readonly appMetricsSocket: string;
+	/** What the table in the kernel is, and what the pod's switch must still know after the agent was ended. */
+	readonly keptRedirect: string;
+	readonly keptSwitch: string;
 	/** Envoy's connection to itself, for its signs of life. */
 	readonly leaseSocket: string;
+	/** Root's; Envoy's user may read: in it the file that says how eagerly a draining Envoy closes connections. */
+	readonly pressureDirectory: string;
+	readonly pressureFile: string;
 }
 
 export function nodePaths(state: string): NodePaths {
@@ -58,6 +73,7 @@ export function nodePaths(state: string): NodePaths {
 		configCache: `${state}/accepted`,
 		cacheSocket: `${state}/accepted.sock`,
 		hotSwitchPolicies: `${state}/hot-switch`,
+		switches: `${state}/switches.jsonl`,
 		contacts: `${state}/contacts.json`,
 		nameTable: `${state}/name-table.json`,
 		dnsRecord: `${state}/dns.json`,
@@ -70,18 +86,23 @@ export function nodePaths(state: string): NodePaths {
 	};
 }
 
-export function podPaths(state: string, uid: string): PodPaths {
+export function podPaths(state: string, uid: string, slot: ProxySlot = 0): PodPaths {
 	const directory = `${state}/pods/${uid}`;
-	const sockets = `${directory}/s`;
+	const sockets = `${directory}/${slot === 0 ? "s" : "t"}`;
+	const pressureDirectory = `${directory}/${slot === 0 ? "p" : "q"}`;
 	return {
 		record: `${directory}.json`,
 		directory,
 		sockets,
-		bootstrap: `${directory}/bootstrap.json`,
+		bootstrap: `${directory}/bootstrap${slot === 0 ? "" : "-1"}.json`,
 		log: `${directory}/envoy.log`,
 		adminSocket: `${sockets}/admin.sock`,
 		appMetricsSocket: `${sockets}/app.sock`,
+		keptRedirect: `${directory}/redirect.json`,
+		keptSwitch: `${directory}/switch.json`,
 		leaseSocket: `${sockets}/lease.sock`,
+		pressureDirectory,
+		pressureFile: `${pressureDirectory}/pressure`,
 	};
 }
 
