@@ -8,6 +8,8 @@ import {
 	type Readiness,
 	readinessFilter,
 	readinessOf,
+	responsesFilter,
+	responsesOf,
 } from "./plan/envoy-stats.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
 import type { Connections } from "./plan/proxy-machine.ts";
@@ -22,4 +24,10 @@ export async function askReadiness(admin: EnvoyAdmin): Promise<Readiness> {
 export async function askConnections(admin: EnvoyAdmin, proxy: PodSpec["proxy"]): Promise<Connections | undefined> {
 	const answer = await admin.get(`/stats?filter=${encodeURIComponent(connectionsFilter)}`);
 	return answer && connectionsOf(answer.body, proxy);
+}
+
+/** Undefined when Envoy does not answer. */
+export async function askResponses(admin: EnvoyAdmin): Promise<number | undefined> {
+	const answer = await admin.get(`/stats?filter=${encodeURIComponent(responsesFilter)}`);
+	return answer && responsesOf(answer.body);
 }

@@ -28,6 +28,10 @@ export async function startEnvoy({ pod, paths, bootstrap, envoy, onExit }: Envoy
 		await chmod(paths.directory, 0o710);
 		await chown(paths.sockets, proxyUid, proxyUid);
 		await chmod(paths.sockets, 0o700);
+		await mkdir(paths.pressureDirectory, { recursive: true });
+		await chown(paths.pressureDirectory, 0, proxyUid);
+		await chmod(paths.pressureDirectory, 0o750);
+		await writeFileAtomic(paths.pressureFile, "0\n", 0o644);
 		await writeFileAtomic(paths.bootstrap, `${JSON.stringify(bootstrap, undefined, 1)}\n`, 0o640);
 		await chown(paths.bootstrap, 0, proxyUid);
 	} catch (error) {

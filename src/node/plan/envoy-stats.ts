@@ -43,6 +43,17 @@ export function connectionsOf(stats: string, proxy: "sidecar" | "router"): Conne
 	return { inbound, outbound };
 }
 
+/** The statistics that responsesOf needs. */
+export const responsesFilter = "^http\\..*\\.downstream_rq_completed$";
+
+/** How many requests Envoy has answered since it was started, without those to listeners of Keepmesh itself. */
+export function responsesOf(stats: string): number {
+	let answered = 0;
+	for (const [name, value] of parseStats(stats))
+		if (!/^http\.(?:admin|health|metrics|prometheus|app-metrics)\./.test(name)) answered += value;
+	return answered;
+}
+
 /** Lines `name: number`; histograms and texts are skipped. */
 export function parseStats(text: string): ReadonlyMap<string, number> {
 	const values = new Map<string, number>();

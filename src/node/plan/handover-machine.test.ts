@@ -59,7 +59,13 @@ describe("an Envoy that hands over to another beside it", () => {
 		assert.deepEqual(run(...toProving).actions, ["proved in 1000", "probe in 50"]);
 		const { state, actions } = run(...toDraining);
 		assert.equal(state.phase, "draining");
-		assert.deepEqual(actions, ["clearTimers", "promote", "retirePredecessor", "drainPoll in 500", "drainLimit in 300000"]);
+		assert.deepEqual(actions, [
+			"clearTimers",
+			"promote",
+			"retirePredecessor",
+			"drainPoll in 500",
+			"drainLimit in 300000",
+		]);
 	});
 
 	it("goes on as if nothing had been when the other ends, cannot start, or is not ready in time", () => {
@@ -98,8 +104,14 @@ describe("an Envoy that hands over to another beside it", () => {
 
 	it("closes a tenth of its connections a second, however many responses they give", () => {
 		assert.deepEqual(run(...toDraining, counted(60, 40)).actions, ["pace 0", "drainPoll in 500"]);
-		assert.deepEqual(run(...toDraining, counted(60, 40), counted(60, 40, 1000)).actions, ["pace 0.005", "drainPoll in 500"]);
-		assert.deepEqual(run(...toDraining, counted(60, 40), counted(10, 10, 20)).actions, ["pace 0.25", "drainPoll in 500"]);
+		assert.deepEqual(run(...toDraining, counted(60, 40), counted(60, 40, 1000)).actions, [
+			"pace 0.005",
+			"drainPoll in 500",
+		]);
+		assert.deepEqual(run(...toDraining, counted(60, 40), counted(10, 10, 20)).actions, [
+			"pace 0.25",
+			"drainPoll in 500",
+		]);
 		assert.deepEqual(run(...toDraining, counted(60, 40), counted(10, 10, 1)).actions, ["pace 1", "drainPoll in 500"]);
 		assert.deepEqual(run(...toDraining, { type: "counted" }).actions, ["drainPoll in 500"]);
 	});
@@ -126,7 +138,9 @@ describe("an Envoy that hands over to another beside it", () => {
 		assert.deepEqual(run({ type: "cancelled" }), { state: noHandover, actions: [] });
 	});
 
-	it("drains on under the next agent", () => {
+	it("goes on under the next agent", () => {
+		const begun = run({ type: "adoptedStarting", because: "begun by an earlier agent" });
+		assert.deepEqual([begun.state.phase, begun.actions], ["starting", ["probe", "startLimit in 60000"]]);
 		const { state, actions } = run({ type: "adoptedDraining", because: "begun by an earlier agent" });
 		assert.equal(state.phase, "draining");
 		assert.deepEqual(actions, ["clearTimers", "retirePredecessor", "drainPoll in 500", "drainLimit in 300000"]);

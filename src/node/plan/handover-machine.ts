@@ -39,7 +39,7 @@ export type HandoverState = { readonly last?: HandoverOutcome } & (
 export type HandoverEvent =
 	| { readonly type: "requested"; readonly because: string }
 	/** An earlier agent's handover had come so far. */
-	| { readonly type: "adoptedDraining"; readonly because: string }
+	| { readonly type: "adoptedStarting" | "adoptedDraining"; readonly because: string }
 	| { readonly type: "successorStarted" }
 	| { readonly type: "successorNotStarted" | "successorExited"; readonly because: string }
 	| { readonly type: "probed"; readonly ready: boolean; readonly because: string }
@@ -116,6 +116,12 @@ export function step(config: HandoverConfig, state: HandoverState, event: Handov
 				state: { ...state, phase: "starting", because: event.because, lacks: "Envoy was not asked yet" },
 				actions: [{ type: "startSuccessor" }, timer("startLimit", config.startLimitMs)],
 			};
+		case "adoptedStarting":
+			if (state.phase !== "idle") return stay();
+			return {
+				state: { phase: "starting", because: event.because, lacks: "Envoy was not asked yet" },
+				actions: [{ type: "probe" }, timer("startLimit", config.startLimitMs)],
+			};
 		case "adoptedDraining":
 			return state.phase === "idle" ? drain(config, state, event.because) : stay();
 		case "successorStarted":
@@ -153,7 +159,9 @@ function onProbe(
 		return { state: { ...rest, phase: "proving" }, actions: [timer("proved", config.proveMs), again] };
 	}
 	if (state.phase !== "proving") return { state, actions: [] };
-	return ready ? { state, actions: [again] } : abandon(config, state, `the new Envoy is not ready any more: ${because}`);
+	return ready
+		? { state, actions: [again] }
+		: abandon(config, state, `the new Envoy is not ready any more: ${because}`);
 }
 
 function onPredecessorExit(config: HandoverConfig, state: HandoverState): HandoverStepped {
@@ -216,10 +224,7 @@ function onTimer(config: HandoverConfig, state: HandoverState, fired: HandoverTi
 			if (state.phase === "ending")
 				return {
 					state,
-					actions: [
-						{ type: "signal", who: "predecessor", signal: "SIGTERM" },
-						timer("kill", config.killAfterMs),
-					],
+					actions: [{ type: "signal", who: "predecessor", signal: "SIGTERM" }, timer("kill", config.killAfterMs)],
 				};
 			if (state.phase !== "abandoning") return stay;
 			return {

@@ -4,9 +4,10 @@
 
 import { generateBootstrap } from "../../envoy/bootstrap/bootstrap.ts";
 import { bootstrapAddress, httpListener, staticCluster } from "../../envoy/bootstrap/static-resources.ts";
+import { drainPressure } from "./drain-pressure.ts";
 import type { IpPort } from "./host-port.ts";
 import { leaseHeartbeat } from "./lease-cluster.ts";
-import { type NodePaths, type PodPaths, podPaths } from "./pod-paths.ts";
+import { type NodePaths, type PodPaths, type ProxySlot, podPaths } from "./pod-paths.ts";
 import type { PodSpec } from "./pod-spec.ts";
 
 /** Runtime key that the agent sets to 100 once the proxy is ready: only then 15021 answers 200. */
@@ -42,14 +43,17 @@ export interface PodBootstrapOptions {
 	readonly certificates?: boolean;
 	/** At most between two signs of life to the kernel, for pods that are redirected. Absent: none, their redirect has no lease. */
 	readonly heartbeatMs?: number;
+	/** Whose files and sockets it uses. Default 0. */
+	readonly slot?: ProxySlot;
 }
 
-interface StaticResources {
+interface BaseBootstrap {
+	readonly overload_manager: Parameters<typeof drainPressure>[0];
 	readonly static_resources: { readonly clusters: readonly object[]; readonly listeners: readonly object[] };
 }
 
 export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object {
-	const paths = podPaths(options.paths.state, pod.uid);
+	const paths = podPaths(options.paths.state, pod.uid, options.slot);
 	const app = appMetricsOf(pod);
 	const heartbeat =
 		pod.interceptionMode === "NONE" || options.heartbeatMs === undefined
@@ -69,9 +73,10 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 		resolvers: (options.resolvers ?? []).map(({ address, port }) => ({ host: address, port })),
 		// Ours is stricter: an Envoy whose first listeners were rejected is live but not ready.
 		readiness: null,
-	}) as StaticResources;
+	}) as BaseBootstrap;
 	return {
 		...base,
+		overload_manager: drainPressure(base.overload_manager, paths.pressureFile),
 		static_resources: {
 			clusters: [
 				...base.static_resources.clusters,
