@@ -19,6 +19,7 @@ const pureFolders = [
 	"src/inject",
 	"src/multicluster",
 	"src/health",
+	"src/replicas",
 	"src/host-check",
 	"src/lab/plan",
 	"src/node/plan",

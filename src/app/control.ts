@@ -16,7 +16,7 @@ import { keySetDirectory, noKeySetStore } from "../sources/key-sets/key-set-stor
 import { KeySetsSource } from "../sources/key-sets/key-sets-source.ts";
 import { controlMetrics, withPilotNames } from "../telemetry/control-metrics.ts";
 import type { ConfigSource, XdsServer } from "../xds/wire/config-source.ts";
-import type { UnaryService } from "../xds/wire/unary-service.ts";
+import type { SlowUnaryService, UnaryService } from "../xds/wire/unary-service.ts";
 import { startXdsServer, type XdsServerOptions } from "../xds/wire/xds-server.ts";
 import { type ApiServer, startApiServer } from "./api/api-server.ts";
 import { type CertificateRoutesParts, certificateRoutes } from "./api/certificate-routes.ts";
@@ -304,7 +304,7 @@ export async function startControl(
 				{
 					listen,
 					tls: { context: certificate.tls, asksForCertificate: true, checkChain: authority.checkChain },
-					services: new Map([
+					services: new Map<string, UnaryService | SlowUnaryService>([
 						[createCertificatePath, authority.unary],
 						[servingReportPath, serving.service(rules)],
 						...(replicas?.services() ?? []),

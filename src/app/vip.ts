@@ -94,6 +94,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		storeFor: (lease) => stores.storeFor(lease),
 		noted: (instance, because) => log.warn({ instance }, because),
 	});
+	const followers = new Set<{ readonly name: string; readonly onRole: (role: string) => void }>();
 	const runtime = new VipRuntime(options.loaded.config, {
 		network,
 		loop,
@@ -104,6 +105,8 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		leases,
 		onMove: (move) => {
 			watchdog?.holdSoon();
+			if (move.kind === "INSTANCE")
+				for (const { name, onRole } of followers) if (name === move.config.name) onRole(move.transition.to);
 			notify(notificationOfMove(move));
 		},
 		onPriority: (config, priority, role) => notify(notificationOfPriority(config, priority, role)),
@@ -175,6 +178,14 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		},
 		move: (name: string, to: string | undefined) => new Promise<Answer>((resolve) => runtime.move(name, to, resolve)),
 		reload,
+		follow: (name: string, onRole: (role: string) => void) => {
+			const router = runtime.routers.get(name);
+			if (!router) return undefined;
+			const follower = { name, onRole };
+			followers.add(follower);
+			onRole(router.state.role);
+			return () => followers.delete(follower);
+		},
 	};
 	const servers: Server[] = [createVipApiServer(api, { onAnswered: trimSoon })];
 	await listenOnSocket(servers[0] as Server, join(state, vipSocketName), { mode: 0o600 });

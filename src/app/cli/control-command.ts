@@ -2,10 +2,12 @@
 
 import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
+import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { AuthorityFilesError } from "../../identity/authority/authority.ts";
 import { CannotCertify } from "../../identity/authority/server-certificate.ts";
 import { type LogLevel, startLog } from "../../runtime/log.ts";
+import type { ReplicasOptions } from "../control/replicas/start-replicas.ts";
 import { type HostPort, startControl } from "../control.ts";
 import { type CertificateFlags, certificateOptions, withCertificateFlags } from "./certificate-flags.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
@@ -26,6 +28,12 @@ interface ControlFlags extends CertificateFlags {
 	readonly allowLoopbackKeySets?: boolean;
 	readonly trustDomain: string;
 	readonly network: string;
+	readonly peer?: readonly HostPort[];
+	readonly advertise?: string;
+	readonly leaderVip?: string;
+	readonly leaderVipInterface?: string;
+	readonly leaderVrid: number;
+	readonly leaderPriority: number;
 	readonly clusterId: string;
 	readonly logLevel: LogLevel;
 }
@@ -57,6 +65,16 @@ export function controlCommand(): Command {
 			"--allow-loopback-key-sets",
 			"fetch key sets of token issuers from this machine too (labs only: policies could reach its own services)",
 		)
+		.option(
+			"--peer <host:port>",
+			"the xDS port of another control plane of this mesh; again for each (they share one certificate authority)",
+			hostPorts,
+		)
+		.option("--advertise <host:port>", "where nodes and other control planes reach --xds, when that listens everywhere")
+		.option("--leader-vip <address/bits>", "the virtual IP of the control planes; its owner takes writes (needs root)")
+		.option("--leader-vip-interface <name>", "where it lives (default: the interface whose network holds it)")
+		.option("--leader-vrid <number>", "VRRP's router id of that address", positive, 115)
+		.option("--leader-priority <number>", "VRRP's priority of this control plane", positive, 100)
 		.option("--id <name>", "name of this replica", hostname())
 		.option("--trust-domain <domain>", "of the certificates that it signs", "cluster.local")
 		.option("--cluster-id <name>", "of the workloads in the resources", "Kubernetes")
@@ -80,6 +98,7 @@ async function runControl(flags: ControlFlags): Promise<void> {
 			`keepmesh control --resources ${flags.resources.join(" ")} --data ./data --xds 0.0.0.0:15012`,
 		);
 	}
+	const replicas = replicasOf(flags);
 	const log = startLog({ level: flags.logLevel, facts: { part: "control", id: flags.id } });
 	if (flags.data !== undefined) mkdirSync(flags.data, { recursive: true, mode: 0o700 });
 	const stopped = new Promise<string>((done) => {
@@ -97,6 +116,7 @@ async function runControl(flags: ControlFlags): Promise<void> {
 				certificates: certificateOptions(flags),
 				rotation: { settleMs: flags.rotationSettle },
 				snapshot: { clusterId: flags.clusterId, network: flags.network },
+				...(replicas ? { replicas } : {}),
 				...(flags.data === undefined ? {} : { dataDirectory: flags.data }),
 				...(flags.ca === undefined ? {} : { caDirectory: flags.ca }),
 				...(flags.allowLoopbackKeySets === undefined ? {} : { allowLoopbackKeySets: flags.allowLoopbackKeySets }),
@@ -155,4 +175,45 @@ function hostPort(text: string): HostPort {
 	const port = Number(match?.[3]);
 	if (!match || port > 65_535) throw new InvalidArgumentError("give it as HOST:PORT, 127.0.0.1:15010");
 	return { host: match[1] ?? (match[2] || "0.0.0.0"), port };
+}
+
+function hostPorts(text: string, before: readonly HostPort[] = []): readonly HostPort[] {
+	return [...before, ...text.split(",").map(hostPort)];
+}
+
+function positive(text: string): number {
+	const number = Number(text);
+	if (!Number.isInteger(number) || number < 1 || number > 254) throw new InvalidArgumentError("1 to 254");
+	return number;
+}
+
+/** Undefined: this control plane is alone. */
+function replicasOf(flags: ControlFlags): ReplicasOptions | undefined {
+	const { advertise, data, leaderVip, peer = [], xds } = flags;
+	if (peer.length === 0 && leaderVip === undefined) return undefined;
+	const next = "keepmesh control --xds 0.0.0.0:15012 --data DIR --peer 10.0.0.2:15012 --leader-vip 10.0.0.100/24";
+	if (!xds || data === undefined)
+		throw new CliError(exitCodes.usage, "--peer and --leader-vip need --xds and --data", next);
+	const isEverywhere = ["0.0.0.0", "::", ""].includes(xds.host);
+	if (isEverywhere && advertise === undefined)
+		throw new CliError(
+			exitCodes.usage,
+			"--xds listens everywhere: say which address the others use",
+			`${next} --advertise 10.0.0.1:15012`,
+		);
+	return {
+		peers: peer,
+		advertised: advertise ?? `${xds.host}:${xds.port}`,
+		...(leaderVip === undefined
+			? {}
+			: {
+					virtualIp: {
+						address: leaderVip,
+						routerId: flags.leaderVrid,
+						priority: flags.leaderPriority,
+						directory: join(resolve(data), "leader-vip"),
+						...(flags.leaderVipInterface === undefined ? {} : { interface: flags.leaderVipInterface }),
+					},
+				}),
+	};
 }

@@ -1,4 +1,5 @@
-// The local API of a vip process: HTTP on a Unix socket. GET /status, /metrics, /explain?name=NAME; POST /move?name=&to=, /reload.
+// The local API of a vip process: HTTP on a Unix socket. GET /status, /metrics, /explain?name=NAME, /follow?name=NAME; POST
+// /move?name=&to=, /reload.
 // The HTTP part is loaded by the first request, so that a process that nobody asks stays small.
 
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
@@ -11,6 +12,8 @@ export interface VipApi {
 	explain(name: string | undefined): object | undefined;
 	move(name: string, to: string | undefined): Promise<object>;
 	reload(): Promise<object>;
+	/** Calls with the instance's role now and at each change. Undefined: there is no such instance. */
+	follow?(name: string, onRole: (role: string) => void): (() => void) | undefined;
 }
 
 export interface VipApiServerOptions {
@@ -61,6 +64,14 @@ async function answer(
 		case "GET /status":
 			json(api.status());
 			return;
+		case "GET /follow": {
+			if (readOnly) break;
+			const end = api.follow?.(name ?? "", (role) => void response.write(`${JSON.stringify({ role })}\n`));
+			if (!end) return json(undefined);
+			// One line for each role, for as long as the caller listens.
+			response.on("close", end);
+			return;
+		}
 		case "GET /explain":
 			json(api.explain(name));
 			return;

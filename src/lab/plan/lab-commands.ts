@@ -4,6 +4,8 @@ import type { LabHost, LabNetwork, LabNode } from "./lab-network.ts";
 
 export const xdsPort = 15_012;
 export const apiPort = 15_014;
+/** In front of the control planes; whoever owns it takes writes. */
+export const controlVip = "10.77.0.100";
 
 export interface LabCommandInput {
 	readonly keepmesh: readonly string[];
@@ -19,10 +21,11 @@ const inside = (netns: string, command: readonly string[]): readonly string[] =>
 ];
 
 export function controlCommand(
-	{ keepmesh }: LabCommandInput,
+	{ keepmesh, network }: LabCommandInput,
 	control: LabHost,
 	directories: { readonly resources: string; readonly data: string; readonly ca: string },
 ): readonly string[] {
+	const others = network.controls.filter(({ name }) => name !== control.name);
 	return inside(control.netns, [
 		...keepmesh,
 		"control",
@@ -32,10 +35,10 @@ export function controlCommand(
 		directories.data,
 		"--ca",
 		directories.ca,
-		"--xds",
-		`${control.address}:${xdsPort}`,
-		"--api",
-		`${control.address}:${apiPort}`,
+		...["--xds", `0.0.0.0:${xdsPort}`, "--advertise", `${control.address}:${xdsPort}`],
+		...["--api", `0.0.0.0:${apiPort}`],
+		...(others.length === 0 ? [] : ["--leader-vip", `${controlVip}/24`]),
+		...others.flatMap(({ address }) => ["--peer", `${address}:${xdsPort}`]),
 		"--id",
 		control.name,
 		"--rotation-settle",

@@ -27,6 +27,11 @@ export interface UnaryService {
 	readonly refused?: (peer: Peer, because: string) => void;
 }
 
+/** The same with an answer that takes its time. */
+export interface SlowUnaryService extends Omit<UnaryService, "handle"> {
+	readonly answer: (call: UnaryCall) => Promise<UnaryOutcome>;
+}
+
 const internal = 13;
 const deadlineExceeded = 4;
 
@@ -34,11 +39,12 @@ const deadlineExceeded = 4;
 export function serveUnary(
 	http: ServerHttp2Stream,
 	call: Omit<UnaryCall, "message">,
-	service: UnaryService,
+	service: UnaryService | SlowUnaryService,
 	limits: { readonly maxRequestBytes: number; readonly timeoutMs: number; readonly clock: Clock },
 ): void {
 	const reader = new FrameReader(service.maxRequestBytes ?? limits.maxRequestBytes);
 	let answered = false;
+	let isHandled = false;
 	const cancel = limits.clock.after(limits.timeoutMs, () => {
 		refuse({ grpcStatus: deadlineExceeded, because: `no whole message within ${limits.timeoutMs} ms` });
 	});
@@ -68,18 +74,23 @@ export function serveUnary(
 		http.end(frame(outcome.message));
 	};
 	http.on("data", (chunk: Buffer) => {
-		if (answered) return;
+		if (answered || isHandled) return;
 		const error = reader.push(chunk, (message) => {
+			// What broke here is nobody's business out there.
+			const broke = (): void => answer({ ok: false, grpcStatus: internal, because: "internal error" });
+			isHandled = true;
 			try {
-				answer(service.handle({ ...call, message }));
+				if ("answer" in service) service.answer({ ...call, message }).then(answer, broke);
+				else answer(service.handle({ ...call, message }));
 			} catch {
-				// What broke here is nobody's business out there.
-				answer({ ok: false, grpcStatus: internal, because: "internal error" });
+				broke();
 			}
 		});
 		if (error) refuse(error);
 	});
-	http.on("end", () => answer({ ok: false, grpcStatus: internal, because: "the call ended without a message" }));
+	http.on("end", () => {
+		if (!isHandled) answer({ ok: false, grpcStatus: internal, because: "the call ended without a message" });
+	});
 }
 
 /** Calls `path`; rejects on anything but grpc-status 0, and after `timeoutMs`. */

@@ -12,14 +12,14 @@ import type { AppliedOn, ConfigSource, Peer, SessionStatus, XdsServer } from "./
 import { HandshakeLimit } from "./handshake-limit.ts";
 import { boundAddress, createHttp2, type HttpServerOptions, keepAlive, listen, tlsContext } from "./http2-server.ts";
 import { type ChainCheck, TlsPeer } from "./tls-peer.ts";
-import { serveUnary, type UnaryService } from "./unary-service.ts";
+import { type SlowUnaryService, serveUnary, type UnaryService } from "./unary-service.ts";
 import { XdsStream, type XdsStreamHandlers } from "./xds-stream.ts";
 
 export interface XdsServerOptions extends HttpServerOptions {
 	readonly tls?: XdsServerTls;
 	readonly session?: Partial<SessionConfig>;
 	/** Calls served beside ADS on the same port, by path. */
-	readonly services?: ReadonlyMap<string, UnaryService>;
+	readonly services?: ReadonlyMap<string, UnaryService | SlowUnaryService>;
 	/** Largest request. Default 4 MiB, as gRPC has it. */
 	readonly maxRequestBytes?: number;
 	/** Default 10,000. */

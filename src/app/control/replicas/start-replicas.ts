@@ -1,0 +1,107 @@
+// A control plane's part in its group, put together: the group, its files, the API of writes, what others may ask, and the virtual
+// IP that says who leads.
+
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { ServerTls } from "../../../identity/authority/server-certificate.ts";
+import { tlsToControl } from "../../../node/identity/control-trust.ts";
+import type { Clock } from "../../../runtime/clock.ts";
+import type { Log } from "../../../runtime/log.ts";
+import type { FilesSource } from "../../../sources/files/files-source.ts";
+import type { SlowUnaryService } from "../../../xds/wire/unary-service.ts";
+import type { ApiRoute } from "../../api/api-server.ts";
+import type { HostPort } from "../../control.ts";
+import { type LeaderVip, type LeaderVipOptions, startLeaderVip } from "./leader-vip.ts";
+import { directoryFiles } from "./replica-files.ts";
+import { ReplicaGroup } from "./replica-group.ts";
+import { replicaServices } from "./replica-services.ts";
+import { type ForwardedWrites, forwardWrites } from "./write-forwarding.ts";
+
+export interface ReplicasOptions {
+	/** xDS ports of the others. */
+	readonly peers: readonly HostPort[];
+	/** Where nodes reach this one: `host:port`. */
+	readonly advertised: string;
+	/** Absent: nothing says who leads, and no writes are taken. */
+	readonly virtualIp?: Omit<LeaderVipOptions, "readyUrl" | "node">;
+}
+
+export interface ReplicasPlace {
+	readonly id: string;
+	readonly trustDomain: string;
+	readonly resources: readonly string[];
+	readonly dataDirectory?: string;
+}
+
+export interface Replicas {
+	readonly group: ReplicaGroup;
+	/** The API's routes, of which those that change resources are for the leader. */
+	routes(own: readonly ApiRoute[]): readonly ApiRoute[];
+	/** For the port of proxies, once there are routes. */
+	services(): ReadonlyMap<string, SlowUnaryService>;
+	/** When that port listens and proves itself with this. */
+	start(tls: () => ServerTls, readyUrl: string): Promise<void>;
+	/** Others take over; resolves when the address is theirs. */
+	leave(): Promise<void>;
+	close(): void;
+}
+
+export function createReplicas(
+	options: ReplicasOptions,
+	place: ReplicasPlace,
+	{ clock, log, source }: { readonly clock: Clock; readonly log: Log; readonly source: FilesSource },
+): Replicas {
+	const run = randomUUID();
+	const { dataDirectory, id, trustDomain } = place;
+	const files = directoryFiles({ roots: place.resources, id, run }, source, log);
+	let tls: (() => ServerTls) | undefined;
+	let vip: LeaderVip | undefined;
+	let writes: ForwardedWrites | undefined;
+	const group = new ReplicaGroup(
+		{
+			id,
+			xds: options.advertised,
+			peers: options.peers,
+			...(dataDirectory === undefined ? {} : { stateFile: join(dataDirectory, "replica.json") }),
+		},
+		{
+			clock,
+			log,
+			run,
+			files,
+			tls: () => {
+				const own = tls?.();
+				return own && tlsToControl({ roots: own.ca, trustDomain, own: { keyPem: own.key, chainPem: own.cert } });
+			},
+		},
+	);
+	const status: ApiRoute = { method: "GET", path: "/api/v1/replicas", answer: () => ({ json: group.status() }) };
+	return {
+		group,
+		routes: (own) => {
+			writes = forwardWrites(own, group, () => clock.monotonicMs());
+			return [...writes.routes, status];
+		},
+		services: () =>
+			replicaServices(group, async (write) => writes?.carryOut(write) ?? { type: "notLeader" }, { trustDomain }),
+		start: async (ownTls, readyUrl) => {
+			tls = ownTls;
+			group.start();
+			if (options.virtualIp)
+				vip = await startLeaderVip(
+					{ ...options.virtualIp, readyUrl, node: id },
+					{ clock, log, onOwner: (isOwner) => group.setOwner(isOwner) },
+				);
+		},
+		leave: async () => {
+			group.leave();
+			await vip?.stop();
+			vip = undefined;
+		},
+		close: () => {
+			vip?.release();
+			group.close();
+			files.close();
+		},
+	};
+}
