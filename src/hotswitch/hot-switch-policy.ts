@@ -18,7 +18,7 @@ export interface HotSwitchPolicy {
 	readonly leaseMs: number;
 	/** Between two signs of life. */
 	readonly heartbeatMs: number;
-	/** A lease that has been over for so long is a hang: the proxy is killed. */
+	/** Without a sign of life for so long the proxy hangs, and is killed. At least `leaseMs`. */
 	readonly hangMs: number;
 	/** Good in a row for so long before it gets connections back. */
 	readonly proveMs: number;
@@ -36,11 +36,18 @@ export const defaultHotSwitchPolicy: HotSwitchPolicy = {
 	direct: true,
 	failOpen: "permissive",
 	permitsPlaintext: false,
-	leaseMs: 60,
-	heartbeatMs: 20,
-	hangMs: 100,
+	leaseMs: 90,
+	heartbeatMs: 30,
+	hangMs: 150,
 	proveMs: 500,
 	flapCount: 3,
 	flapWindowMs: 60_000,
 	proveMaxMs: 60_000,
 };
+
+const leastHangMs = 20;
+
+/** From the moment that its lease was over until a silent proxy hangs. */
+export function hangAfterLeaseMs({ leaseMs, hangMs }: Pick<HotSwitchPolicy, "leaseMs" | "hangMs">): number {
+	return Math.max(leastHangMs, hangMs - leaseMs);
+}

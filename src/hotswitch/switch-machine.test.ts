@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { defaultHotSwitchPolicy, type HotSwitchPolicy } from "./hot-switch-policy.ts";
+import { defaultHotSwitchPolicy, type HotSwitchPolicy, hangAfterLeaseMs } from "./hot-switch-policy.ts";
 import { step } from "./switch-machine.ts";
 import { newSwitch, type SwitchAction, type SwitchEvent, type SwitchState, type SwitchTimer } from "./switch-state.ts";
 
@@ -169,14 +169,14 @@ describe("a lease that runs out", () => {
 	it("changes nothing but the step when it comes back in time: the kernel has done it all", () => {
 		const driver = serving(plaintext)
 			.happens(silent)
-			.wait(plaintext.hangMs - 1)
+			.wait(hangAfterLeaseMs(plaintext) - 1)
 			.happens(heard)
 			.wait(1000);
 		assert.deepEqual(driver.asked(), ["sidecar -> direct: silent", "direct -> sidecar: heardAgain"]);
 	});
 
-	it("is a hang after hangMs: off the path, killed, and forgotten once it has ended", () => {
-		const driver = serving(plaintext, spareUp).happens(silent).wait(plaintext.hangMs);
+	it("is a hang after hangMs without a sign of life: off the path, killed, and forgotten once it has ended", () => {
+		const driver = serving(plaintext, spareUp).happens(silent).wait(hangAfterLeaseMs(plaintext));
 		assert.deepEqual(driver.asked(), ["sidecar -> spare: silent", "path spare+direct", "killProcess"]);
 		assert.deepEqual(driver.happens(crash).asked(), ["forgetFlows"]);
 	});
@@ -184,7 +184,7 @@ describe("a lease that runs out", () => {
 	it("kills again as long as the process does not end", () => {
 		const driver = serving(strict)
 			.happens(silent)
-			.wait(3 * strict.hangMs);
+			.wait(3 * hangAfterLeaseMs(strict));
 		assert.equal(driver.asked().filter((text) => text === "killProcess").length, 3);
 	});
 
@@ -260,7 +260,7 @@ describe("the last resort", () => {
 	it("is a silent sidecar, until it hangs, where nothing else may serve", () => {
 		const driver = serving(strict).happens(silent);
 		assert.equal(driver.state.servingStep, "sidecar");
-		driver.wait(strict.hangMs);
+		driver.wait(hangAfterLeaseMs(strict));
 		assert.deepEqual(driver.asked(), ["path closed", "killProcess", "sidecar -> closed: hung"]);
 	});
 

@@ -2,7 +2,7 @@
 // to do with the process. The order is sidecar, spare, direct, closed; the kernel takes the first that is open, so what stands
 // below the sidecar in the path is what the kernel falls to by itself when the lease runs out.
 
-import type { HotSwitchPolicy } from "./hot-switch-policy.ts";
+import { type HotSwitchPolicy, hangAfterLeaseMs } from "./hot-switch-policy.ts";
 import { closedPath, type PathState } from "./path-state.ts";
 import type { ServingStep } from "./serving-step.ts";
 import {
@@ -219,7 +219,7 @@ function deadlinesOf(policy: HotSwitchPolicy, state: SwitchState): SwitchState["
 	const isDirect = state.servingStep === "direct" && !state.bypass && !state.directSpent;
 	return {
 		...(isProving ? { proved: provedAtMs(policy, state) } : {}),
-		...(mayHang && state.lease === "lost" ? { hang: state.silentSinceMs + policy.hangMs } : {}),
+		...(mayHang && state.lease === "lost" ? { hang: state.silentSinceMs + hangAfterLeaseMs(policy) } : {}),
 		...(state.bypass?.untilMs === undefined ? {} : { bypassEnd: state.bypass.untilMs }),
 		...(isDirect && directLimitMs !== undefined ? { directEnd: state.sinceMs + directLimitMs } : {}),
 	};

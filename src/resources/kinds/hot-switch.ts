@@ -12,9 +12,9 @@ export interface HotSwitchSpec {
 	readonly steps?: readonly ("spare" | "direct")[];
 	/** Default permissive: past every proxy only where the workload's mutual TLS permits plaintext. */
 	readonly failOpen?: "never" | "permissive" | "always";
-	/** How long the kernel redirects without a sign of life. Default `60ms`, at least twice the heartbeat. */
+	/** How long the kernel redirects without a sign of life. Default `90ms`, at least twice the heartbeat. */
 	readonly lease?: string;
-	/** Between two signs of life. Default `20ms`. */
+	/** Between two signs of life. Default `30ms`. */
 	readonly heartbeat?: string;
 	/** Without a sign of life for so long the proxy is killed. Default `100ms`, at least the lease. */
 	readonly hang?: string;

@@ -35,7 +35,7 @@ describeRules("HotSwitch", [
 	[
 		"a lease too short for the default heartbeat",
 		"lease: 30ms",
-		"warning spec.lease: unless a wider HotSwitch says otherwise, twice the heartbeat is 40ms",
+		"warning spec.lease: unless a wider HotSwitch says otherwise, twice the heartbeat is 60ms",
 	],
 	[
 		"a lease longer than the default hang",
