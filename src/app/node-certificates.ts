@@ -143,6 +143,11 @@ export class NodeCertificates {
 		this.#bundles.forget(proxyId);
 	}
 
+	/** How to connect to a control plane at this moment; undefined while the node has not joined. */
+	security(): ControlSecurity | undefined {
+		return this.#node ? this.#node.security() : "plaintext";
+	}
+
 	/** When the pods of an earlier agent are known: what belongs to none of them goes, the rest is served. */
 	async listen(socketPath: string): Promise<void> {
 		if (!this.isOn) return;
@@ -277,7 +282,7 @@ export class NodeCertificates {
 	}
 
 	#certify(message: Uint8Array, uri: string): Promise<Uint8Array> {
-		const security: ControlSecurity | undefined = this.#node ? this.#node.security() : "plaintext";
+		const security = this.security();
 		if (!security) return Promise.reject(new Error("this node has not joined the mesh"));
 		const headers = { [workloadIdentityHeader]: uri };
 		return this.#caller.call(security, { path: createCertificatePath, message, headers });

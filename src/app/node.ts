@@ -27,6 +27,7 @@ import { hotSwitchPart } from "./node/hot-switch-part.ts";
 import { NodeCannotStart, type NodeOptions } from "./node/node-options.ts";
 import type { NodePart } from "./node/node-part.ts";
 import { openLayer4Part } from "./node/open-layer4-part.ts";
+import { servingPart } from "./node/serving-part.ts";
 import { dnsProcess, vipProcess } from "./node/side-processes.ts";
 import { sparePart } from "./node/spare-part.ts";
 import { whyUnfit } from "./node/why-unfit.ts";
@@ -84,6 +85,17 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			},
 			{ clock, log, supervisors, keyPairOf: (proxyId) => certificates.keyPairOf(proxyId) },
 		);
+	const serving = servingPart(
+		{
+			node: options.name,
+			file: paths.switches,
+			upstreams: () => options.control,
+			security: () => certificates.security(),
+			supervisors: () => agent.supervisors(),
+			proxyIdOf: (pod) => proxyIdOf(pod, domainSuffix),
+		},
+		{ clock, log },
+	);
 	const parts: readonly NodePart[] = [
 		{
 			podAdded: (proxyId, pod) => pods.set(proxyId, pod.uid),
@@ -111,6 +123,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			close: () => cache.close(),
 		},
 		hotSwitchPart(hotSwitches, supervisors),
+		serving,
 		...(spare ? [spare] : []),
 	];
 	const agent: NodeAgent = new NodeAgent(
@@ -129,6 +142,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			...(options.hotSwitch ? { hotSwitch: options.hotSwitch } : {}),
 			policyOf: (pod) => hotSwitches.of(proxyIdOf(pod, domainSuffix)),
 			...(options.dnsListen && isReachable(options.dnsListen) ? { dns: options.dnsListen } : {}),
+			onSwitched: (pod, change) => serving.switched(pod, change),
 			onPodAdded: (pod) => {
 				for (const part of parts) part.podAdded?.(proxyIdOf(pod, domainSuffix), pod);
 			},
@@ -145,8 +159,13 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		renewNow: (proxyId: string | undefined) => certificates.renewNow(proxyId),
 		whyNone: (pod: PodSpec) => certificates.whyNone(proxyIdOf(pod, domainSuffix)),
 	};
-	const api = createNodeApi(agent, identity, started.promise, layer4?.balancing, (pod) =>
-		contact.of(proxyIdOf(pod, domainSuffix)),
+	const api = createNodeApi(
+		agent,
+		identity,
+		started.promise,
+		layer4?.balancing,
+		(pod) => contact.of(proxyIdOf(pod, domainSuffix)),
+		() => serving.switches.records,
 	);
 	const metrics = createMetricsServer(agent, (pod) => certificates.metrics(proxyIdOf(pod, domainSuffix)));
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
@@ -198,6 +217,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{ clock, log },
 	);
 	contact.open();
+	serving.open();
 	await secureSocket(paths.xdsSocket, forEnvoys);
 	certificates.follow(paths.xdsSocket, layer4 ? [layer4.services] : []);
 	if (options.machine) {

@@ -2,6 +2,7 @@
 // CNI plug-in, an operator with curl. Out: JSON; every refusal says what would be right.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { SwitchRecord } from "../hotswitch/switch-record.ts";
 import type { NodeAgent } from "./node-agent.ts";
 import { statusOf } from "./node-agent.ts";
 import { type PodSpec, parsePodSpec } from "./plan/pod-spec.ts";
@@ -44,17 +45,23 @@ export function createNodeApi(
 	started: Promise<void>,
 	layer4?: Layer4View,
 	configOf?: ConfigOf,
+	/** Of its pods, oldest first. */
+	switches: () => readonly SwitchRecord[] = () => [],
 ): Server {
 	return createServer({ requestTimeout: 0 }, (request, response) => {
 		started
-			.then(() => layer4Answer(identity, layer4, request) ?? ownAnswer(identity, request))
+			.then(() => layer4Answer(identity, layer4, request) ?? ownAnswer(identity, request, switches))
 			.then((answer) => answer ?? route(agent, identity, request, configOf))
 			.catch((error: unknown): Answer => ({ status: 500, body: { because: String(error) } }))
 			.then((answer) => send(response, answer));
 	});
 }
 
-function ownAnswer(identity: IdentityView, { method, url }: IncomingMessage): Answer | undefined {
+function ownAnswer(
+	identity: IdentityView,
+	{ method, url }: IncomingMessage,
+	switches: () => readonly SwitchRecord[],
+): Answer | undefined {
 	const { pathname, searchParams } = new URL(url ?? "/", "http://node");
 	if (pathname === "/v1/identity/renew") {
 		if (method !== "POST") return notAllowed(method ?? "", "POST");
@@ -66,6 +73,7 @@ function ownAnswer(identity: IdentityView, { method, url }: IncomingMessage): An
 		};
 	}
 	if (method !== "GET") return undefined;
+	if (pathname === "/v1/events") return { status: 200, body: { items: switches() } };
 	if (url === "/v1/identity") return { status: 200, body: identity.status() };
 	return url === "/metrics" ? { status: 200, body: identity.metrics() } : undefined;
 }
@@ -96,7 +104,10 @@ async function route(
 	if (version !== "v1" || collection !== "pods" || rest.length > 0)
 		return {
 			status: 404,
-			body: { because: `no such path: ${url.pathname}`, hint: "try GET /v1/pods, /v1/identity or /metrics" },
+			body: {
+				because: `no such path: ${url.pathname}`,
+				hint: "try GET /v1/pods, /v1/events, /v1/identity or /metrics",
+			},
 		};
 	if (uid === undefined || uid === "") {
 		if (method === "GET") {
