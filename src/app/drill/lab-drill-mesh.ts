@@ -14,6 +14,7 @@ import { rotateInLab } from "../demo/lab-rotation.ts";
 import { podsOf } from "./drill-pods.ts";
 import { type Sender, startSender } from "./drill-senders.ts";
 import { type LabLayer4, labLayer4 } from "./lab-layer4.ts";
+import { labLeader } from "./lab-leader.ts";
 import { labOutages } from "./lab-outages.ts";
 import { type LabVirtualIp, labVirtualIp } from "./lab-virtual-ip.ts";
 
@@ -39,12 +40,17 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 		return address;
 	};
 	let outages: ReturnType<typeof labOutages> | undefined;
+	let leader: ReturnType<typeof labLeader> | undefined;
 	return {
 		virtualIp,
 		layer4,
 		outages: () => {
 			outages ??= labOutages(lab);
 			return outages;
+		},
+		leader: () => {
+			leader ??= labLeader(lab);
+			return leader;
 		},
 		close: () => void address?.then((made) => made.close()),
 		nowMs: () => performance.now(),

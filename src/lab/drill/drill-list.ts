@@ -7,6 +7,7 @@ import { badConfigDrill } from "./drills/bad-config.ts";
 import { controlPlanesDownDrill } from "./drills/control-planes-down.ts";
 import { l4BackendCrashDrill } from "./drills/l4-backend-crash.ts";
 import { l4NodeLossDrill } from "./drills/l4-node-loss.ts";
+import { leaderCrashDrill } from "./drills/leader-crash.ts";
 import { noneDrill } from "./drills/none.ts";
 import { partitionDrill } from "./drills/partition.ts";
 import { rotateIssuerDrill } from "./drills/rotate-issuer.ts";
@@ -24,6 +25,7 @@ export const drillList: readonly Drill[] = [
 	rotateIssuerDrill,
 	rotateRootDrill,
 	controlPlanesDownDrill,
+	leaderCrashDrill,
 	agentRestartDrill,
 	partitionDrill,
 	backendCrashDrill,

@@ -2,6 +2,7 @@
 
 import type { LoadReport } from "../load/load-report.ts";
 import type { DrillLayer4 } from "./drill-layer4.ts";
+import type { DrillLeader } from "./drill-leader.ts";
 import type { DrillOutages } from "./drill-outages.ts";
 import type { DrillVirtualIp } from "./drill-virtual-ip.ts";
 
@@ -40,6 +41,8 @@ export interface DrillMesh {
 	layer4?(): Promise<DrillLayer4>;
 	/** Made when it is asked for first. */
 	outages?(): Promise<DrillOutages>;
+	/** Made when it is asked for first. */
+	leader?(): Promise<DrillLeader>;
 	/** What every Envoy has in use now, asked of the Envoys. */
 	certificates(): Promise<readonly WorkloadCertificate[]>;
 	/** Between the workloads' Envoys since they started: made, as the servers counted them, and failed on either side. */
