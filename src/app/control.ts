@@ -30,7 +30,8 @@ import {
 	openServerCertificate,
 	plaintextCertificates,
 } from "./control/certificate-authority.ts";
-import { ControlPlane, type ControlPlaneOptions } from "./control/control-plane.ts";
+import { ControlPlane } from "./control/control-plane.ts";
+import type { ControlPlaneOptions } from "./control/control-plane-parts.ts";
 import { keySetProblems } from "./control/key-set-problems.ts";
 import { Layer4Feed } from "./control/layer4-feed.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";

@@ -12,6 +12,7 @@ export interface ControlMetrics {
 	readonly problems: GaugeMetric;
 	readonly connected: GaugeMetric;
 	readonly withheld: GaugeMetric;
+	readonly quarantined: GaugeMetric;
 	readonly configEvents: CounterMetric;
 	readonly pushTriggers: CounterMetric;
 	readonly pushTime: HistogramMetric;
@@ -31,6 +32,10 @@ export function controlMetrics(metrics: Metrics): ControlMetrics {
 		withheld: metrics.gauge("keepmesh_withheld_proxies", "Proxies whose newest configuration is not sent.", [
 			"because",
 		]),
+		quarantined: metrics.gauge(
+			"keepmesh_quarantined_resources",
+			"Resources that proxies refused; their last good version is in force.",
+		),
 		configEvents: metrics.counter("pilot_k8s_cfg_events", "Changes of resources.", ["type", "event"]),
 		pushTriggers: metrics.counter("pilot_push_triggers", "Publications, by what caused them.", ["type"]),
 		pushTime: metrics.histogram(

@@ -69,6 +69,15 @@ function syncState(config: ProxyConfig | undefined, type: TypeSession): SyncStat
 	return type.nonceSent === "" ? "NOT SENT" : "STALE";
 }
 
+/** True when the client has confirmed or refused all of these types that it should have, as far as it asks for them. */
+export function hasAnswered(state: SessionState, typeUrls: readonly TypeUrl[]): boolean {
+	return typeUrls.every((typeUrl) => {
+		const type = state.types.get(typeUrl);
+		if (!type || type.rejection) return true;
+		return state.config !== undefined && !type.inFlight && type.settled?.set === state.config.get(typeUrl);
+	});
+}
+
 /** What became of one version of one resource on one stream; `notWanted` if the proxy does not ask for it. */
 export type Application =
 	| { readonly state: "applied" | "pending" | "notWanted" }

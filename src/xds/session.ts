@@ -60,6 +60,8 @@ export type SessionAction =
 			readonly typeUrl: TypeUrl;
 			readonly message: string;
 			readonly names: readonly string[];
+			/** Version of each of them. */
+			readonly versions: ReadonlyMap<string, string>;
 	  }
 	| { readonly type: "reportConverged"; readonly typeUrl: TypeUrl; readonly ms: number };
 
@@ -111,7 +113,7 @@ function onRequest(config: SessionConfig, state: SessionState, request: XdsReque
 		if (taken.answer === "acknowledged") actions.push({ type: "reportAcknowledged", typeUrl, nonce: type.nonceAcked });
 		else if (taken.answer === "rejected" && type.rejection) {
 			const { message, versions } = type.rejection;
-			actions.push({ type: "reportRejected", typeUrl, message, names: [...versions.keys()] });
+			actions.push({ type: "reportRejected", typeUrl, message, names: [...versions.keys()], versions });
 		}
 	}
 	const types = new Map(state.types).set(typeUrl, type);

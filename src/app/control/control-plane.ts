@@ -1,74 +1,31 @@
 // The heart of the control plane: changes in, each proxy's configuration out. Nothing here waits or does I/O; the servers
 // ask it for configurations and are told whose changed.
 
-import { trustBundleTypeUrl } from "../../identity/trust-bundle.ts";
 import type { Proxy as MeshProxy } from "../../model/proxy.ts";
 import type { ProxyView } from "../../model/view.ts";
 import { keyOf, type ObjectKey } from "../../resources/config-object.ts";
-import type { Cancel, Clock } from "../../runtime/clock.ts";
-import type { Log } from "../../runtime/log.ts";
+import type { Cancel } from "../../runtime/clock.ts";
 import { type Change, keyOfChange, kindOfChange } from "../../snapshot/change.ts";
 import type { KeySets } from "../../snapshot/key-sets.ts";
 import { applyKeySets, neededKeySets } from "../../snapshot/needed-key-sets.ts";
 import type { UnproxiedWorkload } from "../../snapshot/serving-steps.ts";
-import {
-	applyChanges,
-	applyServing,
-	emptySnapshot,
-	type Snapshot,
-	type SnapshotOptions,
-} from "../../snapshot/snapshot.ts";
+import { applyChanges, applyServing, emptySnapshot, type Snapshot } from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
-import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
 import type { ProxyConfig, ResourcePart } from "../../xds/resource.ts";
-import { type KeySetFetching, KeyWait } from "./key-wait.ts";
+import type { ControlPlaneOptions, ControlPlaneParts } from "./control-plane-parts.ts";
+import { KeyWait } from "./key-wait.ts";
 import { ProxyConfigMaker } from "./proxy-config-maker.ts";
+import { countProxies, isSameProxy, type ProxyEntry, type Withheld, withTrustBundle } from "./proxy-entry.ts";
 import {
 	defaultPublishConfig,
 	initialPublishState,
-	type PublishConfig,
 	type PublishEvent,
 	type PublishLane,
 	stepPublish,
 } from "./publish-machine.ts";
-import { defaultPushGuardConfig, type HeldPush, type PushGuardConfig } from "./push-guard.ts";
-import { defaultPushSafetyConfig, type ProxyAnswers, PushSafety, type PushSafetyConfig } from "./push-safety.ts";
-
-export interface ControlPlaneOptions {
-	readonly publish?: PublishConfig;
-	readonly guard?: PushGuardConfig;
-	readonly safety?: PushSafetyConfig;
-	readonly snapshot?: Partial<SnapshotOptions>;
-}
-
-export interface ControlPlaneParts {
-	readonly clock: Clock;
-	readonly log: Log;
-	readonly metrics: ControlMetrics;
-	/** These proxies have a new configuration. */
-	readonly onPublished: (proxyIds: readonly string[]) => void;
-	/** These changes are in the snapshot from now on. */
-	readonly onApplied?: (changes: readonly Change[]) => void;
-	/** The snapshot may be another one: before proxies are given what follows from it. */
-	readonly onSnapshot?: () => void;
-	/** What fetches keys for tokens, and gives them back by `setKeySets`; those known already at once. */
-	readonly keySets?: KeySetFetching;
-	/** Without it every proxy gets everything at once, and nothing is taken back. */
-	readonly answers?: ProxyAnswers;
-}
-
-/** Why a proxy does not get its newest configuration. */
-export type Withheld =
-	| { readonly because: "generation" | "dangling"; readonly message: string }
-	| { readonly because: "held"; readonly message: string; readonly held: HeldPush };
-
-export interface ProxyEntry {
-	readonly proxy: MeshProxy;
-	readonly view: ProxyView | undefined;
-	/** What the proxy is given: the last good configuration. */
-	readonly published: ProxyConfig | undefined;
-	readonly withheld: Withheld | undefined;
-}
+import { defaultPushGuardConfig } from "./push-guard.ts";
+import { defaultPushSafetyConfig, PushSafety } from "./push-safety.ts";
+import { SnapshotPair } from "./snapshot-pair.ts";
 
 const maxLastGood = 10_000;
 
@@ -90,9 +47,7 @@ export class ControlPlane {
 	/** Who gets what changed, and when; asks for the servers' answers. */
 	readonly safety: PushSafety;
 	#trustBundle: ResourcePart | undefined;
-	#snapshot: Snapshot;
-	/** While a few proxies try the newest: what the others have, with endpoints as they are now. */
-	#stable: Snapshot | undefined;
+	readonly #snapshots: SnapshotPair;
 	#pending: Change[] = [];
 	/** Changes wait for the end of a trial. */
 	#isPublishDue = false;
@@ -103,13 +58,13 @@ export class ControlPlane {
 		this.#options = options;
 		this.#parts = parts;
 		this.#keyWait = new KeyWait(parts.keySets);
-		this.#snapshot = emptySnapshot(options.snapshot);
+		this.#snapshots = new SnapshotPair(emptySnapshot(options.snapshot));
 		this.#maker = new ProxyConfigMaker(options.guard ?? defaultPushGuardConfig, parts);
 		this.safety = new PushSafety(options.safety ?? defaultPushSafetyConfig, {
 			...parts,
 			answers: parts.answers,
 			proxies: this.#proxies,
-			objects: () => this.#snapshot.objects,
+			objects: () => this.snapshot.objects,
 			revise: (changes) => this.#revise(changes),
 			tryAgain: (changes) => this.#try(changes),
 			widen: (proxyIds, isLast) => this.#widen(proxyIds, isLast),
@@ -117,8 +72,9 @@ export class ControlPlane {
 		});
 	}
 
+	/** The newest, though some proxies may have the one before. */
 	get snapshot(): Snapshot {
-		return this.#snapshot;
+		return this.#snapshots.newest;
 	}
 
 	/** Counts publications. */
@@ -152,12 +108,12 @@ export class ControlPlane {
 			this.#pending.push(...others);
 			// Fetched while the change waits for others, so that its rules have keys when they are published.
 			if (others.some((change) => kindOfChange(change) === "RequestAuthentication"))
-				this.#parts.keySets?.need(neededKeySets(this.#snapshot, this.#pending));
+				this.#parts.keySets?.need(neededKeySets(this.snapshot, this.#pending));
 			this.#step({ type: "changed", lane: "everything", nowMs });
 		}
 		if (endpoints.length > 0) {
-			this.#apply(endpoints);
-			if (this.#stable) this.#stable = applyChanges(this.#stable, endpoints).snapshot;
+			this.#parts.onApplied?.(endpoints);
+			this.#apply(endpoints, true);
 			this.#step({ type: "changed", lane: "endpoints", nowMs });
 		}
 	}
@@ -174,7 +130,7 @@ export class ControlPlane {
 		this.#proxies.set(proxy.id, {
 			proxy: known,
 			view: undefined,
-			published: this.#withTrustBundle(known, before?.published ?? this.#lastGood.get(proxy.id)),
+			published: withTrustBundle(this.#trustBundle, known, before?.published ?? this.#lastGood.get(proxy.id)),
 			withheld: before?.withheld,
 		});
 		this.#lastGood.delete(proxy.id);
@@ -199,18 +155,15 @@ export class ControlPlane {
 
 	/** All key sets that were fetched for tokens, the last good one of each address. */
 	setKeySets(keySets: KeySets): void {
-		const snapshot = applyKeySets(this.#snapshot, keySets);
-		if (snapshot === this.#snapshot) return;
-		this.#snapshot = snapshot;
-		if (this.#stable) this.#stable = applyKeySets(this.#stable, keySets);
+		if (!this.#snapshots.updateBoth((snapshot) => applyKeySets(snapshot, keySets))) return;
 		this.#step({ type: "changed", lane: "everything", nowMs: this.#parts.clock.monotonicMs() });
 	}
 
 	/** All workloads that no proxy serves, as their nodes say: told to their callers at once, as a change of endpoints. */
 	setUnproxied(unproxied: readonly UnproxiedWorkload[]): void {
-		const { snapshot, changed } = applyServing(this.#snapshot, unproxied);
-		this.#snapshot = snapshot;
-		if (changed.endpoints.size === 0) return;
+		const before = this.snapshot.endpoints;
+		this.#snapshots.updateBoth((snapshot) => applyServing(snapshot, unproxied).snapshot);
+		if (this.snapshot.endpoints === before) return;
 		this.#step({ type: "changed", lane: "endpoints", nowMs: this.#parts.clock.monotonicMs() });
 	}
 
@@ -219,7 +172,7 @@ export class ControlPlane {
 		this.#trustBundle = part;
 		const changed: string[] = [];
 		for (const [proxyId, entry] of this.#proxies) {
-			const published = this.#withTrustBundle(entry.proxy, entry.published);
+			const published = withTrustBundle(this.#trustBundle, entry.proxy, entry.published);
 			if (published === entry.published) continue;
 			this.#proxies.set(proxyId, { ...entry, published });
 			changed.push(proxyId);
@@ -270,9 +223,16 @@ export class ControlPlane {
 	#publishNow(lane: PublishLane, mayWait = true): void {
 		if (lane === "everything") {
 			if (mayWait && this.#keyWait.holds(() => this.#publishNow("everything"))) return;
-			this.#isPublishDue = this.safety.isStaged;
-			const changes = this.#isPublishDue ? [] : this.safety.admit(this.#pending.splice(0));
-			if (changes.length > 0) return this.#try(changes);
+			this.#isPublishDue = this.safety.isStaged && mayWait;
+			if (this.#isPublishDue) return;
+			const arrived = this.#pending.splice(0);
+			this.#parts.onApplied?.(arrived);
+			const changes = this.safety.admit(arrived, mayWait);
+			if (mayWait && changes.length > 0) {
+				this.#try(changes);
+				return;
+			}
+			this.#apply(changes);
 		}
 		this.#publishTo([...this.#proxies.keys()], lane);
 	}
@@ -286,10 +246,10 @@ export class ControlPlane {
 
 	/** Those that the rollout chooses get what follows from the changes; the others keep what they have. */
 	#try(changes: readonly Change[]): void {
-		const before = this.#snapshot;
-		this.#apply(changes);
 		const first = this.safety.begin();
-		this.#stable = this.safety.isStaged ? before : undefined;
+		if (this.safety.isStaged) this.#snapshots.holdBack();
+		else this.#snapshots.join();
+		this.#apply(changes);
 		this.#publishTo(first);
 	}
 
@@ -299,7 +259,7 @@ export class ControlPlane {
 	}
 
 	#widen(proxyIds: readonly string[], isLast: boolean): void {
-		if (isLast) this.#stable = undefined;
+		if (isLast) this.#snapshots.join();
 		this.#publishTo(proxyIds);
 		if (isLast) this.#onTrialEnd();
 	}
@@ -309,17 +269,18 @@ export class ControlPlane {
 		if (this.#isPublishDue && !this.safety.isStaged) this.#publishNow("everything");
 	}
 
-	#apply(changes: readonly Change[]): void {
+	/** `toBoth`: also to what proxies have that wait for others to try what is new. */
+	#apply(changes: readonly Change[], toBoth = false): void {
 		if (changes.length === 0) return;
 		this.#generation++;
 		for (const change of changes) {
 			if (change.type === "objectApplied") this.#changedIn.set(keyOf(change.object), this.#generation);
 			else this.#changedIn.delete(change.key);
 		}
-		const before = this.#snapshot.policies;
-		this.#snapshot = applyChanges(this.#snapshot, changes).snapshot;
-		this.#parts.onApplied?.(changes);
-		if (this.#snapshot.policies !== before) this.#parts.keySets?.need(neededKeySets(this.#snapshot));
+		const before = this.snapshot.policies;
+		if (toBoth) this.#snapshots.updateBoth((snapshot) => applyChanges(snapshot, changes).snapshot);
+		else this.#snapshots.newest = applyChanges(this.snapshot, changes).snapshot;
+		if (this.snapshot.policies !== before) this.#parts.keySets?.need(neededKeySets(this.snapshot));
 	}
 
 	#refreshAndPublish(proxyIds: readonly string[], lane: PublishLane = "everything"): void {
@@ -340,7 +301,7 @@ export class ControlPlane {
 	#refresh(proxyId: string): boolean {
 		const entry = this.#proxies.get(proxyId);
 		if (!entry) return false;
-		const snapshot = (this.safety.isWaiting(proxyId) && this.#stable) || this.#snapshot;
+		const snapshot = this.#snapshots.of(this.safety.isWaiting(proxyId));
 		const view = viewFor(snapshot, entry.proxy);
 		if (view === entry.view && entry.withheld?.because !== "held") return false;
 		const made = this.#maker.make(entry, view, snapshot, this.#confirmed.has(proxyId));
@@ -348,17 +309,10 @@ export class ControlPlane {
 			this.#withhold(entry, view, made.withheld);
 			return false;
 		}
-		const published = this.#withTrustBundle(entry.proxy, made.config);
+		const published = withTrustBundle(this.#trustBundle, entry.proxy, made.config);
 		this.#proxies.set(proxyId, { ...entry, view, published, withheld: undefined });
 		this.#confirmed.delete(proxyId);
 		return true;
-	}
-
-	/** Only proxies with a workload certificate have one; the same object when nothing changes. */
-	#withTrustBundle(proxy: MeshProxy, config: ProxyConfig | undefined): ProxyConfig | undefined {
-		const part = proxy.workloadCertificate ? this.#trustBundle : undefined;
-		if (!config || !part || config.get(trustBundleTypeUrl)?.parts[0] === part) return config;
-		return new Map([...config, [trustBundleTypeUrl, { typeUrl: trustBundleTypeUrl, parts: [part] }]]);
 	}
 
 	#withhold(entry: ProxyEntry, view: ProxyView, withheld: Withheld): void {
@@ -376,17 +330,8 @@ export class ControlPlane {
 
 	#count(): void {
 		const { metrics } = this.#parts;
-		metrics.connected.set(this.#proxies.size);
-		const entries = [...this.#proxies.values()];
-		for (const because of ["generation", "dangling", "held"] as const) {
-			metrics.withheld.set(entries.filter((entry) => entry.withheld?.because === because).length, { because });
-		}
-		metrics.services.set(this.#snapshot.routing.registry.byKey.size);
-		metrics.virtualServices.set(this.#snapshot.objects.VirtualService?.size ?? 0);
+		countProxies(metrics, this.#proxies.values());
+		metrics.services.set(this.snapshot.routing.registry.byKey.size);
+		metrics.virtualServices.set(this.snapshot.objects.VirtualService?.size ?? 0);
 	}
-}
-
-/** The same object for an unchanged proxy keeps what was generated for it. */
-function isSameProxy(a: MeshProxy, b: MeshProxy): boolean {
-	return JSON.stringify(a) === JSON.stringify(b);
 }

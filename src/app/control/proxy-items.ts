@@ -4,7 +4,7 @@ import { closedInbound } from "../../envoy/listener/inbound-mode.ts";
 import { type TypeUrl, typeUrls } from "../../xds/resource.ts";
 import type { SessionStatus } from "../../xds/wire/config-source.ts";
 import type { ProxyItem, ProxyTypeItem } from "../api/api-types.ts";
-import type { ProxyEntry } from "./control-plane.ts";
+import type { ProxyEntry } from "./proxy-entry.ts";
 
 const shortNames: ReadonlyMap<TypeUrl, string> = new Map([
 	[typeUrls.cluster, "CDS"],

@@ -2,17 +2,18 @@
 // it, which refused that, and why. Generated resources name the VirtualService or DestinationRule and the services they
 // were made of in Istio's metadata; what is refused is traced back through it.
 
-import { configPath } from "../../envoy/istio-metadata.ts";
 import { trustBundleTypeUrl } from "../../identity/trust-bundle.ts";
 import type { ProxyView, ServiceView } from "../../model/view.ts";
 import type { AnyObject, ObjectKey } from "../../resources/config-object.ts";
 import { keyOf } from "../../resources/config-object.ts";
 import type { Problem } from "../../resources/problem.ts";
-import type { EncodedResource, ProxyConfig } from "../../xds/resource.ts";
+import type { ProxyConfig } from "../../xds/resource.ts";
 import type { SessionStatus } from "../../xds/wire/config-source.ts";
 import type { Rejection, ResourceStatus } from "../api/api-types.ts";
-import type { ControlPlane, ProxyEntry } from "./control-plane.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import type { ProxyEntry } from "./proxy-entry.ts";
 import { shortTypeName } from "./proxy-items.ts";
+import { findResource, makersOf, makerText } from "./resource-makers.ts";
 
 /** Kinds for which it is known which proxies use them. */
 const countedKinds: ReadonlySet<string> = new Set([
@@ -105,31 +106,6 @@ export class ResourceStatuses {
 		if (makers.length > 0) return makers.includes(makerText(object));
 		return this.#control.changedIn(keyOf(object)) === this.#control.generation;
 	}
-}
-
-function findResource(config: ProxyConfig | undefined, typeUrl: string, name: string): EncodedResource | undefined {
-	for (const part of config?.get(typeUrl)?.parts ?? []) {
-		const resource = part.resources.get(name);
-		if (resource) return resource;
-	}
-	return undefined;
-}
-
-const remembered = new WeakMap<EncodedResource, readonly string[]>();
-const makerPattern = /\/apis\/[\w.-]+\/[\w]+\/namespaces\/[a-z0-9.-]+\/[a-z-]+\/[a-z0-9.-]+/g;
-
-/** The config paths in the resource's metadata. Read out of the encoded bytes, which hold texts as they are. */
-function makersOf(resource: EncodedResource): readonly string[] {
-	const known = remembered.get(resource);
-	if (known) return known;
-	const text = Buffer.from(resource.any.buffer, resource.any.byteOffset, resource.any.length).toString("latin1");
-	const found = [...new Set(text.match(makerPattern) ?? [])];
-	remembered.set(resource, found);
-	return found;
-}
-
-function makerText(object: AnyObject): string {
-	return configPath(keyOf(object));
 }
 
 const objectsByPart = new WeakMap<object, ReadonlySet<ObjectKey>>();

@@ -50,6 +50,14 @@ export interface AppliedOn {
 	readonly rejected: readonly { readonly proxyId: string; readonly because: string }[];
 }
 
+/** What a proxy refused, with the name and the version of each resource that it is about. */
+export interface RefusedResponse {
+	readonly typeUrl: TypeUrl;
+	/** The client's own words. */
+	readonly message: string;
+	readonly versions: ReadonlyMap<string, string>;
+}
+
 export interface XdsServer {
 	readonly address: { readonly host: string; readonly port: number } | { readonly socketPath: string };
 	/** Sends what changed to these proxies, or to all. */
@@ -58,6 +66,8 @@ export interface XdsServer {
 	/** For new connections; those that stand go on, unless their certificate no longer counts. TLS servers only. */
 	replaceTls(context: SecureContextOptions): void;
 	appliedOn(name: string, typeUrl: TypeUrl, version: string): AppliedOn;
+	/** True when each stream of the proxy has confirmed or refused all of these types that it should have. */
+	hasAnswered(proxyId: string, typeUrls: readonly TypeUrl[]): boolean;
 	/** What became of one version of a resource on each open stream of one proxy. */
 	applications(proxyId: string, typeUrl: TypeUrl, name: string, version: string): readonly Application[];
 	close(): Promise<void>;

@@ -8,7 +8,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import { defaultSessionConfig, type SessionConfig } from "../session.ts";
-import type { AppliedOn, ConfigSource, Peer, SessionStatus, XdsServer } from "./config-source.ts";
+import type { AppliedOn, ConfigSource, Peer, RefusedResponse, SessionStatus, XdsServer } from "./config-source.ts";
 import { HandshakeLimit } from "./handshake-limit.ts";
 import { boundAddress, createHttp2, type HttpServerOptions, keepAlive, listen, tlsContext } from "./http2-server.ts";
 import { type ChainCheck, TlsPeer } from "./tls-peer.ts";
@@ -47,6 +47,8 @@ export interface XdsServerDeps {
 	readonly metrics: Metrics;
 	/** A proxy accepted or refused a response: `applications` says which. */
 	readonly onAnswered?: (proxyId: string, typeUrl: string) => void;
+	/** Before `onAnswered`, when it refused. */
+	readonly onRefused?: (proxyId: string, refused: RefusedResponse) => void;
 	/** 0 to 1; spreads the ends of streams. Default Math.random. */
 	readonly random?: () => number;
 }
@@ -98,11 +100,13 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 		},
 		report(stream, action) {
 			const type = shortType(action.typeUrl);
-			if (action.type !== "reportConverged" && stream.proxyId !== undefined && deps.onAnswered) {
-				const { proxyId } = stream;
+			const { proxyId } = stream;
+			if (action.type !== "reportConverged" && proxyId !== undefined)
 				// After the stream has taken its own step.
-				queueMicrotask(() => deps.onAnswered?.(proxyId, action.typeUrl));
-			}
+				queueMicrotask(() => {
+					if (action.type === "reportRejected") deps.onRefused?.(proxyId, action);
+					deps.onAnswered?.(proxyId, action.typeUrl);
+				});
 			switch (action.type) {
 				case "reportAcknowledged":
 					return metrics.acknowledged.add(1, { type });
@@ -253,6 +257,7 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 			}
 			return { wanted: applied + pending + rejected.length, applied, rejected };
 		},
+		hasAnswered: (proxyId, types) => [...(byProxy.get(proxyId) ?? [])].every((stream) => stream.hasAnswered(types)),
 		applications: (proxyId, typeUrl, name, version) =>
 			[...(byProxy.get(proxyId) ?? [])].map((stream) => stream.application(typeUrl, name, version)),
 		replaceTls(context) {

@@ -15,7 +15,7 @@ import {
 	type SessionState,
 	step,
 } from "../session.ts";
-import { type Application, applicationOf, typeStatuses } from "../session-status.ts";
+import { type Application, applicationOf, hasAnswered, typeStatuses } from "../session-status.ts";
 import type { Peer, SessionStatus } from "./config-source.ts";
 import { type FrameError, FrameReader } from "./grpc-frames.ts";
 
@@ -125,6 +125,10 @@ export class XdsStream {
 			connectedAtMs: this.connectedAtMs,
 			types: typeStatuses(this.#state),
 		};
+	}
+
+	hasAnswered(types: readonly TypeUrl[]): boolean {
+		return hasAnswered(this.#state, types);
 	}
 
 	application(typeUrl: TypeUrl, name: string, version: string): Application {
