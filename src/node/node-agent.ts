@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import type { ServingStep } from "../hotswitch/serving-step.ts";
+import type { Bypass } from "../hotswitch/switch-state.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { maxSocketPathBytes, podPaths } from "./plan/pod-paths.ts";
@@ -49,7 +50,7 @@ export interface PodStatus {
 	/** RFC 3339. */
 	readonly servingSince?: string;
 	readonly servingBecause?: string;
-	readonly bypass?: { readonly by: string; readonly why: string; readonly until?: string };
+	readonly bypass?: { readonly by: string; readonly why: string; readonly since: string; readonly until?: string };
 	readonly connections?: { readonly inbound: number; readonly outbound: number };
 	readonly interceptionMode: string;
 	readonly warnings: readonly string[];
@@ -256,15 +257,19 @@ export function statusOf(supervisor: PodSupervisor): PodStatus {
 
 function servingOf({ hotSwitch }: PodSupervisor): Partial<PodStatus> {
 	if (!hotSwitch) return {};
-	const { servingStep, because, bypass } = hotSwitch.state;
-	const untilMs = hotSwitch.bypassUntilMs;
-	const until = untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() };
+	const { servingStep, because } = hotSwitch.state;
+	const { bypass } = hotSwitch;
 	return {
 		servingStep,
 		servingSince: new Date(hotSwitch.sinceMs).toISOString(),
 		servingBecause: because,
-		...(bypass ? { bypass: { by: bypass.by, why: bypass.why, ...until } } : {}),
+		...(bypass ? { bypass: bypassStatus(bypass) } : {}),
 	};
+}
+
+function bypassStatus({ by, why, atMs, untilMs }: Bypass): PodStatus["bypass"] {
+	const until = untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() };
+	return { by, why, since: new Date(atMs).toISOString(), ...until };
 }
 
 /** Its removal was asked for. */

@@ -64,7 +64,7 @@ describe("a pod's hot-switch", () => {
 		pod.happens({ type: "ready" });
 		pod.tableApplied();
 		pod.follow({ ...defaultHotSwitchPolicy, failOpen: "never", permitsPlaintext: true, leaseMs: 10, heartbeatMs: 5 });
-		assert.deepEqual([pod.policy.leaseMs, pod.policy.heartbeatMs], [60, 20]);
+		assert.deepEqual([pod.policy.leaseMs, pod.policy.heartbeatMs], [90, 30]);
 		assert.equal(taken().at(-1), "set sidecar");
 		pod.happens({ type: "processExited", because: "ended by SIGKILL" });
 		assert.equal(pod.state.servingStep, "closed");
@@ -99,7 +99,7 @@ describe("a pod's hot-switch", () => {
 	it("counts its switches", () => {
 		const { pod } = podWithFakeKernel();
 		pod.happens({ type: "adopted" });
-		pod.bypass("ann", "upgrade");
+		pod.requestBypass("ann", "upgrade");
 		const text = hotSwitchMetrics([pod]);
 		assert.match(text, /^keepmesh_hotswitch_step\{pod="default\/app",step="direct"\} 1$/m);
 		assert.match(text, /^keepmesh_hotswitch_step\{pod="default\/app",step="sidecar"\} 0$/m);

@@ -8,6 +8,7 @@ import { closedPath, type PathState } from "../hotswitch/path-state.ts";
 import { step } from "../hotswitch/switch-machine.ts";
 import type { SwitchRecord } from "../hotswitch/switch-record.ts";
 import {
+	type Bypass,
 	type KeptSwitch,
 	keptSwitch,
 	newSwitch,
@@ -98,10 +99,17 @@ export class PodHotSwitch {
 		return this.#toWallMs(this.#state.sinceMs);
 	}
 
-	/** When the bypass ends, in milliseconds since the epoch. */
+	/** Its times in milliseconds since the epoch. */
+	get bypass(): Bypass | undefined {
+		const { bypass } = this.#state;
+		if (!bypass) return undefined;
+		const { by, why, atMs, untilMs } = bypass;
+		const until = untilMs === undefined ? {} : { untilMs: this.#toWallMs(untilMs) };
+		return { by, why, atMs: this.#toWallMs(atMs), ...until };
+	}
+
 	get bypassUntilMs(): number | undefined {
-		const untilMs = this.#state.bypass?.untilMs;
-		return untilMs === undefined ? undefined : this.#toWallMs(untilMs);
+		return this.bypass?.untilMs;
 	}
 
 	get switches(): readonly SwitchCount[] {
@@ -151,7 +159,11 @@ export class PodHotSwitch {
 	}
 
 	/** Keeps connections off the sidecar; says why when that cannot be. */
-	bypass(by: string, why: string, forMs?: number): { readonly ok: true } | { readonly ok: false; because: string } {
+	requestBypass(
+		by: string,
+		why: string,
+		forMs?: number,
+	): { readonly ok: true } | { readonly ok: false; because: string } {
 		const time = forMs === undefined ? {} : { forMs };
 		const refusal = this.happens({ type: "bypassRequested", by, why, ...time }).find(
 			(action) => action.type === "refuseBypass",

@@ -37,7 +37,7 @@ export function switchByHand(
 	const forSeconds = text === null ? undefined : Number(text);
 	if (forSeconds !== undefined && !(text !== "" && forSeconds > 0 && forSeconds <= maxBypassSeconds))
 		return refused(400, "forSeconds is not a number of seconds", `1 to ${maxBypassSeconds}, or leave it out`);
-	const outcome = hotSwitch.bypass(by, why, forSeconds === undefined ? undefined : forSeconds * 1000);
+	const outcome = hotSwitch.requestBypass(by, why, forSeconds === undefined ? undefined : forSeconds * 1000);
 	if (outcome.ok) return { ok: true };
 	return refused(409, outcome.because, "keepmesh needs a spare for it, or a policy that permits plaintext");
 }

@@ -75,6 +75,16 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./l4-command.ts")).l4Command(),
 	},
 	{
+		name: "bypass",
+		summary: "take pods' connections off their proxies for a time: bypass POD|NODE|--all --for 10m; --list",
+		load: async () => (await import("./bypass-command.ts")).bypassCommand(),
+	},
+	{
+		name: "restore",
+		summary: "end a bypass: restore POD|NODE|--all",
+		load: async () => (await import("./bypass-command.ts")).restoreCommand(),
+	},
+	{
 		name: "hotswitch",
 		summary: "pods that Istio's init container redirected: save the rules, take them off, put them back",
 		load: async () => (await import("./hotswitch-command.ts")).hotswitchCommand(),
