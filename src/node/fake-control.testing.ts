@@ -47,9 +47,14 @@ export function createFakeControl(): FakeControl {
 	const streams = new Set<ServerHttp2Stream>();
 	let policy: HotSwitchPolicy | undefined;
 	const server = createServer();
-	server.on("stream", (stream: ServerHttp2Stream) => {
+	server.on("stream", (stream: ServerHttp2Stream, headers) => {
 		streams.add(stream);
 		stream.on("error", () => {}).on("close", () => streams.delete(stream));
+		if (!headers[":path"]?.endsWith("/DeltaAggregatedResources")) {
+			const unknown = { ":status": 200, "content-type": "application/grpc", "grpc-status": "12" };
+			stream.respond(unknown, { endStream: true });
+			return;
+		}
 		stream.respond({ ":status": 200, "content-type": "application/grpc" });
 		const answered = new Set<string>();
 		let buffered = Buffer.alloc(0);
