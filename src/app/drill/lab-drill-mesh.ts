@@ -16,6 +16,7 @@ import { type Sender, startSender } from "./drill-senders.ts";
 import { type LabLayer4, labLayer4 } from "./lab-layer4.ts";
 import { labLeader } from "./lab-leader.ts";
 import { labOutages } from "./lab-outages.ts";
+import { type LabSidecar, labSidecar } from "./lab-sidecar.ts";
 import { type LabVirtualIp, labVirtualIp } from "./lab-virtual-ip.ts";
 
 export interface LabDrillOptions {
@@ -40,10 +41,16 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 		return address;
 	};
 	let outages: ReturnType<typeof labOutages> | undefined;
+	let switched: Promise<LabSidecar> | undefined;
+	const sidecar = (): Promise<LabSidecar> => {
+		switched ??= labSidecar(lab);
+		return switched;
+	};
 	let leader: ReturnType<typeof labLeader> | undefined;
 	return {
 		virtualIp,
 		layer4,
+		sidecar,
 		outages: () => {
 			outages ??= labOutages(lab);
 			return outages;
@@ -57,6 +64,7 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 		sleep: (ms) => sleep(ms),
 		startLoad: async (load) => {
 			if (load === "virtualIp") return (await virtualIp()).startLoad();
+			if (load === "sidecar") return (await sidecar()).startLoad();
 			if (load !== "mesh") {
 				const sent = await (await layer4()).loadOf(load);
 				const sender = await startSender(lab, sent.from, { ...sent, ratePerSecond });

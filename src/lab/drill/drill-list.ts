@@ -1,6 +1,7 @@
 // Every drill, in the order in which `keepmesh drill all` runs them.
 
 import type { Drill } from "./drill.ts";
+import { agentAndSidecarDrill } from "./drills/agent-and-sidecar.ts";
 import { agentRestartDrill } from "./drills/agent-restart.ts";
 import { backendCrashDrill } from "./drills/backend-crash.ts";
 import { badConfigDrill } from "./drills/bad-config.ts";
@@ -10,9 +11,12 @@ import { l4NodeLossDrill } from "./drills/l4-node-loss.ts";
 import { leaderCrashDrill } from "./drills/leader-crash.ts";
 import { noneDrill } from "./drills/none.ts";
 import { partitionDrill } from "./drills/partition.ts";
+import { restoreDrill } from "./drills/restore.ts";
 import { rotateIssuerDrill } from "./drills/rotate-issuer.ts";
 import { rotateLeafDrill } from "./drills/rotate-leaf.ts";
 import { rotateRootDrill } from "./drills/rotate-root.ts";
+import { sidecarCrashDrill } from "./drills/sidecar-crash.ts";
+import { sidecarHangDrill } from "./drills/sidecar-hang.ts";
 import { vipCrashDrill } from "./drills/vip-crash.ts";
 import { vipForgedDrill } from "./drills/vip-forged.ts";
 import { vipHealthDrill } from "./drills/vip-health.ts";
@@ -24,6 +28,10 @@ export const drillList: readonly Drill[] = [
 	rotateLeafDrill,
 	rotateIssuerDrill,
 	rotateRootDrill,
+	sidecarCrashDrill,
+	sidecarHangDrill,
+	agentAndSidecarDrill,
+	restoreDrill,
 	controlPlanesDownDrill,
 	leaderCrashDrill,
 	agentRestartDrill,

@@ -4,20 +4,27 @@ import type { LoadReport } from "../load/load-report.ts";
 import type { DrillLayer4 } from "./drill-layer4.ts";
 import type { DrillLeader } from "./drill-leader.ts";
 import type { DrillOutages } from "./drill-outages.ts";
+import type { DrillSidecar } from "./drill-sidecar.ts";
 import type { DrillVirtualIp } from "./drill-virtual-ip.ts";
+import type { SideReport } from "./sent-requests.ts";
 
 export interface DrillReport extends LoadReport {
 	/** Answers that came from a server which saw no certificate of the caller, and connections in plaintext that were served. */
 	readonly plaintext: number;
 	/** Moments in which two nodes owned one address, as their kernels or the client saw it. Default 0. */
 	readonly twoOwners?: number;
+	/** Each way by itself, where the load goes several. */
+	readonly sides?: Readonly<Record<string, SideReport>>;
+	/** Requests that were lost although they ended before the fault. Default 0. */
+	readonly strays?: number;
 }
 
 /**
  * `mesh`: requests on a fixed schedule from a workload to a service, and attempts in plaintext beside them. `virtualIp`: a probe a
  * millisecond. Through layer 4: `newConnections`, each request on its own, and `keptConnections`, all on a few that stay open.
+ * `sidecar`: in and out of one workload, each request on a connection of its own.
  */
-export type DrillLoad = "mesh" | "virtualIp" | "newConnections" | "keptConnections";
+export type DrillLoad = "mesh" | "virtualIp" | "newConnections" | "keptConnections" | "sidecar";
 
 export interface RunningLoad {
 	/** Ends it, waits for what is under way, and says what became of every request. */
@@ -41,6 +48,8 @@ export interface DrillMesh {
 	layer4?(): Promise<DrillLayer4>;
 	/** Made when it is asked for first. */
 	outages?(): Promise<DrillOutages>;
+	/** Made when it is asked for first. */
+	sidecar?(): Promise<DrillSidecar>;
 	/** Made when it is asked for first. */
 	leader?(): Promise<DrillLeader>;
 	/** What every Envoy has in use now, asked of the Envoys. */

@@ -1,6 +1,7 @@
 // What a drill is: something is broken or replaced for real while requests flow, and figures say what the callers noticed.
 
 import type { DrillLoad, DrillMesh } from "./drill-mesh.ts";
+import type { SideReport } from "./sent-requests.ts";
 
 /** One run, as `--json` prints it. Null where a figure has no meaning. */
 export interface DrillFigures {
@@ -22,6 +23,8 @@ export interface DrillFigures {
 	readonly wrong: number;
 	/** `gapMaxMs` of the run without a fault that came first. */
 	readonly baselineGapMs: number | null;
+	/** Of loads that go several ways, each by itself: `inbound`, `outbound`. */
+	readonly sides?: Readonly<Record<string, SideReport>>;
 }
 
 /** The most that may be; absent: any. */
@@ -48,6 +51,8 @@ export interface Drill {
 	/** One line of help. */
 	readonly summary: string;
 	readonly bars: DrillBars;
+	/** For the median of all runs, when there are at least five. */
+	readonly medianBars?: DrillBars;
 	/** Default mesh. */
 	readonly load?: DrillLoad;
 	/** Does it, and resolves when it is over; the load runs before, meanwhile and after. Rejects when it could not be done. */
@@ -60,5 +65,19 @@ export function missedBars(figures: DrillFigures, bars: DrillBars): readonly str
 		const value = figures[name as keyof DrillBars];
 		if (value === null) return [`${name} was not measured, and may be at most ${most}`];
 		return value > most ? [`${name} is ${Math.round(value * 10) / 10}, and may be at most ${most}`] : [];
+	});
+}
+
+const leastRunsForMedian = 5;
+
+/** The same for the median of a drill's runs; nothing of too few. */
+export function missedMedianBars(runs: readonly DrillFigures[], bars: DrillBars = {}): readonly string[] {
+	if (runs.length < leastRunsForMedian) return [];
+	return Object.entries(bars).flatMap(([name, most]) => {
+		const values = runs.map((figures) => figures[name as keyof DrillBars] ?? Number.POSITIVE_INFINITY);
+		const median = values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? Number.POSITIVE_INFINITY;
+		return median > most
+			? [`the median of ${name} is ${Math.round(median * 10) / 10}, and may be at most ${most}`]
+			: [];
 	});
 }

@@ -1,7 +1,7 @@
 // Runs drills one after the other, the one without a fault first, and makes figures of what load and drill measured.
 
-import { type Drill, type DrillFigures, type DrillFindings, missedBars } from "./drill.ts";
-import type { DrillLoad, DrillMesh } from "./drill-mesh.ts";
+import { type Drill, type DrillFigures, type DrillFindings, missedBars, missedMedianBars } from "./drill.ts";
+import type { DrillLoad, DrillMesh, DrillReport } from "./drill-mesh.ts";
 import { noneDrill } from "./drills/none.ts";
 
 export interface DrillLine {
@@ -29,9 +29,13 @@ export async function runDrills(
 	for (const load of loads.size === 0 ? (["mesh"] as const) : loads) {
 		let baselineGapMs: number | null = null;
 		for (const drill of [{ ...noneDrill, load }, ...broken.filter((one) => (one.load ?? "mesh") === load)]) {
+			const figures: DrillFigures[] = [];
 			for (let run = 1; run <= options.runs; run++) {
 				on.begins?.(drill, run);
-				const line = await runOnce(drill, run, options.marginMs ?? 1_000, baselineGapMs, mesh);
+				const ended = await runOnce(drill, run, options.marginMs ?? 1_000, baselineGapMs, mesh);
+				figures.push(ended.figures);
+				const medians = run === options.runs ? missedMedianBars(figures, drill.medianBars) : [];
+				const line = { ...ended, missed: [...ended.missed, ...medians] };
 				if (drill.name === noneDrill.name) baselineGapMs = Math.max(baselineGapMs ?? 0, line.figures.gapMaxMs);
 				lines.push(line);
 				on.ends(line);
@@ -62,6 +66,7 @@ async function runOnce(
 	const good = Object.entries(report.byOutcome)
 		.filter(([outcome]) => /^[123]\d\d$/.test(outcome))
 		.reduce((sum, [, count]) => sum + count, 0);
+	const convergeMs = findings.convergeMs ?? failingMsOf(report);
 	const figures: DrillFigures = {
 		drill: drill.name,
 		run,
@@ -69,10 +74,11 @@ async function runOnce(
 		lost: report.sent - good,
 		gapMaxMs: rounded(report.longestGapMs),
 		detectMs: findings.detectMs === undefined ? null : rounded(findings.detectMs),
-		convergeMs: findings.convergeMs === undefined ? null : rounded(findings.convergeMs),
+		convergeMs: convergeMs === undefined ? null : rounded(convergeMs),
 		restoreMs: findings.restoreMs === undefined ? null : rounded(findings.restoreMs),
-		wrong: report.plaintext + (report.twoOwners ?? 0) + (findings.wrong ?? 0),
+		wrong: report.plaintext + (report.twoOwners ?? 0) + (report.strays ?? 0) + (findings.wrong ?? 0),
 		baselineGapMs,
+		...(report.sides ? { sides: report.sides } : {}),
 	};
 	const lost = Object.entries(report.byOutcome).filter(([outcome]) => !/^[123]\d\d$/.test(outcome));
 	return {
@@ -87,6 +93,11 @@ async function runOnce(
 			),
 		],
 	};
+}
+
+/** Of all sides, when the load could tell. */
+function failingMsOf({ sides }: DrillReport): number | undefined {
+	return sides && Math.max(...Object.values(sides).map(({ failingMs }) => failingMs));
 }
 
 const rounded = (ms: number): number => Math.round(ms * 10) / 10;

@@ -1,0 +1,234 @@
+// The workload of the drills of the hot-switch, made of a lab: senders into it and out of it, each request on a new connection, and
+// ways to break its Envoy, its agent or both. Every load meets an Envoy that has not failed yet: one that failed before has to
+// prove itself for longer.
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
+import type { DrillReport, RunningLoad } from "../../lab/drill/drill-mesh.ts";
+import type { DrillSidecar, HeldConnections } from "../../lab/drill/drill-sidecar.ts";
+import { isGood, type SentRequest, type SideReport, sideReport } from "../../lab/drill/sent-requests.ts";
+import type { Lab, RunningPod } from "../../lab/lab.ts";
+import { summarise } from "../../lab/load/load-report.ts";
+import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
+import { requestInNamespace } from "../demo/namespace-request.ts";
+import { type AgentPod, agentPodOf, askAgent, podOf } from "./drill-pods.ts";
+import { type Sender, startLoggedSender } from "./drill-senders.ts";
+
+export interface LabSidecar extends DrillSidecar {
+	startLoad(): Promise<RunningLoad>;
+}
+
+const file = "sidecar.yaml";
+const holderProgram = fileURLToPath(new URL("../../lab/drill/connection-holder.ts", import.meta.url));
+const port = 8080;
+const heldEachWay = 5;
+const limitMs = 30_000;
+const lookMs = 5;
+const goodInARow = 10;
+
+export interface LabSidecarOptions {
+	/** Each way; default 250. */
+	readonly ratePerSecond?: number;
+}
+
+export async function labSidecar(lab: Lab, options: LabSidecarOptions = {}): Promise<LabSidecar> {
+	const yaml = readFileSync(fileURLToPath(new URL(`../../../samples/drill/${file}`, import.meta.url)), "utf8");
+	await applyEverywhere(lab, yaml, file);
+	const pending = await lab.untilRolledOut(limitMs);
+	if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
+	return new DrillWorkload(lab, await podOf(lab, "beyond"), options.ratePerSecond ?? 250);
+}
+
+class DrillWorkload implements LabSidecar {
+	readonly #lab: Lab;
+	readonly #beyond: RunningPod;
+	readonly #ratePerSecond: number;
+	#pod: RunningPod | undefined;
+	/** Of the service of the pod without a proxy. */
+	#outside = "";
+	#faultUs: number | undefined;
+	#fromUs: number | undefined;
+	#brokenPid: number | undefined;
+
+	constructor(lab: Lab, beyond: RunningPod, ratePerSecond: number) {
+		this.#lab = lab;
+		this.#beyond = beyond;
+		this.#ratePerSecond = ratePerSecond;
+	}
+
+	async startLoad(): Promise<RunningLoad> {
+		const pod = await this.#freshPod();
+		this.#pod = pod;
+		this.#faultUs = undefined;
+		this.#fromUs = undefined;
+		this.#brokenPid = undefined;
+		const load = { port, newConnections: true, ratePerSecond: this.#ratePerSecond };
+		const inbound = await startLoggedSender(this.#lab, this.#beyond.name, { ...load, host: pod.address });
+		const outbound = await startLoggedSender(this.#lab, pod.name, { ...load, host: this.#outside });
+		return { stop: () => this.#report({ inbound, outbound }) };
+	}
+
+	async break(signal: "SIGKILL" | "SIGSTOP", agentToo = false): Promise<number> {
+		const { pid } = await this.#ofAgent();
+		if (pid === undefined) throw new Error("no Envoy runs for the workload");
+		this.#brokenPid = pid;
+		if (agentToo) await this.#lab.holdProcess(this.#workload.node, true);
+		this.#faultUs = monotonicUs();
+		process.kill(pid, signal);
+		return nowMsOf(this.#faultUs);
+	}
+
+	reviveAgent(): Promise<void> {
+		return this.#lab.holdProcess(this.#workload.node, false);
+	}
+
+	untilSwitched(): Promise<void> {
+		return this.#untilAgentSays("connections go another way", ({ servingStep }) => servingStep !== "sidecar");
+	}
+
+	untilRestored(): Promise<void> {
+		return this.#untilAgentSays(
+			"connections go through the workload's own Envoy",
+			({ servingStep, ready, pid }) => servingStep === "sidecar" && ready && pid !== this.#brokenPid,
+		);
+	}
+
+	async hold(): Promise<HeldConnections> {
+		const inbound = await this.#holdFrom(this.#beyond.name, this.#workload.address);
+		const outbound = await this.#holdFrom(this.#workload.name, this.#outside);
+		return {
+			untilClosed: async () => {
+				const closedUs = (await Promise.all([inbound(), outbound()])).flat();
+				const open = closedUs.filter((one) => one === null).length;
+				if (open > 0) throw new Error(`${open} of ${closedUs.length} connections of the broken Envoy stayed open`);
+				return nowMsOf(Math.max(...closedUs.map(Number)));
+			},
+		};
+	}
+
+	bypassByHand(): Promise<void> {
+		return this.#byHand("bypass?by=drill&why=a%20drill");
+	}
+
+	restoreByHand(): Promise<void> {
+		return this.#byHand("restore?by=drill");
+	}
+
+	countFromNow(): void {
+		this.#fromUs = monotonicUs();
+	}
+
+	get #workload(): RunningPod {
+		if (!this.#pod) throw new Error("no load runs");
+		return this.#pod;
+	}
+
+	async #byHand(order: string): Promise<void> {
+		const { uid } = await this.#ofAgent();
+		await askAgent(this.#lab, this.#workload.node, "POST", `/v1/pods/${encodeURIComponent(uid)}/${order}`);
+	}
+
+	#ofAgent(): Promise<AgentPod> {
+		return agentPodOf(this.#lab, this.#workload);
+	}
+
+	async #untilAgentSays(what: string, holds: (pod: AgentPod) => boolean): Promise<void> {
+		const endMs = performance.now() + limitMs;
+		let last: AgentPod | undefined;
+		for (;;) {
+			last = await this.#ofAgent().catch(() => undefined);
+			if (last && holds(last)) return;
+			if (performance.now() > endMs)
+				throw new Error(`not within ${limitMs / 1000} s: ${what}; now ${last?.servingStep}: ${last?.servingBecause}`);
+			await sleep(lookMs);
+		}
+	}
+
+	/** One whose Envoy never failed, and that answers and calls. */
+	async #freshPod(): Promise<RunningPod> {
+		let pod = await podOf(this.#lab, "switched");
+		const { restarts, servingStep } = await agentPodOf(this.#lab, pod);
+		if (servingStep === undefined) throw new Error(`${pod.name} has no hot-switch`);
+		if (restarts > 0 || this.#pod?.uid === pod.uid) {
+			await this.#lab.deletePod(pod.namespace, pod.name, 0);
+			const pending = await this.#lab.untilRolledOut(limitMs);
+			if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
+			pod = await podOf(this.#lab, "switched");
+		}
+		const { stdout } = await this.#lab.execIn(pod.name, ["getent", "ahostsv4", "beyond.default.svc.cluster.local"]);
+		[this.#outside = ""] = stdout.split(/\s/);
+		if (this.#outside === "") throw new Error(`beyond is no name in ${pod.name}`);
+		const fresh = pod;
+		const answers = (from: RunningPod, host: string): Promise<boolean> =>
+			requestInNamespace({ netns: from.netns, host, port }, "/get", { timeoutMs: 2_000 }).then(
+				({ status }) => status === 200,
+				() => false,
+			);
+		let good = 0;
+		await until("the workload answers and calls", async () => {
+			const both = (await answers(this.#beyond, fresh.address)) && (await answers(fresh, this.#outside));
+			good = both ? good + 1 : 0;
+			return good >= goodInARow;
+		});
+		return fresh;
+	}
+
+	async #holdFrom(place: string, host: string): Promise<() => Promise<readonly (number | null)[]>> {
+		const argv = [process.execPath, "--no-warnings", holderProgram, host, String(port), String(heldEachWay)];
+		const child = await this.#lab.spawnIn(place, argv, { stdio: ["pipe", "pipe", "inherit"] });
+		if (!child.stdout) throw new Error("no output");
+		const lines = createInterface({ input: child.stdout });
+		const signal = AbortSignal.timeout(limitMs);
+		await once(lines, "line", { signal });
+		const closed = once(lines, "line");
+		return async () => {
+			// One that stays open is told as such.
+			const timer = setTimeout(() => child.stdin?.end(), limitMs / 3);
+			const [line] = await closed;
+			clearTimeout(timer);
+			child.stdin?.end();
+			return JSON.parse(String(line)) as readonly (number | null)[];
+		};
+	}
+
+	async #report(senders: Readonly<Record<string, Sender<readonly SentRequest[]>>>): Promise<DrillReport> {
+		const [faultUs, fromUs] = [this.#faultUs, this.#fromUs];
+		const logs = await Promise.all(Object.values(senders).map((sender) => sender.stop()));
+		const sides: Record<string, SideReport> = {};
+		let strays = 0;
+		for (const [index, name] of Object.keys(senders).entries()) {
+			const requests = logs[index] ?? [];
+			if (faultUs !== undefined && !requests.some((one) => isGood(one) && one.endUs < faultUs))
+				throw new Error(`nothing came through ${name} before the fault`);
+			sides[name] = sideReport(requests, fromUs, fromUs ?? faultUs);
+			if (faultUs === undefined || fromUs !== undefined) continue;
+			strays += requests.filter((one) => !isGood(one) && one.endUs < faultUs).length;
+		}
+		const counted = logs.flat().filter(({ dueUs }) => fromUs === undefined || dueUs >= fromUs);
+		const firstUs = Math.min(...counted.map(({ dueUs }) => dueUs));
+		const lastUs = Math.max(...counted.map(({ endUs }) => endUs));
+		const inMs = (us: number): number => (us - firstUs) / 1000;
+		const outcomes = counted.map(({ dueUs, endUs, outcome }) => ({
+			startMs: inMs(dueUs),
+			endMs: inMs(endUs),
+			outcome,
+			version: "none",
+		}));
+		return {
+			...summarise(outcomes, inMs(lastUs)),
+			longestGapMs: Math.max(...Object.values(sides).map(({ gapMs }) => gapMs)),
+			plaintext: 0,
+			sides,
+			strays,
+		};
+	}
+}
+
+/** The clock of the drills' mesh. */
+function nowMsOf(us: number): number {
+	return performance.now() - (monotonicUs() - us) / 1000;
+}
