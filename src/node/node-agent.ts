@@ -7,10 +7,12 @@ import type { ServingStep } from "../hotswitch/serving-step.ts";
 import type { Bypass } from "../hotswitch/switch-state.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { maxSocketPathBytes, podPaths } from "./plan/pod-paths.ts";
+import type { HandoverState } from "./plan/handover-machine.ts";
+import { maxSocketPathBytes, otherSlot, type ProxySlot, podPaths } from "./plan/pod-paths.ts";
 import type { PodSpec, RequestProblem } from "./plan/pod-spec.ts";
 import type { ProxyMachineConfig, ProxyState } from "./plan/proxy-machine.ts";
 import type { SwitchChange } from "./pod-hot-switch.ts";
+import type { RunningProxies } from "./pod-processes.ts";
 import { type PodRecord, podStore } from "./pod-store.ts";
 import { PodSupervisor } from "./pod-supervisor.ts";
 import { findProcesses, isRunning, type ProcessIdentity } from "./process-table.ts";
@@ -21,7 +23,7 @@ export interface NodeAgentOptions {
 	readonly state: string;
 	readonly envoy: string;
 	/** With at most `heartbeatMs` between two signs of life; absent: none. */
-	readonly bootstrapOf: (pod: PodSpec, heartbeatMs?: number) => object;
+	readonly bootstrapOf: (pod: PodSpec, heartbeatMs?: number, slot?: ProxySlot) => object;
 	readonly dns?: { readonly address: string; readonly port: number };
 	readonly machine?: Partial<ProxyMachineConfig>;
 	/** For every sidecar. Absent: one that fails is started again, and nothing else is done. */
@@ -52,6 +54,8 @@ export interface PodStatus {
 	readonly servingBecause?: string;
 	readonly bypass?: { readonly by: string; readonly why: string; readonly since: string; readonly until?: string };
 	readonly connections?: { readonly inbound: number; readonly outbound: number };
+	/** Another Envoy takes over, or the last one that did. */
+	readonly handover?: HandoverState;
 	readonly interceptionMode: string;
 	readonly warnings: readonly string[];
 	readonly adminSocket: string;
@@ -136,7 +140,7 @@ export class NodeAgent {
 	async remove(uid: string, graceMs: number): Promise<{ readonly existed: boolean }> {
 		const supervisor = this.#pods.get(uid);
 		if (!supervisor) return { existed: false };
-		await this.#store.save({ pod: supervisor.pod, ...processOf(supervisor), stopping: true });
+		await this.#store.save({ pod: supervisor.pod, ...supervisor.running, stopping: true });
 		supervisor.stop(graceMs);
 		await supervisor.finished;
 		return { existed: true };
@@ -149,22 +153,39 @@ export class NodeAgent {
 	#restore(record: PodRecord): void {
 		const { pod } = record;
 		const supervisor = this.#supervise(pod);
-		const running =
-			record.process && isRunning(record.process)
-				? record.process
-				: this.#findEnvoy(podPaths(this.#options.state, pod.uid).bootstrap);
+		const running = this.#stillRunning(record);
+		const { process } = running;
 		this.#log.info(
-			{ pod: supervisor.plan.owner, pid: running?.pid },
-			running ? "Envoy adopted" : "Envoy was not running",
+			{ pod: supervisor.plan.owner, pid: process?.pid },
+			process ? "Envoy adopted" : "Envoy was not running",
 		);
 		if (record.stopping || !existsSync(pod.netns)) {
 			// Its removal was begun, or its network is gone: what is left of it goes as well.
-			if (running) supervisor.open(running);
+			if (process) supervisor.open(running);
 			void this.remove(pod.uid, 0);
 			return;
 		}
 		this.#options.onPodAdded?.(pod);
 		supervisor.open(running);
+	}
+
+	#stillRunning({ pod, slot = 0, process, beside }: PodRecord): RunningProxies {
+		const { state } = this.#options;
+		const find = (known: ProcessIdentity | undefined, where: ProxySlot): ProcessIdentity | undefined => {
+			if (known && isRunning(known)) return known;
+			const { bootstrap } = podPaths(state, pod.uid, where);
+			return existsSync(bootstrap) ? this.#findEnvoy(bootstrap) : undefined;
+		};
+		const own = find(process, slot);
+		const other = find(beside?.process, otherSlot(slot));
+		const role = beside?.role ?? "successor";
+		// The one that was to follow has the pod when the other has ended meanwhile.
+		if (!own && other && role === "successor") return { process: other, slot: otherSlot(slot) };
+		return {
+			slot,
+			...(own ? { process: own } : {}),
+			...(other ? { beside: { process: other, role } } : {}),
+		};
 	}
 
 	/** An agent killed between start and note leaves an Envoy that only its command line tells. */
@@ -185,10 +206,10 @@ export class NodeAgent {
 			...(hotSwitch ? { hotSwitch } : {}),
 			...(policyOf ? { policyOf } : {}),
 			onSwitched: (change) => this.#options.onSwitched?.(pod, change),
-			onProcess: (process) =>
+			onProcess: () =>
 				this.#store.save({
 					pod,
-					...(process ? { process } : {}),
+					...supervisor.running,
 					stopping: isLeaving(supervisor.state),
 				}),
 			onStopped: async () => {
@@ -248,6 +269,7 @@ export function statusOf(supervisor: PodSupervisor): PodStatus {
 		restarts: supervisor.restarts,
 		...servingOf(supervisor),
 		...("connections" in state && state.connections ? { connections: state.connections } : {}),
+		...(supervisor.handover.phase === "idle" && !supervisor.handover.last ? {} : { handover: supervisor.handover }),
 		interceptionMode: pod.interceptionMode,
 		warnings: supervisor.warnings,
 		adminSocket: supervisor.paths.adminSocket,
@@ -276,9 +298,4 @@ function bypassStatus({ by, why, atMs, untilMs }: Bypass): PodStatus["bypass"] {
 export function isLeaving(state: ProxyState): boolean {
 	if (state.phase === "draining") return state.thenStop;
 	return ["releasing", "settling", "stopping", "stopped"].includes(state.phase);
-}
-
-function processOf(supervisor: PodSupervisor): { readonly process?: ProcessIdentity } {
-	const process = supervisor.process;
-	return process ? { process } : {};
 }

@@ -6,6 +6,7 @@ import type { SwitchRecord } from "../hotswitch/switch-record.ts";
 import type { NodeAgent } from "./node-agent.ts";
 import { statusOf } from "./node-agent.ts";
 import { type PodSpec, parsePodSpec } from "./plan/pod-spec.ts";
+import { replaceByOrder } from "./replace-by-order.ts";
 import { switchByHand } from "./switch-by-hand.ts";
 
 interface Answer {
@@ -126,6 +127,10 @@ async function route(
 		if (!supervisor) return unknownPod(uid);
 		const done = switchByHand(supervisor, verb, url.searchParams);
 		return done.ok ? { status: 200, body: statusOf(supervisor) } : done;
+	}
+	if (verb === "replace-proxy" && method === "POST") {
+		const supervisor = agent.supervisorOf(uid);
+		return supervisor ? replaceByOrder(supervisor, url.searchParams) : unknownPod(uid);
 	}
 	if (verb !== undefined) return { status: 404, body: { because: `no such path: ${url.pathname}` } };
 	if (method === "GET") {

@@ -5,11 +5,11 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { nodePaths, podPaths } from "./plan/pod-paths.ts";
 import { type PodSpec, parsePodSpec } from "./plan/pod-spec.ts";
+import type { RunningProxies } from "./pod-processes.ts";
 import type { ProcessIdentity } from "./process-table.ts";
 
-export interface PodRecord {
+export interface PodRecord extends RunningProxies {
 	readonly pod: PodSpec;
-	readonly process?: ProcessIdentity;
 	/** Its removal was asked for, so it goes on after a restart. */
 	readonly stopping: boolean;
 }
@@ -55,12 +55,14 @@ export function podStore(state: string): PodStore {
 
 function parseRecord(text: string): PodRecord | undefined {
 	try {
-		const value = JSON.parse(text) as { pod?: unknown; process?: ProcessIdentity; stopping?: unknown };
+		const value = JSON.parse(text) as { pod?: unknown; process?: ProcessIdentity; stopping?: unknown } & RunningProxies;
 		const parsed = parsePodSpec(value.pod);
 		if (!parsed.ok) return undefined;
 		return {
 			pod: parsed.pod,
 			...(typeof value.process?.pid === "number" ? { process: value.process } : {}),
+			...(value.slot === 1 ? { slot: value.slot } : {}),
+			...(typeof value.beside?.process?.pid === "number" ? { beside: value.beside } : {}),
 			stopping: value.stopping === true,
 		};
 	} catch {

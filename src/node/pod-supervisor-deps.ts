@@ -3,6 +3,8 @@
 import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import type { HandoverConfig } from "./plan/handover-machine.ts";
+import type { ProxySlot } from "./plan/pod-paths.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
 import type { ProxyMachineConfig } from "./plan/proxy-machine.ts";
 import type { SwitchChange } from "./pod-hot-switch.ts";
@@ -15,7 +17,7 @@ export interface PodSupervisorDeps {
 	readonly envoy: string;
 	readonly state: string;
 	/** With at most `heartbeatMs` between two signs of life; absent: none. */
-	readonly bootstrapOf: (pod: PodSpec, heartbeatMs?: number) => object;
+	readonly bootstrapOf: (pod: PodSpec, heartbeatMs?: number, slot?: ProxySlot) => object;
 	/** Where captured DNS queries go; absent: dnsCapture does nothing. */
 	readonly dns?: { readonly address: string; readonly port: number };
 	/** What control planes have said of it, if they have. */
@@ -27,6 +29,7 @@ export interface PodSupervisorDeps {
 	readonly onProcess: (process: ProcessIdentity | undefined) => Promise<void>;
 	readonly onStopped: () => Promise<void>;
 	readonly machine?: Partial<ProxyMachineConfig>;
+	readonly handover?: Partial<HandoverConfig>;
 	/** Default 10 MiB, and as much again for the older part. */
 	readonly maxLogBytes?: number;
 }

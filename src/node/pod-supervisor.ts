@@ -6,11 +6,12 @@ import type { PlaintextPorts, RedirectPlan } from "../hotswitch/redirect-plan.ts
 import { openPodPath } from "../kernel/linux/open-pod-path.ts";
 import type { Cancel } from "../runtime/clock.ts";
 import { askConnections, askReadiness } from "./ask-envoy.ts";
-import { type EnvoyAdmin, envoyAdmin } from "./envoy-admin.ts";
+import type { EnvoyAdmin } from "./envoy-admin.ts";
 import { readKeptRedirect } from "./kept-redirect.ts";
+import type { HandoverOutcome, HandoverState } from "./plan/handover-machine.ts";
 import { planPod } from "./plan/plan-pod.ts";
 import { readyRuntimeKey } from "./plan/pod-bootstrap.ts";
-import { type PodPaths, podPaths } from "./plan/pod-paths.ts";
+import type { PodPaths } from "./plan/pod-paths.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
 import {
 	defaultProxyMachineConfig,
@@ -23,7 +24,7 @@ import {
 	step,
 } from "./plan/proxy-machine.ts";
 import { PodHotSwitch } from "./pod-hot-switch.ts";
-import { PodProcess } from "./pod-process.ts";
+import { PodProcesses, type RunningProxies } from "./pod-processes.ts";
 import { PodRedirect } from "./pod-redirect.ts";
 import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
 import type { ProcessIdentity } from "./process-table.ts";
@@ -39,8 +40,6 @@ const leavingPhases: ReadonlySet<ProxyState["phase"]> = new Set([
 
 export class PodSupervisor {
 	readonly pod: PodSpec;
-	readonly paths: PodPaths;
-	readonly admin: EnvoyAdmin;
 	readonly warnings: readonly string[];
 	/** Only of a sidecar that has a redirect. */
 	readonly hotSwitch: PodHotSwitch | undefined;
@@ -49,7 +48,7 @@ export class PodSupervisor {
 	readonly #timers = new Map<ProxyTimer, Cancel>();
 	readonly #waiting = new Set<(state: ProxyState) => boolean>();
 	readonly #redirect: PodRedirect;
-	readonly #process: PodProcess;
+	readonly #process: PodProcesses;
 	#state: ProxyState = newProxy;
 	readonly #finished = Promise.withResolvers<void>();
 	#closed = false;
@@ -58,9 +57,14 @@ export class PodSupervisor {
 		this.pod = pod;
 		this.#deps = deps;
 		this.#config = { ...defaultProxyMachineConfig, ...deps.machine };
-		this.paths = podPaths(deps.state, pod.uid);
-		this.admin = envoyAdmin(this.paths.adminSocket);
 		const { plan, warnings } = planPod(pod, deps.dns);
+		this.#process = new PodProcesses(pod, {
+			...deps,
+			owner: plan.owner,
+			heartbeatMs: () => this.hotSwitch?.policy.heartbeatMs,
+			onExit: (because) => this.#onExit(because),
+			onReplaced: (pid) => this.#onReplaced(pid),
+		});
 		const isSwitched = pod.proxy === "sidecar" && plan.inbound !== "NONE";
 		const lease = isSwitched ? deps.hotSwitch : undefined;
 		this.#redirect = new PodRedirect(pod, lease ? { ...plan, lease } : plan, {
@@ -68,7 +72,6 @@ export class PodSupervisor {
 			log: deps.log,
 			hotSwitch: () => this.hotSwitch,
 		});
-		this.#process = new PodProcess(pod, this.paths, { ...deps, onExit: (because) => this.#onExit(because) });
 		if (lease)
 			this.hotSwitch = new PodHotSwitch(plan.owner, {
 				...deps,
@@ -90,6 +93,24 @@ export class PodSupervisor {
 		return this.#state;
 	}
 
+	/** Of the Envoy that has the pod now. */
+	get paths(): PodPaths {
+		return this.#process.paths;
+	}
+
+	get admin(): EnvoyAdmin {
+		return this.#process.admin;
+	}
+
+	/** What the next agent must know. */
+	get running(): RunningProxies {
+		return this.#process.running;
+	}
+
+	get handover(): HandoverState {
+		return this.#process.handover;
+	}
+
 	get process(): ProcessIdentity | undefined {
 		return this.#process.identity;
 	}
@@ -100,24 +121,32 @@ export class PodSupervisor {
 	}
 
 	/** Starts the redirect and Envoy, or takes over what an earlier agent has left: a process, a table. */
-	open(running?: ProcessIdentity): void {
+	open(left: RunningProxies = {}): void {
+		this.#process.adopt(left);
+		const running = left.process;
 		if (running && !givesSignsOfLife(this.paths)) this.#redirect.change({ lease: undefined });
 		this.#adoptTable(running !== undefined);
 		if (!running) {
 			this.#handle({ type: "opened" });
 			return;
 		}
-		this.#process.adopt(running);
 		this.#handle({ type: "adopted", pid: running.pid });
+	}
+
+	/** Another Envoy takes over, with no connection refused. Undefined where that cannot begin now. */
+	replace(because: string): Promise<HandoverOutcome | undefined> | undefined {
+		return this.#state.phase === "ready" && !this.#closed ? this.#process.replace(because) : undefined;
 	}
 
 	/** Ends inbound gracefully; outbound goes on until stop. */
 	drain(): void {
+		this.#process.cancelHandover();
 		this.#handle({ type: "drainRequested" });
 	}
 
 	/** Drains for at most `graceMs`, then removes the redirect and ends Envoy. */
 	stop(graceMs: number): void {
+		this.#process.cancelHandover();
 		this.#handle({ type: "stopRequested", graceMs });
 	}
 
@@ -284,6 +313,11 @@ export class PodSupervisor {
 		if (this.#state.redirected && this.plan.lease && this.hotSwitch?.isHeard() === false)
 			return { type: "probed", ready: false, because: "it has shown the kernel no sign of life yet" };
 		return { type: "probed", ready: true, because: "" };
+	}
+
+	#onReplaced(pid: number): void {
+		this.#handle({ type: "processReplaced", pid });
+		if (!this.plan.lease) this.#lease();
 	}
 
 	/** The table's lease is that of the process which runs. */

@@ -77,12 +77,16 @@ export class ProxyHandover {
 	/** Goes on with what an earlier agent began. */
 	adopt(role: "successor" | "predecessor"): void {
 		const because = "begun by an earlier agent";
-		if (role === "predecessor") return this.#handle({ type: "adoptedDraining", because });
-		this.#handle({ type: "adoptedStarting", because });
+		this.#handle({ type: role === "predecessor" ? "adoptedDraining" : "adoptedStarting", because });
 	}
 
-	happens(event: Extract<HandoverEvent, { type: "successorExited" | "predecessorExited" | "cancelled" }>): void {
-		this.#handle(event);
+	/** `because`: how it ended. */
+	successorExited(because: string): void {
+		this.#handle({ type: "successorExited", because });
+	}
+
+	happens(type: "predecessorExited" | "cancelled"): void {
+		this.#handle({ type });
 	}
 
 	/** Resolves when the pod has its new Envoy, or keeps the old one; that the old one has ended is not waited for. */
@@ -153,7 +157,10 @@ export class ProxyHandover {
 				this.#tell("/drain_listeners?graceful&skip_exit");
 				break;
 			case "pace":
-				this.#run(() => writeFileAtomic(beside.pressureFile, `${action.pressure.toFixed(6)}\n`, 0o644));
+				this.#run(async () => {
+					await writeFileAtomic(beside.pressureFile, `${action.pressure.toFixed(6)}\n`, 0o644);
+					return undefined;
+				});
 				break;
 			case "count":
 				this.#run(async (): Promise<HandoverEvent> => {
@@ -190,7 +197,7 @@ export class ProxyHandover {
 		}
 	}
 
-	#run(work: () => Promise<HandoverEvent | undefined | void>): void {
+	#run(work: () => Promise<HandoverEvent | undefined>): void {
 		work().then(
 			(event) => event && this.#handle(event),
 			(error: unknown) => this.#deps.log.error({ pod: this.#deps.owner, error: String(error) }, "action failed"),
@@ -205,6 +212,7 @@ export class ProxyHandover {
 				if (status !== 200)
 					this.#deps.log.warn({ pod: this.#deps.owner, path, status }, "Envoy did not take a command");
 			}
+			return undefined;
 		});
 	}
 

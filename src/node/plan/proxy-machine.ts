@@ -35,6 +35,8 @@ export type ProxyEvent =
 	| { readonly type: "redirectRefused"; readonly because: string }
 	| { readonly type: "redirectReleased" }
 	| { readonly type: "processStarted"; readonly pid: number }
+	/** Another Envoy, ready too, has taken over from the one that there was. */
+	| { readonly type: "processReplaced"; readonly pid: number }
 	| { readonly type: "processNotStarted"; readonly because: string }
 	| { readonly type: "processExited"; readonly because: string }
 	/** `because` says what is still missing when it is not ready. */
@@ -142,6 +144,8 @@ export function step(config: ProxyMachineConfig, state: ProxyState, event: Proxy
 			if (state.phase === "starting") return { state: { ...state, pid: event.pid }, actions: [{ type: "probe" }] };
 			// Stopped while it was being started.
 			return { state: { ...state, pid: event.pid }, actions: terminate(config, { ...state, pid: event.pid }) };
+		case "processReplaced":
+			return { state: { ...state, pid: event.pid }, actions: [] };
 		case "processNotStarted":
 			return state.phase === "starting" ? waitForRestart(config, common, event.because) : stay();
 		case "processExited":

@@ -1,0 +1,27 @@
+// POST /v1/pods/UID/replace-proxy?why=: another Envoy takes over from a pod's, with the program and the start configuration of now.
+// In: the pod, the query. Out: when the other one has taken over, or why the pod keeps the one that it has.
+
+import type { PodSupervisor } from "./pod-supervisor.ts";
+
+interface Answered {
+	readonly status: number;
+	readonly body: object;
+}
+
+export async function replaceByOrder(
+	supervisor: Pick<PodSupervisor, "replace" | "state" | "handover">,
+	query: URLSearchParams,
+): Promise<Answered> {
+	const refused = (status: number, because: string, hint: string): Answered => ({ status, body: { because, hint } });
+	const why = query.get("why") ?? "";
+	if (why === "") return refused(400, "why is missing", "say what it is for: ?why=TEXT");
+	const outcome = supervisor.replace(why);
+	if (!outcome) {
+		const { phase } = supervisor.state;
+		if (phase !== "ready") return refused(409, `its Envoy is ${phase}, not ready`, "GET /v1/pods tells when it is");
+		return refused(409, `another handover is ${supervisor.handover.phase}`, "ask again when it is over");
+	}
+	const { ok, because } = (await outcome) ?? { ok: false, because: "the agent ends" };
+	if (ok) return { status: 200, body: supervisor.handover };
+	return refused(500, because, "the pod keeps its Envoy, and nothing was lost; see its log");
+}
