@@ -130,7 +130,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			state: options.state,
 			envoy: options.envoy,
-			bootstrapOf: (pod, heartbeatMs) =>
+			bootstrapOf: (pod, heartbeatMs, slot) =>
 				podBootstrap(pod, {
 					nodeName: options.name,
 					paths,
@@ -138,6 +138,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 					...(options.upstreamDns ? { resolvers: options.upstreamDns } : {}),
 					certificates: certificates.isOn,
 					...(heartbeatMs === undefined ? {} : { heartbeatMs }),
+					...(slot === undefined ? {} : { slot }),
 				}),
 			...(options.hotSwitch ? { hotSwitch: options.hotSwitch } : {}),
 			policyOf: (pod) => hotSwitches.of(proxyIdOf(pod, domainSuffix)),
