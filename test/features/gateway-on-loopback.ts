@@ -11,7 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ResourceItem } from "../../src/app/api/api-types.ts";
-import { type ControlOptions, type RunningControl, startControl } from "../../src/app/control.ts";
+import type { ControlOptions } from "../../src/app/control/control-options.ts";
+import { type RunningControl, startControl } from "../../src/app/control.ts";
 import { generateBootstrap } from "../../src/envoy/bootstrap/bootstrap.ts";
 import { envoyAdmin } from "../../src/node/envoy-admin.ts";
 import { envoyBinary } from "../../src/node/namespace-rig.testing.ts";
@@ -31,6 +32,10 @@ export class GatewayOnLoopback {
 		const temporary = join(this.directory, "new.yaml");
 		writeFileSync(temporary, text);
 		renameSync(temporary, join(this.#resources, name));
+	}
+
+	remove(name: string): void {
+		rmSync(join(this.#resources, name));
 	}
 
 	async startControl(options: Partial<ControlOptions> = {}): Promise<void> {
@@ -103,7 +108,7 @@ export class GatewayOnLoopback {
 	}
 
 	async problemsOf(kind: string, name: string): Promise<readonly string[]> {
-		const { items } = await this.#api<{ readonly items: readonly ResourceItem[] }>(
+		const { items } = await this.api<{ readonly items: readonly ResourceItem[] }>(
 			`/api/v1/resources?kind=${kind}&name=${name}`,
 		);
 		return items.flatMap((item) => item.status.problems.map(({ message }) => message));
@@ -140,7 +145,7 @@ export class GatewayOnLoopback {
 		return join(this.directory, "admin.sock");
 	}
 
-	async #api<Answer>(path: string): Promise<Answer> {
+	async api<Answer>(path: string): Promise<Answer> {
 		const response = await fetch(`http://127.0.0.1:${this.#control?.apiPort}${path}`);
 		return (await response.json()) as Answer;
 	}

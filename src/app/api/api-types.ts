@@ -134,7 +134,11 @@ export interface MeshStatus {
 		readonly stale: number;
 		readonly rejecting: number;
 		readonly withheld: number;
+		/** They keep what they have while others try what changed; absent: none. */
+		readonly waiting?: number;
 	};
+	/** Resources that proxies refused; their last good version is in force. */
+	readonly quarantined: number;
 }
 
 export interface AppliedItem {

@@ -14,6 +14,7 @@ import type { ControlPlane } from "../control/control-plane.ts";
 import { allObjects } from "../control/mesh-problems.ts";
 import type { ProxyEntry } from "../control/proxy-entry.ts";
 import { proxyItems } from "../control/proxy-items.ts";
+import { leftOut } from "../control/quarantine-problems.ts";
 import type { EditFailure, ResourceEditor } from "../control/resource-editor.ts";
 import { ResourceStatuses } from "../control/resource-status.ts";
 import { accessItems } from "./access-route.ts";
@@ -121,7 +122,9 @@ export function controlRoutes(parts: ControlRoutesParts): readonly ApiRoute[] {
 			path: "/api/v1/held/confirm",
 			answer: (request) => {
 				const one = request.query.has("proxy") ? proxyNamed(request).proxy.id : undefined;
-				return { json: { confirmed: control.confirmHeld(one) } };
+				const resource = request.query.get("resource");
+				const confirmed = resource === null ? control.confirmHeld(one) : control.safety.release([resource]);
+				return { json: { confirmed } };
 			},
 		},
 	];
@@ -169,7 +172,9 @@ function readinessAnswer(because: string | undefined): ApiAnswer {
 }
 
 function sortedObjects(control: ControlPlane): readonly AnyObject[] {
-	return [...allObjects(control.snapshot)].sort((a, b) => compareText(keyOf(a), keyOf(b)));
+	return [...allObjects(control.snapshot), ...leftOut(control.safety.held)].sort((a, b) =>
+		compareText(keyOf(a), keyOf(b)),
+	);
 }
 
 function resourceItems(
@@ -226,7 +231,9 @@ function statusOf(parts: ControlRoutesParts, proxies: readonly ProxyItem[]): Mes
 			stale: proxies.filter((proxy) => types(proxy).some((type) => type.sync === "STALE")).length,
 			rejecting: proxies.filter((proxy) => types(proxy).some((type) => type.rejection)).length,
 			withheld: proxies.filter((proxy) => proxy.withheld).length,
+			...(control.safety.waiting > 0 ? { waiting: control.safety.waiting } : {}),
 		},
+		quarantined: control.safety.held.size,
 	};
 }
 

@@ -214,8 +214,11 @@ export class PushSafety {
 				case "widen":
 					this.#parts.widen(action.proxyIds, action.isLast);
 					break;
+				case "agreed":
+					this.#onAgreed();
+					break;
 				case "end":
-					this.#end();
+					this.#parts.ended();
 					break;
 				default:
 					action satisfies never;
@@ -223,15 +226,14 @@ export class PushSafety {
 		}
 	}
 
-	#end(): void {
-		const again = this.#take({ type: "trialEnded" });
+	#onAgreed(): void {
+		const again = this.#take({ type: "agreed" });
 		this.#cancelWatch();
 		this.#cancelWatch = this.#parts.clock.after(this.#config.watchMs, () => {
 			this.#unwell.clear();
 			this.#take({ type: "watchEnded" });
 		});
 		if (again.length > 0) this.#parts.tryAgain(again);
-		this.#parts.ended();
 	}
 
 	#inForce(keys: readonly ObjectKey[]): ReadonlyMap<ObjectKey, AnyObject> {

@@ -77,8 +77,8 @@ export type QuarantineEvent =
 	  }
 	/** A proxy with what changed last is not what it was: all of that is held, and not tried again. */
 	| { readonly type: "unwell"; readonly refusal: Refusal }
-	/** Every proxy that was asked has agreed to what it has now, or does not answer. */
-	| { readonly type: "trialEnded" }
+	/** Every proxy has answered about what it has now, or is not waited for. */
+	| { readonly type: "agreed" }
 	/** What was agreed to last has proved itself. */
 	| { readonly type: "watchEnded" }
 	/** The operator wants it in force whatever proxies say. */
@@ -105,8 +105,8 @@ export function stepQuarantine(
 			return onRefused(config, state, event);
 		case "unwell":
 			return onUnwell(config, state, event.refusal);
-		case "trialEnded":
-			return onTrialEnded(state);
+		case "agreed":
+			return onAgreed(state);
 		case "watchEnded":
 			return { state: { ...state, watched: new Map() }, changes: [] };
 		case "released": {
@@ -174,7 +174,7 @@ function onUnwell({ maxSuspects }: QuarantineConfig, state: QuarantineState, ref
 }
 
 /** What was tried is good; the next group of those held together is tried. */
-function onTrialEnded(state: QuarantineState): QuarantineStep {
+function onAgreed(state: QuarantineState): QuarantineStep {
 	const [next = [], ...untried] = state.untried;
 	const suspects = new Map<ObjectKey, Suspect>();
 	const changes: Change[] = [];

@@ -65,7 +65,7 @@ export class ResourceStatuses {
 		const key = keyOf(object);
 		const entries = this.#concerned.get(key) ?? [];
 		const isPending = this.#control.isPending(key);
-		const rejected: Rejection[] = [];
+		const rejected: Rejection[] = this.#refusalsOf(key);
 		let applied = 0;
 		let withheld = 0;
 		for (const entry of entries) {
@@ -75,6 +75,15 @@ export class ResourceStatuses {
 			else if (!isPending && this.#isInSync(entry)) applied++;
 		}
 		return { accepted, problems, proxies: { concerned: entries.length, applied, rejected, withheld } };
+	}
+
+	/** What has been taken back is refused no longer, and the refusals are why. */
+	#refusalsOf(key: ObjectKey): Rejection[] {
+		return (this.#control.safety.held.get(key)?.refusals ?? []).map(({ type = "", atMs, ...refusal }) => ({
+			...refusal,
+			type,
+			atMs: this.#wallMs(atMs),
+		}));
 	}
 
 	/** A type with a refused resource counts as in sync here: whose fault the refusal is was asked before. */

@@ -44,7 +44,9 @@ export type RolloutAction =
 	| { readonly type: "setTimer"; readonly afterMs: number }
 	/** These get it as well. `isLast`: now all have. */
 	| { readonly type: "widen"; readonly proxyIds: readonly string[]; readonly isLast: boolean }
-	/** All have it, and stayed well. */
+	/** All have it, and have answered. */
+	| { readonly type: "agreed" }
+	/** And stayed well. */
 	| { readonly type: "end" };
 
 export interface RolloutStep {
@@ -95,7 +97,8 @@ function settleIfAllAnswered(config: RolloutConfig, state: RolloutState): Rollou
 }
 
 function settling({ settleMs }: RolloutConfig, state: RolloutState): RolloutStep {
-	return { state: { ...state, phase: "settling" }, actions: [{ type: "setTimer", afterMs: settleMs }] };
+	const agreed: readonly RolloutAction[] = isStaged(state) ? [] : [{ type: "agreed" }];
+	return { state: { ...state, phase: "settling" }, actions: [{ type: "setTimer", afterMs: settleMs }, ...agreed] };
 }
 
 function widened(config: RolloutConfig, state: RolloutState): RolloutStep {
