@@ -188,6 +188,13 @@ describe("a lease that runs out", () => {
 		assert.equal(driver.asked().filter((text) => text === "killProcess").length, 3);
 	});
 
+	it("is no hang while it only waits for a processor, and is one as soon as it does not", () => {
+		const driver = serving(plaintext).happens(silent);
+		for (let look = 0; look < 5; look++) driver.wait(hangAfterLeaseMs(plaintext) - 1).happens({ type: "starved" });
+		assert.ok(!driver.asked().includes("killProcess"));
+		assert.ok(driver.wait(hangAfterLeaseMs(plaintext)).asked().includes("killProcess"));
+	});
+
 	it("is no hang before the sidecar was ready: its first configuration may keep it busy", () => {
 		const driver = new Driver(plaintext).happens(started, heard, silent).wait(10 * plaintext.hangMs);
 		assert.deepEqual(driver.asked(), []);

@@ -101,6 +101,8 @@ function onEvent(policy: HotSwitchPolicy, state: SwitchState, event: SwitchEvent
 		case "leaseLost":
 			if (!state.running || state.lease === "lost") return draft({}, "silent", state.because);
 			return draft({ lease: "lost", silentSinceMs: atMs }, "silent", "the sidecar gives no sign of life");
+		case "starved":
+			return draft(state.lease === "lost" ? { silentSinceMs: atMs } : {}, state.cause, state.because);
 		case "spareUp":
 			return draft({ spareUp: true }, "spareUp", "the spare listens");
 		case "spareDown":

@@ -91,6 +91,8 @@ export type KeptSwitch = Pick<
 
 export type SwitchEvent = { readonly atMs: number } & (
 	| { readonly type: "processStarted" | "ready" | "leaseSeen" | "leaseLost" | "spareUp" | "policyChanged" }
+	/** The silent process would run, but gets no processor: it does not hang. */
+	| { readonly type: "starved" }
 	| ({ readonly type: "adopted" } & Adoption)
 	| { readonly type: "processExited"; readonly cause?: "outOfMemory"; readonly because: string }
 	| { readonly type: "unready"; readonly cause?: "stuck"; readonly because: string }

@@ -8,6 +8,7 @@ import type { PodPath } from "../kernel/pod-path.ts";
 import { silentLog } from "../runtime/log.ts";
 import { VirtualClock } from "../runtime/virtual-clock.ts";
 import { hotSwitchMetrics } from "./hot-switch-metrics.ts";
+import type { ProcessorLook } from "./is-starved.ts";
 import { PodHotSwitch } from "./pod-hot-switch.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "kmn-switch-"));
@@ -18,6 +19,7 @@ function podWithFakeKernel(keptFile = join(directory, `${files++}.json`)) {
 	const clock = new VirtualClock();
 	const done: string[] = [];
 	let remainingMs: number | undefined = 60;
+	let look: ProcessorLook | undefined;
 	const path: PodPath = {
 		set: ({ sidecar, spare, direct }) => {
 			done.push(`set ${[sidecar && "sidecar", spare && "spare", direct && "direct"].filter(Boolean).join("+")}`);
@@ -35,9 +37,13 @@ function podWithFakeKernel(keptFile = join(directory, `${files++}.json`)) {
 		keptFile,
 		openPath: () => ({ ok: true, value: path }),
 		killProcess: () => done.push("kill"),
+		lookAtWorkers: () => look,
 	});
 	return {
 		pod,
+		setWorker: (ranMs: number, isRunnable: boolean) => {
+			look = { atMs: clock.monotonicMs(), workers: new Map([["7", { ranMs, isRunnable }]]) };
+		},
 		clock,
 		setLease: (ms: number | undefined) => {
 			remainingMs = ms;
@@ -80,6 +86,27 @@ describe("a pod's hot-switch", () => {
 		pod.readLease();
 		taken();
 		clock.advance(100);
+		assert.deepEqual(taken(), ["set direct", "kill"]);
+	});
+
+	it("does not kill a proxy that would give a sign of life, but gets no processor", () => {
+		const { pod, clock, setLease, setWorker, taken } = podWithFakeKernel();
+		pod.happens({ type: "adopted" });
+		pod.tableApplied();
+		pod.readLease();
+		setLease(undefined);
+		setWorker(500, true);
+		pod.readLease();
+		taken();
+		for (let look = 0; look < 3; look++) {
+			clock.advance(59);
+			setWorker(500 + look, true);
+			clock.advance(1);
+		}
+		assert.deepEqual(taken(), []);
+		clock.advance(59);
+		setWorker(502, false);
+		clock.advance(1);
 		assert.deepEqual(taken(), ["set direct", "kill"]);
 	});
 

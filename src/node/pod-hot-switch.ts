@@ -21,6 +21,7 @@ import type { Opened } from "../kernel/host-network.ts";
 import type { PodPath } from "../kernel/pod-path.ts";
 import type { Cancel, Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { isStarved, type ProcessorLook } from "./is-starved.ts";
 import { readKeptFile, writeKeptFile } from "./kept-file.ts";
 
 export interface PodHotSwitchDeps {
@@ -36,6 +37,8 @@ export interface PodHotSwitchDeps {
 	readonly openPath: () => Opened<PodPath>;
 	/** By SIGKILL. */
 	readonly killProcess: () => void;
+	/** Absent: one that is silent for long enough always hangs. */
+	readonly lookAtWorkers?: () => ProcessorLook | undefined;
 	/** After the kernel was told. */
 	readonly onSwitched?: (change: SwitchChange) => void;
 }
@@ -66,6 +69,8 @@ export class PodHotSwitch {
 	/** Absent until the pod's table is in the kernel. */
 	#path: PodPath | undefined;
 	#kept: KeptSwitch | undefined;
+	/** When the lease was over, or the last time that it seemed to hang. */
+	#silentLook: ProcessorLook | undefined;
 	#closed = false;
 
 	constructor(pod: string, deps: PodHotSwitchDeps) {
@@ -188,7 +193,10 @@ export class PodHotSwitch {
 		if (this.#closed || !this.#path || !this.#state.running) return;
 		const isHeld = this.isHeard();
 		if (isHeld && this.#state.lease !== "held") this.happens({ type: "leaseSeen" });
-		if (!isHeld && this.#state.lease === "held") this.happens({ type: "leaseLost" });
+		if (!isHeld && this.#state.lease === "held") {
+			this.#silentLook = this.#deps.lookAtWorkers?.();
+			this.happens({ type: "leaseLost" });
+		}
 	}
 
 	/** The lease runs; true also where nobody can tell. */
@@ -266,7 +274,17 @@ export class PodHotSwitch {
 		this.#timers.delete(timer);
 		// An agent that was itself held up must not take its own pause for the proxy's.
 		if (timer === "hang") this.readLease();
+		if (timer === "hang" && this.#onlyWaits()) this.happens({ type: "starved" });
 		this.happens({ type: "timerFired", timer });
+	}
+
+	/** It has its work to do, and others have had the processor since the last look. */
+	#onlyWaits(): boolean {
+		const before = this.#silentLook;
+		this.#silentLook = this.#deps.lookAtWorkers?.();
+		if (!isStarved(before, this.#silentLook)) return false;
+		this.#deps.log.warn({ pod: this.pod }, "the sidecar gets no processor: this machine has too much to do");
+		return true;
 	}
 
 	#set(path: PathState): void {
