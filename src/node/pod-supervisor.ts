@@ -7,6 +7,7 @@ import { openPodPath } from "../kernel/linux/open-pod-path.ts";
 import type { Cancel } from "../runtime/clock.ts";
 import { askConnections, askReadiness } from "./ask-envoy.ts";
 import type { EnvoyAdmin } from "./envoy-admin.ts";
+import { lookAtWorkers } from "./is-starved.ts";
 import { readKeptRedirect } from "./kept-redirect.ts";
 import type { HandoverOutcome, HandoverState } from "./plan/handover-machine.ts";
 import { planPod } from "./plan/plan-pod.ts";
@@ -81,6 +82,10 @@ export class PodSupervisor {
 				onPolicy: () => this.plan.lease && this.#lease(),
 				openPath: () => openPodPath(pod.netns),
 				killProcess: () => this.#process.signal("SIGKILL"),
+				lookAtWorkers: () => {
+					const { identity } = this.#process;
+					return identity && lookAtWorkers(identity.pid, deps.clock.monotonicMs());
+				},
 			});
 		this.warnings = warnings;
 	}
