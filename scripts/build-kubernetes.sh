@@ -1,13 +1,21 @@
 #!/bin/sh
-# Builds the peers of the layer-4 tests (kube-apiserver, etcd, kube-proxy) from their published Go modules, as one program:
-# .keepmesh/kubernetes/kubernetes. Minutes the first time; seconds when it is there.
+# Builds what tests meet of Kubernetes from published Go modules, into .keepmesh/kubernetes: etcd, the control plane, kubelet,
+# kube-proxy and kubectl as one program (`kubernetes`, a link for each), CoreDNS, and the pause program of pods.
+# Minutes the first time; nothing to do when they are there. KEEPMESH_GO_JOBS: compilers at once (2).
 set -eu
 cd "$(dirname "$0")/.."
 out=$PWD/.keepmesh/kubernetes
-stamp=$(cat test/kubernetes/main.go test/kubernetes/go.mod test/kubernetes/go.sum | cksum | tr -d ' ')
-[ -x "$out/kubernetes" ] && [ "$(cat "$out/stamp" 2>/dev/null || true)" = "$stamp" ] && exit 0
+sources=test/kubernetes
+programs="etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl"
 
 say() { printf 'keepmesh kubernetes: %s\n' "$*" >&2; }
+stamp_of() { cat "$@" | cksum | tr -d ' '; }
+is_built() { [ -x "$out/$1" ] && [ "$(cat "$out/$1.stamp" 2>/dev/null || true)" = "$2" ]; }
+kubernetes=$(stamp_of "$sources/main.go" "$sources/go.mod" "$sources/go.sum")
+pause=$(stamp_of "$sources/pause/main.go")
+coredns=$(stamp_of "$sources/coredns/main.go" "$sources/coredns/go.mod" "$sources/coredns/go.sum")
+is_built kubernetes "$kubernetes" && is_built pause "$pause" && is_built coredns "$coredns" && exit 0
+
 PATH=$PATH:/usr/local/go/bin
 # Any Go from 1.21 on fetches the version that go.mod asks for.
 new_enough() { go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])'; }
@@ -20,13 +28,21 @@ if ! new_enough; then
   }
   new_enough || { say "needs Go 1.21 or newer"; say "next: sudo sh -c '$line'"; exit 69; }
 fi
-version=$(sed -n 's|^\tk8s.io/kubernetes \(v[0-9.]*\)$|\1|p' test/kubernetes/go.mod)
+
+# build NAME STAMP DIRECTORY PACKAGE FLAGS
+build() {
+  is_built "$1" "$2" && return 0
+  say "building $1"
+  (cd "$3" && CGO_ENABLED=0 nice -n 10 go build -p "${KEEPMESH_GO_JOBS:-2}" -trimpath -buildvcs=false -ldflags "$5" -o "$out/$1.new" "$4")
+  mv "$out/$1.new" "$out/$1"
+  printf %s "$2" >"$out/$1.stamp"
+}
+mkdir -p "$out"
+version=$(sed -n 's|^\tk8s.io/kubernetes \(v[0-9.]*\)$|\1|p' "$sources/go.mod")
 minor=${version#v1.}
 package=k8s.io/component-base/version
-flags="-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
-say "building Kubernetes $version (some minutes the first time)"
-mkdir -p "$out"
-(cd test/kubernetes && CGO_ENABLED=0 nice -n 10 go build -p 2 -trimpath -buildvcs=false -ldflags "$flags" -o "$out/kubernetes.new" .)
-mv "$out/kubernetes.new" "$out/kubernetes"
-for name in etcd kube-apiserver kube-proxy; do ln -sfn kubernetes "$out/$name"; done
-printf %s "$stamp" >"$out/stamp"
+say "Kubernetes $version and CoreDNS (some minutes the first time)"
+build kubernetes "$kubernetes" "$sources" . "-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
+build pause "$pause" "$sources" ./pause "-s -w"
+build coredns "$coredns" "$sources/coredns" . "-s -w"
+for name in $programs; do ln -sfn kubernetes "$out/$name"; done

@@ -1,0 +1,182 @@
+// `npm run cluster`: real Kubernetes clusters, control planes and nodes with pods, inside this machine. Exit codes as sysexits.h.
+
+import { spawnSync } from "node:child_process";
+import { Command, InvalidArgumentError } from "commander";
+import { whyCannotRun } from "./cannot-run.ts";
+import { ClusterError } from "./cluster-error.ts";
+import { kubeconfigPath, namespacePath, programsDirectory } from "./cluster-paths.ts";
+import { listImages } from "./images/image-recipes.ts";
+import { loadImage } from "./load-image.ts";
+import { nodeDown, nodeUp } from "./node-power.ts";
+import { mostClusters, mostNodes, planSet, type SetOptions, setNamePattern } from "./plan/cluster-shape.ts";
+import { planSetNetwork } from "./plan/network-plan.ts";
+import type { ClusterOptions } from "./plan/node-options.ts";
+import { renderPlan } from "./plan/render-plan.ts";
+import { type PlannedCluster, planSetHere } from "./plan-set.ts";
+import { setDown } from "./set-down.ts";
+import { listSets, readSetRecord, type SetRecord } from "./set-record.ts";
+import { setStatus } from "./set-status.ts";
+import { imageSources, newRecord, setUp } from "./set-up.ts";
+
+const startedMs = performance.now();
+const say = (text: string): void => {
+	process.stderr.write(`${((performance.now() - startedMs) / 1000).toFixed(2).padStart(6)}s  ${text}\n`);
+};
+
+const many = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+const upTo =
+	(most: number) =>
+	(text: string): number => {
+		const value = Number(text);
+		if (!Number.isInteger(value) || value < 1 || value > most) throw new InvalidArgumentError(`not from 1 to ${most}`);
+		return value;
+	};
+const setName = (text: string): string => {
+	if (!setNamePattern.test(text))
+		throw new InvalidArgumentError("up to 8 small letters and digits, letters at both ends");
+	return text;
+};
+
+const program = new Command("npm run cluster --")
+	.description("Real Kubernetes clusters inside this machine, for tests.")
+	.enablePositionalOptions()
+	.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 64));
+
+const command = (name: string, description: string): Command =>
+	program.command(name).description(description).option("--name <name>", "name of the set of clusters", setName, "kl");
+
+interface UpFlags extends SetOptions {
+	readonly kubeProxy: boolean;
+	readonly apiserverArg: readonly string[];
+	readonly controllerArg: readonly string[];
+	readonly kubeletArg: readonly string[];
+	readonly share: readonly string[];
+	readonly dryRun?: boolean;
+}
+
+command("up", "starts clusters, and returns when their nodes are Ready and CoreDNS answers")
+	.option("--nodes <count>", "nodes of each cluster", upTo(mostNodes), 2)
+	.option("--clusters <count>", "clusters; machines and pods of each reach those of the others", upTo(mostClusters), 1)
+	.option("--no-kube-proxy", "nodes start without kube-proxy")
+	.option("--apiserver-arg <arg>", "one more argument of kube-apiserver, for example --apiserver-arg=--v=4", many, [])
+	.option("--controller-arg <arg>", "one more argument of kube-controller-manager", many, [])
+	.option("--kubelet-arg <arg>", "one more argument of each kubelet", many, [])
+	.option("--share <directory>", "a directory that nodes see at the same path, for hostPath volumes", many, [])
+	.option("--dry-run", "prints what would run, and runs nothing")
+	.action(async (flags: UpFlags) => {
+		const size: SetOptions = { name: flags.name, clusters: flags.clusters, nodes: flags.nodes };
+		const options: ClusterOptions = {
+			kubeProxy: flags.kubeProxy,
+			apiServerArgs: flags.apiserverArg,
+			controllerArgs: flags.controllerArg,
+			kubeletArgs: flags.kubeletArg,
+			share: flags.share,
+		};
+		if (flags.dryRun) {
+			const { shape, clusters } = planSetHere(newRecord(size, options));
+			process.stdout.write(renderPlan(planSetNetwork(shape), clusters));
+			return;
+		}
+		const why = whyCannotRun();
+		if (why) throw new ClusterError(`clusters cannot run here: ${why}`, "run it as root on a machine that has it");
+		const stop = new AbortController();
+		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+			process.once(signal, () => stop.abort(new ClusterError("stopped", "npm run cluster -- up")));
+		const outcome = await setUp(size, options, { say, signal: stop.signal });
+		say(`${outcome}: npm run cluster -- kubectl ${size.name === "kl" ? "" : `--name ${size.name} `}get nodes`);
+	});
+
+command("down", "ends clusters, and what an aborted start left of them").action(async ({ name }: { name: string }) => {
+	const record = readSetRecord(name);
+	if (!record) return say("nothing to end");
+	await setDown(record);
+	say("down");
+});
+
+command("status", "what runs, as JSON").action(async ({ name }: { name: string }) => {
+	const record = readSetRecord(name);
+	const machines = record ? await setStatus(record) : [];
+	process.stdout.write(
+		`${JSON.stringify({ name, isUp: record?.isUp ?? false, sets: listSets(), machines }, null, "\t")}\n`,
+	);
+	if (!record?.isUp) process.exitCode = 69;
+});
+
+command("kubectl", "runs kubectl as a cluster's administrator, where it reaches everything")
+	.option("--cluster <number>", "which cluster", upTo(mostClusters), 1)
+	.argument("[args...]")
+	.passThroughOptions()
+	.allowUnknownOption()
+	.helpOption(false)
+	.action((args: readonly string[], { name, cluster: number }: { name: string; cluster: number }) => {
+		const { cluster } = clusterOf(recordOf(name), number);
+		const kubectl = [`${programsDirectory}/kubectl`, "--kubeconfig", kubeconfigPath(name, cluster), ...args];
+		const { status } = spawnSync("nsenter", [`--net=${namespacePath(cluster.controlPlane)}`, "--", ...kubectl], {
+			stdio: "inherit",
+		});
+		process.exitCode = status ?? 1;
+	});
+
+const power = (name: string, description: string): Command =>
+	command(name, description)
+		.argument("<number>", "1 for n1", upTo(mostNodes))
+		.option("--cluster <number>", "which cluster", upTo(mostClusters), 1);
+
+interface PowerFlags {
+	readonly name: string;
+	readonly cluster: number;
+}
+
+power("node-down", "a node loses its power").action(async (number: number, flags: PowerFlags) => {
+	const record = recordOf(flags.name);
+	const { cluster, nodes } = clusterOf(record, flags.cluster);
+	await nodeDown(record, cluster, nodeOf(nodes, number));
+	say(`n${number} is off`);
+});
+
+power("node-up", "a node boots again, with the disk that it had").action(async (number: number, flags: PowerFlags) => {
+	const record = recordOf(flags.name);
+	const { cluster, nodes } = clusterOf(record, flags.cluster);
+	await nodeUp(record, cluster, nodeOf(nodes, number));
+	say(`n${number} is Ready`);
+});
+
+command("load-image", "gives an image to all nodes that run")
+	.argument("<image>", "a docker archive, or the name of a test image, for example net")
+	.action(async (what: string, { name }: { name: string }) => {
+		const record = recordOf(name);
+		const known = listImages(imageSources).find((image) => image.name === what || image.name.split(/[/:]/)[1] === what);
+		const nodes = await loadImage(record, known ?? what);
+		say(`loaded on ${nodes.join(", ") || "no node: none runs"}`);
+	});
+
+function recordOf(name: string): SetRecord {
+	const record = readSetRecord(name);
+	if (!record) throw new ClusterError(`no clusters named ${name}`, `npm run cluster -- up --name ${name}`);
+	return record;
+}
+
+function clusterOf(record: SetRecord, number: number): PlannedCluster {
+	const { clusters } = planSetHere(record);
+	const found = clusters.find(({ cluster }) => cluster.number === number);
+	if (!found)
+		throw new ClusterError(
+			`there is no cluster ${number}`,
+			`use --cluster 1 to ${planSet(record.size).clusters.length}`,
+		);
+	return found;
+}
+
+function nodeOf(nodes: PlannedCluster["nodes"], number: number): PlannedCluster["nodes"][number] {
+	const found = nodes[number - 1];
+	if (!found) throw new ClusterError(`there is no node ${number}`, `use 1 to ${nodes.length}`);
+	return found;
+}
+
+try {
+	await program.parseAsync();
+} catch (error) {
+	process.stderr.write(`cluster: ${error instanceof Error ? error.message : String(error)}\n`);
+	if (error instanceof ClusterError) process.stderr.write(`next: ${error.next}\n`);
+	process.exitCode = error instanceof ClusterError ? 69 : 1;
+}
