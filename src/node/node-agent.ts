@@ -140,7 +140,7 @@ export class NodeAgent {
 	async remove(uid: string, graceMs: number): Promise<{ readonly existed: boolean }> {
 		const supervisor = this.#pods.get(uid);
 		if (!supervisor) return { existed: false };
-		await this.#store.save({ pod: supervisor.pod, ...supervisor.running, stopping: true });
+		await this.#store.save({ pod: supervisor.pod, ...supervisor.proxies.running, stopping: true });
 		supervisor.stop(graceMs);
 		await supervisor.finished;
 		return { existed: true };
@@ -209,7 +209,7 @@ export class NodeAgent {
 			onProcess: () =>
 				this.#store.save({
 					pod,
-					...supervisor.running,
+					...supervisor.proxies.running,
 					stopping: isLeaving(supervisor.state),
 				}),
 			onStopped: async () => {
@@ -269,12 +269,16 @@ export function statusOf(supervisor: PodSupervisor): PodStatus {
 		restarts: supervisor.restarts,
 		...servingOf(supervisor),
 		...("connections" in state && state.connections ? { connections: state.connections } : {}),
-		...(supervisor.handover.phase === "idle" && !supervisor.handover.last ? {} : { handover: supervisor.handover }),
+		...handoverOf(supervisor),
 		interceptionMode: pod.interceptionMode,
 		warnings: supervisor.warnings,
 		adminSocket: supervisor.paths.adminSocket,
 		log: supervisor.paths.log,
 	};
+}
+
+function handoverOf({ proxies: { handover } }: PodSupervisor): Partial<PodStatus> {
+	return handover.phase === "idle" && !handover.last ? {} : { handover };
 }
 
 function servingOf({ hotSwitch }: PodSupervisor): Partial<PodStatus> {

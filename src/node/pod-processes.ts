@@ -10,6 +10,7 @@ import { PodProcess, type PodProcessDeps, type ProcessStart } from "./pod-proces
 import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
 import type { ProcessIdentity } from "./process-table.ts";
 import { ProxyHandover } from "./proxy-handover.ts";
+import { whyOutdated } from "./why-outdated.ts";
 
 type BesideRole = "successor" | "predecessor";
 
@@ -26,12 +27,13 @@ export interface PodProcessesDeps extends PodProcessDeps, Pick<PodSupervisorDeps
 	readonly owner: string;
 	/** At most between two signs of life of a process that is started now; absent: none. */
 	readonly heartbeatMs: () => number | undefined;
-	/** Another process has the pod from now on. */
-	readonly onReplaced: (pid: number) => void;
+	/** Another process has the pod from now on; the one before is kept as it is until this resolves. */
+	readonly onReplaced: (pid: number) => Promise<void>;
 	readonly handover?: Partial<HandoverConfig>;
 }
 
 export class PodProcesses {
+	readonly #pod: PodSpec;
 	readonly #deps: PodProcessesDeps;
 	readonly #paths: readonly [PodPaths, PodPaths];
 	readonly #admins: readonly [EnvoyAdmin, EnvoyAdmin];
@@ -41,6 +43,7 @@ export class PodProcesses {
 	#restarts = 0;
 
 	constructor(pod: PodSpec, deps: PodProcessesDeps) {
+		this.#pod = pod;
 		this.#deps = deps;
 		this.#paths = [podPaths(deps.state, pod.uid, 0), podPaths(deps.state, pod.uid, 1)];
 		this.#admins = [envoyAdmin(this.#paths[0].adminSocket), envoyAdmin(this.#paths[1].adminSocket)];
@@ -85,10 +88,6 @@ export class PodProcesses {
 		return this.#admins[this.#slot];
 	}
 
-	get slot(): ProxySlot {
-		return this.#slot;
-	}
-
 	get identity(): ProcessIdentity | undefined {
 		return this.#own.identity;
 	}
@@ -109,6 +108,14 @@ export class PodProcesses {
 			...(this.#slot === 0 ? {} : { slot: this.#slot }),
 			...(beside ? { beside: { process: beside, role: this.#besideRole } } : {}),
 		};
+	}
+
+	/** Why the pod's Envoy is not as one that is started now would be; undefined when it is. */
+	whyOutdated(): string | undefined {
+		if (!this.identity) return undefined;
+		const { bootstrapOf, heartbeatMs, envoy } = this.#deps;
+		const bootstrap = bootstrapOf(this.#pod, heartbeatMs(), this.#slot);
+		return whyOutdated({ pid: this.identity.pid, envoy, bootstrapFile: this.paths.bootstrap, bootstrap });
 	}
 
 	/** What an earlier agent has left. */
@@ -180,9 +187,9 @@ export class PodProcesses {
 		if (!hasSuccessor) tell();
 	}
 
-	#promote(): void {
+	async #promote(): Promise<void> {
 		this.#slot = otherSlot(this.#slot);
-		if (this.identity) this.#deps.onReplaced(this.identity.pid);
+		if (this.identity) await this.#deps.onReplaced(this.identity.pid);
 	}
 
 	#noteBeside(): void {

@@ -9,7 +9,7 @@ import { askConnections, askReadiness } from "./ask-envoy.ts";
 import type { EnvoyAdmin } from "./envoy-admin.ts";
 import { lookAtWorkers } from "./is-starved.ts";
 import { readKeptRedirect } from "./kept-redirect.ts";
-import type { HandoverOutcome, HandoverState } from "./plan/handover-machine.ts";
+import type { HandoverOutcome } from "./plan/handover-machine.ts";
 import { planPod } from "./plan/plan-pod.ts";
 import { readyRuntimeKey } from "./plan/pod-bootstrap.ts";
 import type { PodPaths } from "./plan/pod-paths.ts";
@@ -62,7 +62,7 @@ export class PodSupervisor {
 		this.#process = new PodProcesses(pod, {
 			...deps,
 			owner: plan.owner,
-			heartbeatMs: () => this.hotSwitch?.policy.heartbeatMs,
+			heartbeatMs: () => this.hotSwitch?.told.heartbeatMs,
 			onExit: (because) => this.#onExit(because),
 			onReplaced: (pid) => this.#onReplaced(pid),
 		});
@@ -107,13 +107,9 @@ export class PodSupervisor {
 		return this.#process.admin;
 	}
 
-	/** What the next agent must know. */
-	get running(): RunningProxies {
-		return this.#process.running;
-	}
-
-	get handover(): HandoverState {
-		return this.#process.handover;
+	/** The one that has the pod, and the one beside it. */
+	get proxies(): PodProcesses {
+		return this.#process;
 	}
 
 	get process(): ProcessIdentity | undefined {
@@ -320,9 +316,10 @@ export class PodSupervisor {
 		return { type: "probed", ready: true, because: "" };
 	}
 
-	#onReplaced(pid: number): void {
+	async #onReplaced(pid: number): Promise<void> {
 		this.#handle({ type: "processReplaced", pid });
-		if (!this.plan.lease) this.#lease();
+		if (this.hotSwitch && this.plan.lease?.leaseMs !== this.hotSwitch.takeLease().leaseMs) this.#lease();
+		await this.#redirect.settled();
 	}
 
 	/** The table's lease is that of the process which runs. */

@@ -25,8 +25,8 @@ import type { PodSpec } from "./plan/pod-spec.ts";
 /** Beside the pod's Envoy: the one that will follow it, or the one that it followed. */
 export interface BesideProcess {
 	start(): Promise<{ readonly ok: true } | { readonly ok: false; readonly because: string }>;
-	/** Swaps it with the pod's own; the machine of the pod is told. */
-	promote(): void;
+	/** Swaps it with the pod's own; resolves when the other one's lease is in force. */
+	promote(): Promise<void>;
 	readonly admin: EnvoyAdmin;
 	readonly pressureFile: string;
 	signal(signal: NodeJS.Signals): void;
@@ -51,6 +51,7 @@ export class ProxyHandover {
 	readonly #timers = new Map<HandoverTimer, Cancel>();
 	readonly #waiting = new Set<() => void>();
 	#state: HandoverState = noHandover;
+	#promoted: Promise<void> = Promise.resolve();
 	#closed = false;
 
 	constructor(deps: ProxyHandoverDeps) {
@@ -141,13 +142,16 @@ export class ProxyHandover {
 				});
 				break;
 			case "promote":
-				beside.promote();
+				this.#promoted = beside.promote();
+				this.#run(() => this.#promoted.then(() => undefined));
 				break;
 			case "retirePredecessor":
 				// First its signs of life: they would hide that the new one hangs.
-				this.#tell(
-					`/runtime_modify?circuit_breakers.${leaseClusterName}.default.max_connections=0`,
-					"/drain_listeners",
+				void this.#promoted.finally(() =>
+					this.#tell(
+						`/runtime_modify?circuit_breakers.${leaseClusterName}.default.max_connections=0`,
+						"/drain_listeners",
+					),
 				);
 				break;
 			case "stopSuccessor":

@@ -9,7 +9,7 @@ interface Answered {
 }
 
 export async function replaceByOrder(
-	supervisor: Pick<PodSupervisor, "replace" | "state" | "handover">,
+	supervisor: Pick<PodSupervisor, "replace" | "state" | "proxies">,
 	query: URLSearchParams,
 ): Promise<Answered> {
 	const refused = (status: number, because: string, hint: string): Answered => ({ status, body: { because, hint } });
@@ -19,9 +19,9 @@ export async function replaceByOrder(
 	if (!outcome) {
 		const { phase } = supervisor.state;
 		if (phase !== "ready") return refused(409, `its Envoy is ${phase}, not ready`, "GET /v1/pods tells when it is");
-		return refused(409, `another handover is ${supervisor.handover.phase}`, "ask again when it is over");
+		return refused(409, `another handover is ${supervisor.proxies.handover.phase}`, "ask again when it is over");
 	}
 	const { ok, because } = (await outcome) ?? { ok: false, because: "the agent ends" };
-	if (ok) return { status: 200, body: supervisor.handover };
+	if (ok) return { status: 200, body: supervisor.proxies.handover };
 	return refused(500, because, "the pod keeps its Envoy, and nothing was lost; see its log");
 }
