@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { defaultHotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
 import { cleanUpNode } from "../../node/clean-up.ts";
 import { type IpPort, parseIpPort } from "../../node/plan/host-port.ts";
@@ -42,7 +42,7 @@ interface NodeFlags extends Layer4Flags {
 	readonly keepalivedConf?: string;
 	readonly vipConfig?: string;
 	readonly graceSeconds: number;
-	readonly hotSwitch?: boolean;
+	readonly hotSwitch: "on" | "off" | false;
 	readonly stopProxies?: boolean;
 }
 
@@ -75,10 +75,13 @@ export function nodeCommand(): Command {
 		.option("--certificates <trust-domain>", "with --insecure-control: have workloads certified all the same")
 		.option("--vip-config <dir>", "run the VirtualIP resources of this directory, in a process of their own")
 		.option("--keepalived-conf <file>", "run this keepalived.conf, in a process of its own")
-		.option(
-			"--hot-switch",
-			"take new connections off a sidecar that ends or hangs; they go past it where plaintext is permitted",
+		.addOption(
+			new Option("--hot-switch [state]", "take new connections off a sidecar that ends or hangs: on or off")
+				.choices(["on", "off"])
+				.preset("on")
+				.default("on"),
 		)
+		.option("--no-hot-switch", "start a sidecar that ends again, and do nothing else; the same as --hot-switch off")
 		.option("--stop-proxies", "on SIGTERM also drain and stop the Envoys and remove the redirects")
 		.option("--grace-seconds <n>", "how long --stop-proxies waits for open connections", Number, 30)
 		.option("--clean-up", "do not run: end what a killed agent left behind (Envoys, DNS, redirects), then exit")
@@ -107,7 +110,7 @@ export function nodeCommand(): Command {
 					security: securityOf(flags),
 					...virtualIpsOf(flags),
 					...(layer4 ? { layer4 } : {}),
-					...(flags.hotSwitch ? { hotSwitch: defaultHotSwitchPolicy } : {}),
+					...(flags.hotSwitch === "on" ? { hotSwitch: defaultHotSwitchPolicy } : {}),
 					...(machine ? { machine } : {}),
 					...(flags.dnsListen ? { dnsListen: flags.dnsListen } : {}),
 					...(flags.upstreamDns ? { upstreamDns: flags.upstreamDns } : {}),
