@@ -99,10 +99,11 @@ async function perform(command: Command): Promise<unknown> {
 				socket.on("close", () => resolve({ first, text, greetedMs }));
 			});
 		case "load": {
-			const pending: Promise<{ status?: number; error?: string }>[] = [];
+			const pending: Promise<{ status?: number; error?: string; atMs: number }>[] = [];
 			const untilMs = performance.now() + command.durationMs;
 			while (performance.now() < untilMs) {
-				pending.push(get(command.host, command.port, "/"));
+				const atMs = Date.now();
+				pending.push(get(command.host, command.port, "/").then((result) => ({ ...result, atMs })));
 				await new Promise((resolve) => setTimeout(resolve, command.intervalMs));
 			}
 			const results = await Promise.all(pending);
@@ -111,6 +112,7 @@ async function perform(command: Command): Promise<unknown> {
 				sent: results.length,
 				failed: failures.length,
 				errors: [...new Set(failures.map((f) => f.error ?? f.status))],
+				failedAtMs: failures.map(({ atMs }) => atMs),
 			};
 		}
 		default:
