@@ -14,6 +14,7 @@ import { createMetricsServer } from "../node/metrics-server.ts";
 import { NameTables } from "../node/name-tables.ts";
 import { NodeAgent } from "../node/node-agent.ts";
 import { createNodeApi } from "../node/node-api.ts";
+import { OutdatedProxies } from "../node/outdated-proxies.ts";
 import type { IpPort } from "../node/plan/host-port.ts";
 import { podBootstrap, proxyIdOf } from "../node/plan/pod-bootstrap.ts";
 import { nodePaths } from "../node/plan/pod-paths.ts";
@@ -96,7 +97,9 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		},
 		{ clock, log },
 	);
+	const outdated = new OutdatedProxies({ clock, log, supervisors: () => agent.supervisors() });
 	const parts: readonly NodePart[] = [
+		...(options.replaceProxies === false ? [] : [{ started: () => outdated.start(), close: () => outdated.close() }]),
 		{
 			podAdded: (proxyId, pod) => pods.set(proxyId, pod.uid),
 			podRemoved: (proxyId) => pods.delete(proxyId),

@@ -1,5 +1,5 @@
-// POST /v1/pods/UID/replace-proxy?why=: another Envoy takes over from a pod's, with the program and the start configuration of now.
-// In: the pod, the query. Out: when the other one has taken over, or why the pod keeps the one that it has.
+// POST /v1/pods/UID/replace-proxy?why=[&wait=false]: another Envoy takes over from a pod's, with the program and the start configuration of now.
+// In: the pod, the query. Out: when the other one has taken over (`wait=false`: that it was begun), or why the pod keeps its own.
 
 import type { PodSupervisor } from "./pod-supervisor.ts";
 
@@ -21,6 +21,7 @@ export async function replaceByOrder(
 		if (phase !== "ready") return refused(409, `its Envoy is ${phase}, not ready`, "GET /v1/pods tells when it is");
 		return refused(409, `another handover is ${supervisor.proxies.handover.phase}`, "ask again when it is over");
 	}
+	if (query.get("wait") === "false") return { status: 202, body: supervisor.proxies.handover };
 	const { ok, because } = (await outcome) ?? { ok: false, because: "the agent ends" };
 	if (ok) return { status: 200, body: supervisor.proxies.handover };
 	return refused(500, because, "the pod keeps its Envoy, and nothing was lost; see its log");

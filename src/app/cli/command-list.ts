@@ -30,6 +30,11 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./node-command.ts")).nodeCommand(),
 	},
 	{
+		name: "restart-proxy",
+		summary: "the Envoy of a pod hands over to a new one, and no connection is refused",
+		load: async () => (await import("./restart-proxy-command.ts")).restartProxyCommand(),
+	},
+	{
 		name: "token",
 		summary: "join tokens: what a new node shows once to become part of the mesh",
 		load: async () => (await import("./token-command.ts")).tokenCommand(),

@@ -44,6 +44,7 @@ interface NodeFlags extends Layer4Flags {
 	readonly graceSeconds: number;
 	readonly hotSwitch: "on" | "off" | false;
 	readonly stopProxies?: boolean;
+	readonly replaceProxies: boolean;
 }
 
 export function nodeCommand(): Command {
@@ -82,6 +83,10 @@ export function nodeCommand(): Command {
 				.default("on"),
 		)
 		.option("--no-hot-switch", "start a sidecar that ends again, and do nothing else; the same as --hot-switch off")
+		.option(
+			"--no-replace-proxies",
+			"leave Envoys alone whose program or start configuration has changed, until keepmesh restart-proxy",
+		)
 		.option("--stop-proxies", "on SIGTERM also drain and stop the Envoys and remove the redirects")
 		.option("--grace-seconds <n>", "how long --stop-proxies waits for open connections", Number, 30)
 		.option("--clean-up", "do not run: end what a killed agent left behind (Envoys, DNS, redirects), then exit")
@@ -107,6 +112,7 @@ export function nodeCommand(): Command {
 						flags.envoy ?? process.env.KEEPMESH_ENVOY ?? `${import.meta.dirname}/../../../.keepmesh/envoy`,
 					),
 					domainSuffix: flags.domain,
+					replaceProxies: flags.replaceProxies,
 					security: securityOf(flags),
 					...virtualIpsOf(flags),
 					...(layer4 ? { layer4 } : {}),

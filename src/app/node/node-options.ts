@@ -28,6 +28,8 @@ export interface NodeOptions {
 	readonly layer4?: Omit<NodeLayer4Options, "otherProblems">;
 	/** New connections leave a sidecar that ends or hangs. Absent: it is started again, and nothing else is done. */
 	readonly hotSwitch?: HotSwitchPolicy;
+	/** An Envoy that is not as one that starts now would be hands over to a new one. Default: true; else only by order. */
+	readonly replaceProxies?: boolean;
 	/** How this node and its control planes prove themselves to each other. */
 	readonly security: NodeSecurity;
 }
