@@ -11,7 +11,8 @@ import {
 import { silentLog } from "../runtime/log.ts";
 import { typeUrls } from "../xds/resource.ts";
 import { type AdsStream, openAdsStream } from "../xds/wire/xds-client.ts";
-import { type ControlOptions, type RunningControl, startControl } from "./control.ts";
+import type { ControlOptions } from "./control/control-options.ts";
+import { type RunningControl, startControl } from "./control.ts";
 
 export class ControlRig {
 	readonly directory = mkdtempSync(join(tmpdir(), "keepmesh-control-"));
@@ -87,6 +88,8 @@ export class DeltaClient {
 	readonly bytes = new Map<string, Uint8Array>();
 	/** Says why a resource is refused; undefined accepts it. */
 	refuse: (typeUrl: string, name: string) => string | undefined = () => undefined;
+	/** Responses that it refused. */
+	refusals = 0;
 	onUpdate: () => void = () => {};
 	readonly #stream: AdsStream;
 	readonly #subscribed = new Map<string, Set<string>>();
@@ -142,6 +145,7 @@ export class DeltaClient {
 			this.bytes.set(name, resource?.value ?? new Uint8Array());
 		}
 		for (const name of response.removedResources) have.delete(name);
+		if (refusals.length > 0) this.refusals++;
 		const errorDetail = refusals.length > 0 ? { code: 3, message: refusals.join("; ") } : undefined;
 		this.#send({ typeUrl, responseNonce: nonce, ...(errorDetail ? { errorDetail } : {}) });
 		if (typeUrl === typeUrls.cluster)

@@ -3,7 +3,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#eventual-consistency-considerations
 
 import type { Response } from "./encode-response.ts";
-import { forget, holdsNothing } from "./held.ts";
+import { forget, heldVersion, holdsNothing } from "./held.ts";
 import { type Piece, resourcesOf, sameParts } from "./plan-delta.ts";
 import { planSends } from "./plan-sends.ts";
 import type { XdsRequest } from "./request.ts";
@@ -62,6 +62,8 @@ export type SessionAction =
 			readonly names: readonly string[];
 			/** Version of each of them. */
 			readonly versions: ReadonlyMap<string, string>;
+			/** Those of which the client still has an older version. */
+			readonly kept: ReadonlySet<string>;
 	  }
 	| { readonly type: "reportConverged"; readonly typeUrl: TypeUrl; readonly ms: number };
 
@@ -113,7 +115,9 @@ function onRequest(config: SessionConfig, state: SessionState, request: XdsReque
 		if (taken.answer === "acknowledged") actions.push({ type: "reportAcknowledged", typeUrl, nonce: type.nonceAcked });
 		else if (taken.answer === "rejected" && type.rejection) {
 			const { message, versions } = type.rejection;
-			actions.push({ type: "reportRejected", typeUrl, message, names: [...versions.keys()], versions });
+			const names = [...versions.keys()];
+			const kept = new Set(names.filter((name) => heldVersion(before.acked, name)));
+			actions.push({ type: "reportRejected", typeUrl, message, names, versions, kept });
 		}
 	}
 	const types = new Map(state.types).set(typeUrl, type);

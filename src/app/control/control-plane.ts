@@ -260,7 +260,7 @@ export class ControlPlane {
 
 	#widen(proxyIds: readonly string[], isLast: boolean): void {
 		if (isLast) this.#snapshots.join();
-		this.#publishTo(proxyIds);
+		this.#publishTo(isLast ? [...this.#proxies.keys()] : proxyIds);
 		if (isLast) this.#onTrialEnd();
 	}
 

@@ -169,7 +169,8 @@ export class PushSafety {
 		this.#cancelWatch();
 	}
 
-	refused(proxyId: string, { typeUrl, message, versions }: RefusedResponse): void {
+	/** The proxy refused this, just now. */
+	refused(proxyId: string, { typeUrl, message, versions, kept }: RefusedResponse): void {
 		const { answers, clock, log, proxies } = this.#parts;
 		const resources = [...versions].flatMap(([name, version]) => {
 			const found = findPublished(proxies.get(proxyId), typeUrl, name);
@@ -177,7 +178,10 @@ export class PushSafety {
 			return found?.version === version && !answers?.isTakenElsewhere(typeUrl, name, version) ? [found] : [];
 		});
 		if (resources.length === 0 || !stagedTypes.includes(typeUrl)) return;
-		const suspects = traceRefusal(message, resources, this.#quarantine.suspects, this.#parts.objects());
+		// What it has an older version of is not worth losing a rule for that did not change of late.
+		const lacks = resources.some(({ name }) => !kept.has(name));
+		const objects = lacks ? this.#parts.objects() : {};
+		const suspects = traceRefusal(message, resources, this.#quarantine.suspects, objects);
 		if (suspects.length === 0) return;
 		const names = resources.map(({ name }) => name);
 		const type = shortTypeName(typeUrl);

@@ -50,6 +50,8 @@ export interface QuarantineState {
 	readonly held: ReadonlyMap<ObjectKey, HeldObject>;
 	/** Held resources that are to be tried again, one group after another. */
 	readonly untried: readonly (readonly ObjectKey[])[];
+	/** Let in by the operator: never held as they are now. */
+	readonly insisted: ReadonlySet<ObjectKey>;
 }
 
 export const emptyQuarantine: QuarantineState = {
@@ -57,6 +59,7 @@ export const emptyQuarantine: QuarantineState = {
 	watched: new Map(),
 	held: new Map(),
 	untried: [],
+	insisted: new Set(),
 };
 
 export type QuarantineEvent =
@@ -112,7 +115,7 @@ export function stepQuarantine(
 		case "released": {
 			const keys = event.keys.filter((key) => state.held.has(key));
 			const changes = keys.map((key) => changeTo(key, state.held.get(key)?.wanted));
-			return { state: without(state, keys), changes };
+			return { state: { ...without(state, keys), insisted: new Set([...state.insisted, ...keys]) }, changes };
 		}
 		default:
 			return event satisfies never;
@@ -126,6 +129,7 @@ function onChanged(
 	let state = before;
 	const changes: Change[] = [];
 	const suspects = new Map(state.suspects);
+	const insisted = new Set(state.insisted);
 	for (const change of arriving) {
 		const key = keyOfChange(change);
 		const after = change.type === "objectApplied" ? change.object : undefined;
@@ -133,12 +137,13 @@ function onChanged(
 		if (held && sameContent(held.wanted, after)) continue;
 		if (held) state = without(state, [key]);
 		changes.push(change);
+		insisted.delete(key);
 		if (!isTrial || exempt.has(kindOfChange(change))) continue;
 		// Of a resource that changes again before proxies agreed to it, the version before both is the last good one.
 		const good = held ? held.inForce : suspects.has(key) ? suspects.get(key)?.before : inForce.get(key);
 		suspects.set(key, { before: good, after });
 	}
-	return { state: { ...state, suspects }, changes };
+	return { state: { ...state, suspects, insisted }, changes };
 }
 
 function onRefused(
@@ -146,7 +151,7 @@ function onRefused(
 	state: QuarantineState,
 	{ suspects, refusal, inForce }: Extract<QuarantineEvent, { type: "refused" }>,
 ): QuarantineStep {
-	const fresh = suspects.filter((key) => !state.held.has(key));
+	const fresh = suspects.filter((key) => !state.held.has(key) && !state.insisted.has(key));
 	if (fresh.length === 0)
 		return { state: { ...state, held: withRefusal(config, state, suspects, refusal) }, changes: [] };
 	if (fresh.length > config.maxSuspects) return { state, changes: [] };
@@ -160,7 +165,10 @@ function onRefused(
 	const half = Math.ceil(fresh.length / 2);
 	const untried = fresh.length === 1 ? state.untried : [fresh.slice(0, half), fresh.slice(half), ...state.untried];
 	const left = { suspects: withoutKeys(state.suspects, fresh), watched: withoutKeys(state.watched, fresh) };
-	return { state: { ...left, held, untried }, changes: fresh.map((key) => changeTo(key, held.get(key)?.inForce)) };
+	return {
+		state: { ...state, ...left, held, untried },
+		changes: fresh.map((key) => changeTo(key, held.get(key)?.inForce)),
+	};
 }
 
 function onUnwell({ maxSuspects }: QuarantineConfig, state: QuarantineState, refusal: Refusal): QuarantineStep {
@@ -185,7 +193,7 @@ function onAgreed(state: QuarantineState): QuarantineStep {
 		changes.push(changeTo(key, held.wanted));
 	}
 	const held = withoutKeys(state.held, suspects.keys());
-	return { state: { suspects, watched: state.suspects, held, untried }, changes };
+	return { state: { ...state, suspects, watched: state.suspects, held, untried }, changes };
 }
 
 function withRefusal(

@@ -68,13 +68,8 @@ export function stepRollout(config: RolloutConfig, state: RolloutState, event: R
 		case "answered":
 			if (state.phase !== "answering" || state.trying.get(event.proxyId) !== false) return { state, actions: [] };
 			return settleIfAllAnswered(config, { ...state, trying: new Map(state.trying).set(event.proxyId, true) });
-		case "left": {
-			const trying = new Map(state.trying);
-			trying.delete(event.proxyId);
-			const waiting = state.waiting.filter((proxyId) => proxyId !== event.proxyId);
-			const next = { ...state, trying, waiting };
-			return state.phase === "answering" ? settleIfAllAnswered(config, next) : { state: next, actions: [] };
-		}
+		case "left":
+			return onLeft(config, state, event.proxyId);
 		case "revised": {
 			if (state.phase === "idle") return { state, actions: [] };
 			const trying = new Map([...state.trying.keys()].map((proxyId) => [proxyId, false] as const));
@@ -86,6 +81,16 @@ export function stepRollout(config: RolloutConfig, state: RolloutState, event: R
 		default:
 			return event satisfies never;
 	}
+}
+
+/** Of those who try it first one may have left because of it: while others wait, its return is waited for. */
+function onLeft(config: RolloutConfig, state: RolloutState, proxyId: string): RolloutStep {
+	const trying = new Map(state.trying);
+	if (isStaged(state) && trying.has(proxyId)) trying.set(proxyId, false);
+	else trying.delete(proxyId);
+	const waiting = state.waiting.filter((one) => one !== proxyId);
+	const next = { ...state, trying, waiting };
+	return state.phase === "answering" ? settleIfAllAnswered(config, next) : { state: next, actions: [] };
 }
 
 function asking({ answerMs }: RolloutConfig, state: RolloutState): RolloutStep {

@@ -16,7 +16,10 @@ type Suspects = ReadonlyMap<
 	{ readonly before: AnyObject | undefined; readonly after: AnyObject | undefined }
 >;
 
-/** Empty when nothing is known: the refusal is then shown, and nothing is done about it. */
+/**
+ * Empty when nothing is known: the refusal is then shown, and nothing is done about it. `objects` are looked through when no
+ * suspect fits.
+ */
 export function traceRefusal(
 	message: string,
 	resources: readonly EncodedResource[],

@@ -56,6 +56,8 @@ export interface RefusedResponse {
 	/** The client's own words. */
 	readonly message: string;
 	readonly versions: ReadonlyMap<string, string>;
+	/** Those of which it still has an older version. */
+	readonly kept: ReadonlySet<string>;
 }
 
 export interface XdsServer {
