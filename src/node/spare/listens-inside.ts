@@ -1,41 +1,42 @@
-// Whether somebody accepts connections on a loopback port of another network namespace. Each try is a connection that is closed
-// at once.
+// Whether somebody listens on a port of another network namespace. Nothing is sent: a port that has a listener cannot be bound.
 
-import { Socket } from "node:net";
 import { errorNumber, libc } from "../../kernel/linux/libc.ts";
 import { insideNamespace } from "../../kernel/linux/network-namespace.ts";
 
 const AF_INET = 2;
 const SOCK_STREAM = 1;
-const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const EADDRINUSE = 98;
 
-/** False also when the namespace is gone, or nothing answers within 1 s. */
-export async function listensInside(netns: string, port: number): Promise<boolean> {
-	let socket: Socket;
+/** False also when the namespace is gone. */
+export function listensInside(netns: string, port: number): boolean {
 	try {
-		socket = socketInside(netns);
+		const inside = insideNamespace(netns);
+		try {
+			return inside.run(() => isTaken(port));
+		} finally {
+			inside.close();
+		}
 	} catch {
 		return false;
 	}
-	return new Promise((resolve) => {
-		const end = (answer: boolean): void => {
-			socket.destroy();
-			resolve(answer);
-		};
-		socket.setTimeout(1_000, () => end(false));
-		socket.on("error", () => end(false));
-		socket.connect(port, "127.0.0.1", () => end(true));
-	});
 }
 
-function socketInside(netns: string): Socket {
-	const inside = insideNamespace(netns);
+function isTaken(port: number): boolean {
+	const fd = libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) throw new Error(`socket: errno ${errorNumber()}`);
 	try {
-		const fd = inside.run(() => libc.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-		if (fd < 0) throw new Error(`socket: errno ${errorNumber()}`);
-		return new Socket({ fd, readable: true, writable: true });
+		// With it, neither connections that have ended are in the way nor sockets that do not listen yet.
+		const yes = Buffer.from(Int32Array.of(1).buffer);
+		if (libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, yes, yes.length) !== 0)
+			throw new Error(`setsockopt: errno ${errorNumber()}`);
+		const address = Buffer.alloc(16);
+		address.writeUInt16LE(AF_INET);
+		address.writeUInt16BE(port, 2);
+		return libc.bind(fd, address, address.length) !== 0 && errorNumber() === EADDRINUSE;
 	} finally {
-		inside.close();
+		libc.close(fd);
 	}
 }

@@ -6,7 +6,7 @@ import { proxyUid } from "../../hotswitch/render-redirect.ts";
 import type { AcceptedChange } from "../../hotswitch/spare/accepted-config.ts";
 import { sparePorts } from "../../hotswitch/spare/inside-pod.ts";
 import { SparePods } from "../../hotswitch/spare/spare-pods.ts";
-import { type SpareSeen, spareServing } from "../../hotswitch/spare/spare-serving.ts";
+import { type SpareSeen, type SpareServing, spareServing } from "../../hotswitch/spare/spare-serving.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { noMetrics } from "../../runtime/metrics.ts";
@@ -21,10 +21,9 @@ import type { SparePaths } from "../plan/spare-paths.ts";
 import { secureSocket } from "../unix-server.ts";
 import { askSpareListeners } from "./ask-spare.ts";
 import { listensInside } from "./listens-inside.ts";
-import { NamespaceLinks } from "./namespace-links.ts";
+import { type LinkedNamespace, NamespaceLinks } from "./namespace-links.ts";
 import { SpareEnvoy } from "./spare-envoy.ts";
-
-export type SpareWord = { readonly type: "spareUp" } | { readonly type: "spareDown"; readonly because: string };
+import { type SparePodStatus, type SpareWord, SpareWords } from "./spare-words.ts";
 
 export interface NodeSpareOptions {
 	readonly nodeName: string;
@@ -37,38 +36,18 @@ export interface NodeSpareOptions {
 	readonly tell: (uid: string, word: SpareWord) => void;
 }
 
-interface Served {
-	readonly pod: PodSpec;
-	/** Absent: the spare cannot enter the pod's namespace. */
-	readonly link?: string;
-	told?: "up" | "down";
-	because: string;
-	/** Since when the spare has not taken what it should have. */
-	pendingSinceMs?: number;
-}
-
-export interface SparePodStatus {
-	readonly uid: string;
-	/** `default/reviews-v1-abc` */
-	readonly pod: string;
-	readonly serves: boolean;
-	readonly because: string;
-}
-
 /** Changes that come together go out together. */
 const gatherMs = 5;
 const lookAgainMs = 50;
 const lookAlwaysMs = 2_000;
-/** How long a change may take until what the spare had before counts for nothing. */
-const pendingMostMs = 5_000;
-
 export class NodeSpare {
 	readonly #options: NodeSpareOptions;
 	readonly #clock: Clock;
 	readonly #log: Log;
 	readonly #id: string;
 	readonly #pods = new SparePods();
-	readonly #served = new Map<string, Served>();
+	readonly #words: SpareWords;
+	readonly #namespaces = new Map<string, LinkedNamespace>();
 	readonly #links: NamespaceLinks;
 	readonly #envoy: SpareEnvoy;
 	readonly #admin: EnvoyAdmin;
@@ -86,6 +65,7 @@ export class NodeSpare {
 		this.#clock = clock;
 		this.#log = log;
 		this.#id = spareId(options.nodeName);
+		this.#words = new SpareWords(options.tell, { clock, log });
 		this.#links = new NamespaceLinks(options.paths.namespaces);
 		this.#admin = envoyAdmin(options.paths.adminSocket);
 		this.#envoy = new SpareEnvoy({
@@ -95,7 +75,7 @@ export class NodeSpare {
 			paths: options.paths,
 			bootstrap: spareBootstrap(options),
 			onHeard: () => this.#look(),
-			onLost: (because) => this.#lost(because),
+			onLost: (because) => !this.#closed && this.#words.lost(because),
 		});
 	}
 
@@ -108,31 +88,23 @@ export class NodeSpare {
 	}
 
 	statuses(): readonly SparePodStatus[] {
-		return [...this.#served].map(([uid, { pod, told, because }]) => ({
-			uid,
-			pod: `${pod.namespace}/${pod.name}`,
-			serves: told === "up",
-			because,
-		}));
+		return this.#words.statuses();
 	}
 
 	add(pod: PodSpec): void {
 		const linked = this.#links.link(pod.uid, pod.netns);
-		this.#served.set(pod.uid, {
-			pod,
-			because: linked.ok ? "nothing of the pod is known" : linked.because,
-			...(linked.ok ? { link: linked.link } : {}),
-		});
-		if (!linked.ok) return;
-		this.#pods.add(pod.uid, linked.link);
+		this.#namespaces.set(pod.uid, linked);
+		this.#words.add(pod.uid, `${pod.namespace}/${pod.name}`);
+		if (linked.ok) this.#pods.add(pod.uid, linked.link);
 		this.certificateChanged(pod.uid);
 	}
 
 	remove(uid: string): void {
-		const served = this.#served.get(uid);
-		this.#served.delete(uid);
+		const linked = this.#namespaces.get(uid);
+		this.#namespaces.delete(uid);
+		this.#words.remove(uid);
 		this.#pods.remove(uid);
-		if (served?.link !== undefined) this.#links.remove(served.link);
+		if (linked?.ok) this.#links.remove(linked.link);
 		this.#changed();
 	}
 
@@ -157,7 +129,7 @@ export class NodeSpare {
 	async begin(): Promise<void> {
 		const { paths } = this.#options;
 		await this.#envoy.prepare();
-		this.#links.keep([...this.#served.values()].flatMap(({ link }) => link ?? []));
+		this.#links.keep([...this.#namespaces.values()].flatMap((linked) => (linked.ok ? [linked.link] : [])));
 		this.#server = await startXdsServer(
 			{ listen: { socketPath: paths.xdsSocket }, maxStreamAgeMs: 0 },
 			{
@@ -210,17 +182,12 @@ export class NodeSpare {
 	#publish(): void {
 		this.#pods.config();
 		this.#server?.publish([this.#id]);
-		for (const served of this.#served.values()) if (served.told !== "up") served.pendingSinceMs = undefined;
+		this.#words.changed();
 		if (this.#pods.isWanted)
 			this.#envoy.start().catch((error: unknown) => {
 				this.#log.error({ because: String(error) }, "the spare cannot be started");
 			});
 		this.#look();
-	}
-
-	#lost(because: string): void {
-		if (this.#closed) return;
-		for (const uid of this.#served.keys()) this.#say(uid, "down", because);
 	}
 
 	/** One look after the other; what happens meanwhile makes another. */
@@ -236,8 +203,7 @@ export class NodeSpare {
 			.finally(() => {
 				this.#looking = undefined;
 				if (this.#closed) return;
-				const isPending = [...this.#served.values()].some((served) => this.#pendingForMs(served) < pendingMostMs);
-				const afterMs = this.#lookAgain ? gatherMs : isPending ? lookAgainMs : lookAlwaysMs;
+				const afterMs = this.#lookAgain ? gatherMs : this.#words.isPending ? lookAgainMs : lookAlwaysMs;
 				this.#lookAgain = false;
 				this.#cancelLook = this.#clock.after(afterMs, () => this.#look());
 			});
@@ -249,59 +215,19 @@ export class NodeSpare {
 			types.flatMap(({ typeUrl, error }) => (error && !typeUrl.endsWith(".Listener") ? [error.message] : [])),
 		);
 		const seen = listeners && { listeners, refusals };
-		await Promise.all([...this.#served].map(([uid, served]) => this.#judge(uid, served, seen)));
+		if (this.#closed) return;
+		for (const [uid, linked] of this.#namespaces) this.#words.judged(uid, this.#judge(uid, linked, seen));
 	}
 
-	async #judge(uid: string, served: Served, seen: SpareSeen | undefined): Promise<void> {
-		if (served.link === undefined) return this.#say(uid, "down", served.because);
+	#judge(uid: string, linked: LinkedNamespace, seen: SpareSeen | undefined): SpareServing {
+		if (!linked.ok) return { state: "refused", because: linked.because };
 		const wanted = this.#pods.wanted(uid);
-		if (!wanted.ok) return this.#wait(uid, served, wanted.because);
-		if (!seen || !this.#envoy.isHeard) return this.#wait(uid, served, "the spare is starting");
+		if (!wanted.ok) return { state: "pending", because: wanted.because };
+		if (!seen || !this.#envoy.isHeard) return { state: "pending", because: "the spare is starting" };
 		const serving = spareServing(uid, wanted.listeners, seen);
-		switch (serving.state) {
-			case "refused":
-				return this.#say(uid, "down", serving.because);
-			case "pending":
-				return this.#wait(uid, served, serving.because);
-			case "serves": {
-				if (served.told !== "up") {
-					const { link } = served;
-					const open = await Promise.all([...sparePorts.values()].map((port) => listensInside(link, port)));
-					if (!open.every((isOpen) => isOpen))
-						return this.#wait(uid, served, "the spare does not accept connections in the pod's network namespace");
-					// It may have ended, or the pod may have gone, while it was asked.
-					if (!this.#envoy.isHeard || this.#served.get(uid) !== served) return;
-				}
-				return this.#say(uid, "up", "the spare listens");
-			}
-			default:
-				return serving satisfies never;
-		}
-	}
-
-	/** Infinity when nothing is pending. */
-	#pendingForMs({ pendingSinceMs }: Served): number {
-		return pendingSinceMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() - pendingSinceMs;
-	}
-
-	#wait(uid: string, served: Served, because: string): void {
-		served.pendingSinceMs ??= this.#clock.monotonicMs();
-		served.because = because;
-		if (this.#pendingForMs(served) >= pendingMostMs) this.#say(uid, "down", because);
-	}
-
-	#say(uid: string, told: "up" | "down", because: string): void {
-		const served = this.#served.get(uid);
-		if (!served || this.#closed) return;
-		const before = served.told;
-		served.because = because;
-		if (told === "up") served.pendingSinceMs = undefined;
-		if (before === told) return;
-		served.told = told;
-		const { namespace, name } = served.pod;
-		if (told === "up") this.#log.info({ pod: `${namespace}/${name}` }, "the spare can take the pod's connections");
-		else if (before === "up")
-			this.#log.warn({ pod: `${namespace}/${name}`, because }, "the spare cannot take the pod's connections");
-		this.#options.tell(uid, told === "up" ? { type: "spareUp" } : { type: "spareDown", because });
+		if (serving.state !== "serves" || this.#words.isUp(uid)) return serving;
+		return [...sparePorts.values()].every((port) => listensInside(linked.link, port))
+			? serving
+			: { state: "pending", because: "the spare does not listen in the pod's network namespace" };
 	}
 }
