@@ -13,7 +13,7 @@ import {
 import type { AnyObject } from "../resources/config-object.ts";
 import type { ClientTls, DestinationRuleSpec } from "../resources/kinds/networking.ts";
 import type { MtlsMode } from "../resources/kinds/security.ts";
-import { applyChanges, emptySnapshot } from "../snapshot/snapshot.ts";
+import { applyChanges, applyServing, emptySnapshot, type Snapshot } from "../snapshot/snapshot.ts";
 import { effectiveMtls, type MtlsClient } from "./effective-mtls.ts";
 
 const proxied: MtlsClient = { proxy: aProxy("client-1", { workloadCertificate: true }), hasProxy: true };
@@ -123,6 +123,17 @@ describe("mutual TLS between a client and a service", () => {
 		assert.deepEqual(sourceWith(own), ["PeerAuthentication/default/own"]);
 		const elsewhere = { ...own, spec: { ...own.spec, portLevelMtls: { 9999: { mode: "DISABLE" as const } } } };
 		assert.deepEqual(sourceWith(elsewhere), ["PeerAuthentication/default/peers"]);
+	});
+
+	it("is not spoken with a server whose proxy is passed by until it works again, and works all the same", () => {
+		const placed = aPod("web-1", "10.1.0.1", { nodeName: "n1" });
+		const { snapshot } = applyChanges(emptySnapshot(), applied(service, placed));
+		const told = { namespace: "default", name: "web-1", serviceAccount: "default", node: "n1", isGranted: false };
+		const pathIn = (some: Snapshot) => effectiveMtls(some, proxied)[0]?.paths[0];
+		const direct = pathIn(applyServing(snapshot, [{ ...told, step: "direct" }]).snapshot);
+		assert.deepEqual([direct?.clientSends, direct?.works], ["plaintext", true]);
+		assert.match(direct?.because.map(({ says }) => says).join() ?? "", /the server's proxy is passed by/);
+		assert.equal(pathIn(snapshot)?.clientSends, "mtls");
 	});
 
 	it("is not for services outside of the mesh, and empty where there is no endpoint", () => {

@@ -108,6 +108,8 @@ function serverOf({ policies }: Snapshot, endpoint: Endpoint): Server {
 	const mtls = mtlsOf(policies, endpoint.namespace, endpoint.labels);
 	const mode = mtlsOnPort(mtls, endpoint.port);
 	const hasProxy = endpoint.tlsMode === "istio" || mode === "DISABLE";
+	if (endpoint.servingStep === "direct")
+		return { accepts: "DISABLE", hasProxy, because: [reason("the server's proxy is passed by until it works again")] };
 	if (!hasProxy)
 		return { accepts: "DISABLE", hasProxy, because: [reason("no proxy of the mesh stands before the server")] };
 	const source = mtlsSourceOnPort(mtls, endpoint.port);
@@ -147,6 +149,8 @@ function sentBy(snapshot: Snapshot, client: MtlsClient, target: Target, endpoint
 	}
 	if (endpoint.tlsMode === "istio")
 		return { sends: "mtls", because: [reason("automatic mutual TLS: the server can take it")] };
+	if (endpoint.servingStep === "direct")
+		return plaintext("automatic mutual TLS: the server cannot take it at this time");
 	return server.hasProxy
 		? plaintext("automatic mutual TLS: the server's policy turns it off on this port")
 		: plaintext("automatic mutual TLS is for endpoints with a proxy");

@@ -89,6 +89,19 @@ describe("the endpoint part", () => {
 		assert.deepEqual(addressesOf(assignmentOf(panics, endpoints, name)), ["10.0.0.1"]);
 	});
 
+	it("takes a server whose proxy is passed by out where a rule demands mutual TLS, and nowhere else", () => {
+		const name = "outbound|9080||reviews.default.svc.cluster.local";
+		const endpoints = [endpoint("10.0.0.1"), endpoint("10.0.0.2", { tlsMode: "disabled", servingStep: "direct" })];
+		const isCalledUnder = (mode: "ISTIO_MUTUAL" | "DISABLE" | undefined) => {
+			const view = serviceView("reviews", {}, mode && { trafficPolicy: { tls: { mode } } });
+			const sent = assignmentOf(view, endpoints, name).endpoints[0]?.lbEndpoints;
+			return sent?.map(({ healthStatus }) => healthStatus === HealthStatus.HEALTHY);
+		};
+		assert.deepEqual(isCalledUnder("ISTIO_MUTUAL"), [true, false]);
+		assert.deepEqual(isCalledUnder("DISABLE"), [true, true]);
+		assert.deepEqual(isCalledUnder(undefined), [true, true]);
+	});
+
 	it("is the same object for equal input, whatever the client's place, until a place matters", () => {
 		const services = [serviceView("a"), serviceView("b")];
 		const eu = endpointsView([], { locality: { region: "eu", zone: "", subzone: "" } });

@@ -117,11 +117,23 @@ function assignment(slot: Slot, endpoints: EndpointsView): EncodedResource {
 	const place = slot.locality ? placeText(endpoints) : "";
 	let encoded = known.byPlace.get(place);
 	if (encoded === undefined) {
-		const chosen = (all ?? []).filter((endpoint) => isSent(slot.cluster, endpoint));
+		const chosen = (all ?? [])
+			.map((endpoint) => asCalled(slot.cluster, endpoint))
+			.filter((endpoint) => isSent(slot.cluster, endpoint));
 		encoded = encodeLoadAssignment(slot.name, localityGroups(chosen, slot.locality, endpoints));
 		known.byPlace.set(place, encoded);
 	}
 	return encoded;
+}
+
+const outOf = new WeakMap<Endpoint, Endpoint>();
+
+/** Where a rule demands the mesh's mutual TLS, one whose proxy is passed by for a while cannot be called. */
+function asCalled({ policy }: ServiceCluster, endpoint: Endpoint): Endpoint {
+	if (endpoint.servingStep !== "direct" || policy?.tls?.mode !== "ISTIO_MUTUAL") return endpoint;
+	const known = outOf.get(endpoint) ?? { ...endpoint, health: "unhealthy" };
+	outOf.set(endpoint, known);
+	return known;
 }
 
 /** Unhealthy endpoints are sent as such, except where a panic threshold would give them traffic. */
