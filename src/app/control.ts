@@ -168,6 +168,7 @@ export async function startControl(
 		instance: `${options.id}/${startedMs}`,
 		...(options.dataDirectory && { store: servingFile(join(options.dataDirectory, "serving.json")) }),
 		onUnproxied: (unproxied) => control.setUnproxied(unproxied),
+		onReport: (pods) => control.safety.reported(pods),
 		clock,
 		log,
 		metrics,

@@ -1,6 +1,7 @@
 // Stands between changed resources and the proxies: lets a few proxies try them first, finds the resource that a refusal is
 // about, and takes it back. Runs the machines of the rollout and of the quarantine with a clock.
 
+import type { PodReport } from "../../hotswitch/serving-report.ts";
 import type { AnyObject, ObjectKey } from "../../resources/config-object.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -12,6 +13,7 @@ import type { RefusedResponse } from "../../xds/wire/config-source.ts";
 import { chooseCanaries } from "./choose-canaries.ts";
 import type { ProxyEntry } from "./proxy-entry.ts";
 import { shortTypeName } from "./proxy-items.ts";
+import { defaultWellnessConfig, stepWellness, type Wellness, type WellnessConfig } from "./proxy-wellness.ts";
 import {
 	defaultQuarantineConfig,
 	emptyQuarantine,
@@ -39,6 +41,7 @@ export const stagedTypes: readonly TypeUrl[] = [typeUrls.cluster, typeUrls.liste
 export interface PushSafetyConfig {
 	readonly rollout: RolloutConfig;
 	readonly quarantine: QuarantineConfig;
+	readonly wellness: WellnessConfig;
 	/** For so long after all have it, a change can still be taken back because proxies are not well. */
 	readonly watchMs: number;
 }
@@ -46,6 +49,7 @@ export interface PushSafetyConfig {
 export const defaultPushSafetyConfig: PushSafetyConfig = {
 	rollout: defaultRolloutConfig,
 	quarantine: defaultQuarantineConfig,
+	wellness: defaultWellnessConfig,
 	watchMs: 10_000,
 };
 
@@ -78,6 +82,7 @@ export class PushSafety {
 	readonly #parts: PushSafetyParts;
 	#rollout: RolloutState = idleRollout;
 	#quarantine: QuarantineState = emptyQuarantine;
+	#wellness: Wellness = new Map();
 	#unwell = new Map<string, string>();
 	#cancelTimer: Cancel = () => {};
 	#cancelWatch: Cancel = () => {};
@@ -143,18 +148,11 @@ export class PushSafety {
 		if (this.#rollout.phase === "answering" && answers.hasAnswered(proxyId)) this.#step({ type: "answered", proxyId });
 	}
 
-	/** The proxy is not what it was. It counts against what was changed last, if the proxy has that. */
-	unwell(proxyId: string, because: string): void {
-		const { suspects, watched } = this.#quarantine;
-		if ((suspects.size === 0 && watched.size === 0) || this.isWaiting(proxyId)) return;
-		this.#unwell.set(proxyId, because);
-		// While others wait, one is enough; later it may be chance, unless there is only one.
-		const enough = this.isStaged ? 1 : Math.min(2, this.#parts.proxies.size);
-		if (this.#unwell.size < enough) return;
-		const message = [...this.#unwell.values()].join("; ");
-		this.#unwell.clear();
-		const refusal: Refusal = { proxy: proxyId, names: [], message, atMs: this.#parts.clock.monotonicMs() };
-		this.#hold({ type: "unwell", refusal });
+	/** A node reported of its pods. */
+	reported(pods: readonly PodReport[]): void {
+		const { wellness, unwell } = stepWellness(this.#config.wellness, this.#wellness, pods);
+		this.#wellness = wellness;
+		for (const { proxyId, because } of unwell) this.#onUnwell(proxyId, because);
 	}
 
 	/** In force whatever proxies say. Returns how many that were. */
@@ -188,6 +186,20 @@ export class PushSafety {
 		const refusal: Refusal = { proxy: proxyId, type, names, message, atMs: clock.monotonicMs() };
 		log.warn({ proxy: proxyId, type, message, resources: suspects }, "refused: the last good version stays in force");
 		this.#hold({ type: "refused", suspects, refusal, inForce: this.#inForce(suspects) });
+	}
+
+	/** It counts against what was changed last, if the proxy has that. */
+	#onUnwell(proxyId: string, because: string): void {
+		const { suspects, watched } = this.#quarantine;
+		if ((suspects.size === 0 && watched.size === 0) || this.isWaiting(proxyId)) return;
+		this.#unwell.set(proxyId, because);
+		// While others wait, one is enough; later it may be chance, unless there is only one.
+		const enough = this.isStaged ? 1 : Math.min(2, this.#parts.proxies.size);
+		if (this.#unwell.size < enough) return;
+		const message = [...this.#unwell.values()].join("; ");
+		this.#unwell.clear();
+		const refusal: Refusal = { proxy: proxyId, names: [], message, atMs: this.#parts.clock.monotonicMs() };
+		this.#hold({ type: "unwell", refusal });
 	}
 
 	#hold(event: QuarantineEvent): void {

@@ -29,6 +29,8 @@ export interface ServingReportsParts {
 	/** Default: nothing is kept for the next process. */
 	readonly store?: ServingStore;
 	readonly onUnproxied: (unproxied: readonly UnproxiedWorkload[]) => void;
+	/** What a node just said of pods that it may speak for. */
+	readonly onReport?: (pods: readonly PodReport[]) => void;
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly metrics: Metrics;
@@ -128,16 +130,19 @@ export class ServingReports {
 		if (stranger !== undefined) return refused(permissionDenied, stranger);
 		const board = withReport(this.#board, report, this.#parts.clock.monotonicMs());
 		this.#counted.add(1, { outcome: board === this.#board ? "overtaken" : "taken" });
+		const mayNot = refusedOf(report, rules);
 		if (board !== this.#board) {
 			this.#board = board;
 			const { nothingIsProved = false, trustDomain } = rules;
 			this.#grant(node, report.pods, (one) => nothingIsProved || rules.isGranted(node, { ...one, trustDomain }));
 			this.#settle();
+			const isRefused = (pod: PodReport): boolean => mayNot.some(({ proxyId }) => proxyId === pod.proxyId);
+			this.#parts.onReport?.(report.pods.filter((pod) => !isRefused(pod)));
 		}
 		for (const event of report.events) if (event.node === node) this.#remember(event);
 		return {
 			ok: true,
-			message: encodeServingAnswer({ instance: this.#parts.instance, refused: refusedOf(report, rules) }),
+			message: encodeServingAnswer({ instance: this.#parts.instance, refused: mayNot }),
 		};
 	}
 
