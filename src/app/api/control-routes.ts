@@ -258,9 +258,10 @@ function endpointsOf(control: ControlPlane): JsonValue {
 		service,
 		ports: [...byPort].map(([port, endpoints]) => ({
 			port,
-			endpoints: endpoints.map(({ address, port: endpointPort, health, workload, weight }) => ({
+			endpoints: endpoints.map(({ address, port: endpointPort, health, servingStep, workload, weight }) => ({
 				address: `${address}:${endpointPort}`,
 				health,
+				...(servingStep && { servingStep }),
 				workload,
 				weight,
 			})),

@@ -50,6 +50,16 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./status-command.ts")).statusCommand(),
 	},
 	{
+		name: "events",
+		summary: "which pods' connections went another way (sidecar, spare, direct, closed), when, why and by whom",
+		load: async () => (await import("./events-command.ts")).eventsCommand(),
+	},
+	{
+		name: "alerts",
+		summary: "print alerting rules for Prometheus",
+		load: async () => (await import("./alerts-command.ts")).alertsCommand(),
+	},
+	{
 		name: "get",
 		summary: "list resources, with what became of them",
 		load: async () => (await import("./get-command.ts")).getCommand(),

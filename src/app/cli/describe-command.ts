@@ -3,13 +3,14 @@
 
 import { Command } from "commander";
 import type { Kind } from "../../resources/config-object.ts";
-import type { Manifest, ResourceItem, WorkloadItem } from "../api/api-types.ts";
+import type { Manifest, ResourceItem, ServingItem, WorkloadItem } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { askAll, callApi } from "./control-plane-client.ts";
 import { type ApiOption, withApiOption } from "./find-control-planes.ts";
 import { appliedText, resourcesOf } from "./get-command.ts";
 import { kindNamed } from "./kind-names.ts";
 import { mergeWorkloads } from "./merge-workloads.ts";
+import { fetchServing, longServing, nameOf } from "./serving-text.ts";
 import { paint, print, say } from "./terminal.ts";
 import { workloadsText } from "./workload-text.ts";
 
@@ -43,6 +44,7 @@ async function describe(kindText: string, nameText: string | undefined, options:
 	}
 	const query = new URLSearchParams({ kind, namespace: options.namespace, name });
 	const [item] = await resourcesOf(options, query);
+	const serving = isWorkload ? await servingOf(options, name) : [];
 	const workloads = isWorkload ? await workloadsOf(options, { name }) : [];
 	if (!item && workloads.length === 0) {
 		const message = `there is no ${kindPart} ${name} in namespace ${options.namespace}`;
@@ -50,12 +52,20 @@ async function describe(kindText: string, nameText: string | undefined, options:
 	}
 	if (options.to !== undefined) return printPair(name, options.to, workloads);
 	if (item) print(await headText(item));
+	for (const one of serving) print(`Served:     ${nameOf(one)}: ${longServing(one, Date.now())}`);
 	if (item && kind === "Service") {
 		print(await serviceText(item.manifest, options));
 		print(workloadSection(await workloadsOf(options, { service: name }), false));
 	}
 	if (isWorkload) print(workloadSection(workloads, true));
 	if (item?.status.proxies?.rejected.length) say("next: keepmesh proxy-status");
+}
+
+/** Of the pod, or of the pods that the workload makes. */
+async function servingOf(options: DescribeOptions, name: string): Promise<readonly ServingItem[]> {
+	const all = await fetchServing(options, { namespace: options.namespace });
+	const own = all.filter(({ pod }) => pod === name);
+	return own.length > 0 ? own : all.filter(({ pod }) => pod.startsWith(`${name}-`)).slice(0, 20);
 }
 
 function workloadSection(workloads: readonly WorkloadItem[], outbound: boolean): string {
@@ -119,7 +129,12 @@ async function serviceText(service: Manifest, options: DescribeOptions): Promise
 			readonly service: string;
 			readonly ports: readonly {
 				readonly port: number;
-				readonly endpoints: readonly { readonly address: string; readonly health: string; readonly workload: string }[];
+				readonly endpoints: readonly {
+					readonly address: string;
+					readonly health: string;
+					readonly workload: string;
+					readonly servingStep?: string;
+				}[];
 			}[];
 		}[]
 	>(options, "/debug/endpointz");
@@ -135,8 +150,8 @@ async function serviceText(service: Manifest, options: DescribeOptions): Promise
 	if (rules.length === 0) lines.push("  none: requests are spread over all endpoints");
 	lines.push("Endpoints:");
 	for (const port of own?.ports ?? []) {
-		for (const { address, health, workload } of port.endpoints)
-			lines.push(`  ${port.port} -> ${address} ${health} ${workload}`);
+		for (const { address, health, servingStep, workload } of port.endpoints)
+			lines.push(`  ${port.port} -> ${address} ${health}${servingStep ? ` (${servingStep})` : ""} ${workload}`);
 	}
 	if (!own?.ports.some((port) => port.endpoints.length > 0)) lines.push("  none");
 	return lines.join("\n");

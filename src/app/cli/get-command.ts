@@ -1,12 +1,13 @@
 // keepmesh get KIND [NAME]: resources and what became of them.
 
 import { Command, Option } from "commander";
-import type { ResourceItem, ResourceStatus } from "../api/api-types.ts";
+import type { ResourceItem, ResourceStatus, ServingItem } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { askAll } from "./control-plane-client.ts";
 import { type ApiOption, withApiOption } from "./find-control-planes.ts";
 import { kindList, kindNamed } from "./kind-names.ts";
 import { mergeResources } from "./merge-replicas.ts";
+import { fetchServing, nameOf, shortServing } from "./serving-text.ts";
 import { paint, print, printJson, renderAge, renderTable, say } from "./terminal.ts";
 
 interface GetOptions extends ApiOption {
@@ -58,7 +59,7 @@ async function get(kindText: string, nameText: string | undefined, options: GetO
 		default:
 			if (items.length === 0)
 				say(`no resources found${options.allNamespaces ? "" : ` in namespace ${options.namespace}`}`);
-			else print(tableOf(items, options));
+			else print(tableOf(items, options, await servingOf(items, options)));
 	}
 }
 
@@ -81,28 +82,48 @@ export async function resourcesOf(options: ApiOption, query: URLSearchParams): P
 	return mergeResources(answers.map(({ answer }) => answer.items));
 }
 
-function tableOf(items: readonly ResourceItem[], options: GetOptions): string {
+/** By namespace and name; empty unless all are pods, and some have a hot-switch. */
+async function servingOf(
+	items: readonly ResourceItem[],
+	options: GetOptions,
+): Promise<ReadonlyMap<string, ServingItem>> {
+	if (!items.every(({ manifest }) => manifest.kind === "Pod")) return new Map();
+	const which = options.allNamespaces ? {} : { namespace: options.namespace };
+	const known = (await fetchServing(options, which)).filter(({ serving }) => serving);
+	return new Map(known.map((item) => [nameOf(item), item]));
+}
+
+function tableOf(
+	items: readonly ResourceItem[],
+	options: GetOptions,
+	serving: ReadonlyMap<string, ServingItem>,
+): string {
 	const severalKinds = new Set(items.map((item) => item.manifest.kind)).size > 1;
 	const wide = options.output === "wide";
 	const header = [
 		...(options.allNamespaces ? ["NAMESPACE"] : []),
 		"NAME",
+		...(serving.size > 0 ? ["SERVED"] : []),
 		"ACCEPTED",
 		"APPLIED",
 		"REJECTED",
 		"AGE",
+		...(wide && serving.size > 0 ? ["BECAUSE"] : []),
 		...(wide ? ["FILE", "MESSAGE"] : []),
 	];
 	const rows = items.map((item) => {
 		const { metadata, kind } = item.manifest;
 		const { status } = item;
+		const served = serving.get(`${metadata.namespace ?? ""}/${metadata.name}`);
 		return [
 			...(options.allNamespaces ? [metadata.namespace ?? ""] : []),
 			severalKinds ? `${kind.toLowerCase()}/${metadata.name}` : metadata.name,
+			...(serving.size > 0 ? [served ? shortServing(served, Date.now()) : "-"] : []),
 			status.accepted ? "yes" : "no",
 			appliedText(status),
 			status.proxies ? String(status.proxies.rejected.length) : "-",
 			metadata.creationTimestamp ? renderAge(Date.now() - Date.parse(metadata.creationTimestamp)) : "-",
+			...(wide && serving.size > 0 ? [served?.serving?.because ?? "-"] : []),
 			...(wide ? [`${item.origin.file}:${item.origin.line}`, messageOf(status)] : []),
 		];
 	});

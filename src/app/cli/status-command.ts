@@ -8,6 +8,7 @@ import { askAll } from "./control-plane-client.ts";
 import { counted } from "./count-problems.ts";
 import { type ApiOption, withApiOption } from "./find-control-planes.ts";
 import { mergeProxies, mergeProxyCounts, unique } from "./merge-replicas.ts";
+import { countServing, fetchServing, longServing, nameOf } from "./serving-text.ts";
 import { isColourful, paint, print, printJson, renderAge } from "./terminal.ts";
 
 interface StatusOptions extends ApiOption {
@@ -22,10 +23,11 @@ export function statusCommand(): Command {
 }
 
 async function showStatus(options: StatusOptions): Promise<void> {
-	const [statuses, proxyLists, problemLists] = await Promise.all([
+	const [statuses, proxyLists, problemLists, serving] = await Promise.all([
 		askAll<MeshStatus>(options, "/api/v1/status"),
 		askAll<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies"),
 		askAll<{ items: readonly Problem[] }>(options, "/api/v1/problems"),
+		fetchServing(options),
 	]);
 	const controls = statuses.map(({ answer }) => answer);
 	const proxies = mergeProxies(proxyLists.map(({ answer }) => answer.items));
@@ -37,7 +39,7 @@ async function showStatus(options: StatusOptions): Promise<void> {
 	const resources = first?.resources ?? {};
 	if (options.output === "json") {
 		const held = proxies.filter((proxy) => proxy.withheld);
-		printJson({ controls, resources, errors, warnings, proxies: counts, problems, withheld: held });
+		printJson({ controls, resources, errors, warnings, proxies: counts, problems, withheld: held, serving });
 		return;
 	}
 	const mark = (good: boolean): string => (good ? paint("green", "√") : paint("red", "×"));
@@ -60,6 +62,11 @@ async function showStatus(options: StatusOptions): Promise<void> {
 		`${mark(allSynced)} proxies: ${synced} of ${connected} in sync` +
 			`${stale ? `, ${stale} stale` : ""}${rejecting ? `, ${rejecting} rejecting` : ""}${withheld ? `, ${withheld} withheld` : ""}`,
 	);
+	const served = countServing(serving);
+	const fallen = serving.filter((item) => item.serving && item.serving.step !== "sidecar");
+	if (served !== undefined) print(`${mark(fallen.length === 0)} pods are served: ${served}`);
+	for (const item of fallen.slice(0, 20)) print(`  ${nameOf(item)}: ${longServing(item, Date.now())}`);
+	if (fallen.length > 0) print("  next: keepmesh events");
 	for (const proxy of proxies) {
 		if (proxy.withheld) print(`  ${proxy.name}: ${proxy.withheld.because}: ${proxy.withheld.message}`);
 		if (proxy.closed) print(`  ${proxy.name}: closed: ${proxy.closed}`);
