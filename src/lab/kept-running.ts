@@ -26,10 +26,12 @@ export class KeptRunning {
 	#timer: NodeJS.Timeout | undefined;
 	#closed = false;
 	#held = false;
+	#command: readonly string[];
 	restarts = 0;
 
 	constructor(options: KeptRunningOptions) {
 		this.#options = options;
+		this.#command = options.command;
 		this.name = options.name;
 		this.logFile = options.logFile;
 	}
@@ -39,7 +41,7 @@ export class KeptRunning {
 	}
 
 	start(): void {
-		const [file = "", ...args] = this.#options.command;
+		const [file = "", ...args] = this.#command;
 		boundLog(this.logFile, maxLogBytes);
 		const log = openSync(this.logFile, "a", 0o644);
 		const startedMs = performance.now();
@@ -65,6 +67,12 @@ export class KeptRunning {
 	/** False when it does not run. */
 	signal(signal: NodeJS.Signals): boolean {
 		return this.#child?.kill(signal) ?? false;
+	}
+
+	/** SIGTERM, and from then on started with other words in its command. */
+	replace(words: Readonly<Record<string, string>>): void {
+		this.#command = this.#command.map((word) => words[word] ?? word);
+		this.#child?.kill("SIGTERM");
 	}
 
 	/** Kills it, and does not start it again before `release`. */

@@ -160,6 +160,13 @@ export class LabDaemon {
 		return kept !== undefined;
 	}
 
+	/** Ended, and started with other words in its command: another program. False: there is none of that name. */
+	replaceProcess(name: string, words: Readonly<Record<string, string>>): boolean {
+		const kept = this.#kept.find((one) => one.name === name);
+		kept?.replace(words);
+		return kept !== undefined;
+	}
+
 	/** Nothing is started any more after this. */
 	close(): void {
 		clearInterval(this.#trimTimer);

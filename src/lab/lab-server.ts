@@ -1,5 +1,5 @@
 // The daemon's API on a Unix socket that only its owner may open: GET /status, /pods, /events; POST /forward, /sync, /signal,
-// /hold, /delete-pod, /shutdown.
+// /hold, /replace, /delete-pod, /shutdown.
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { constants } from "node:os";
@@ -51,6 +51,10 @@ async function route(daemon: LabDaemon, shutdown: () => void, request: IncomingM
 			const body = await readBody(request);
 			return { done: daemon.holdProcess(text(body, "name"), body.held === true) };
 		}
+		case "POST /replace": {
+			const body = await readBody(request);
+			return { done: daemon.replaceProcess(text(body, "name"), wordsOf(body)) };
+		}
 		case "POST /signal-pod": {
 			const body = await readBody(request);
 			const runner = daemon.workloads.runnerOf(text(body, "name"), text(body, "namespace"));
@@ -80,6 +84,11 @@ function text(body: Body, key: string): string {
 	const value = body[key];
 	if (typeof value !== "string" || value === "") throw new Error(`${key} is missing`);
 	return value;
+}
+
+function wordsOf({ words }: Body): Readonly<Record<string, string>> {
+	if (typeof words !== "object" || words === null) throw new Error("words is missing");
+	return Object.fromEntries(Object.entries(words).map(([from, to]) => [from, String(to)]));
 }
 
 function number(body: Body, key: string): number {

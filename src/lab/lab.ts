@@ -169,6 +169,12 @@ export class Lab {
 		if (!done) throw new Error(`lab ${this.name} has no ${name}`);
 	}
 
+	/** Ends a control plane or node agent, which is started again with other words in its command. Rejects when there is none. */
+	async replaceProcess(name: string, words: Readonly<Record<string, string>>): Promise<void> {
+		const { done } = await this.#call<{ readonly done: boolean }>("POST", "/replace", { name, words });
+		if (!done) throw new Error(`lab ${this.name} has no ${name}`);
+	}
+
 	/** To the application of a pod. */
 	async signalPod(namespace: string, name: string, signal: NodeJS.Signals): Promise<boolean> {
 		return (await this.#call<{ readonly done: boolean }>("POST", "/signal-pod", { namespace, name, signal })).done;

@@ -17,6 +17,8 @@ import { type LabLayer4, labLayer4 } from "./lab-layer4.ts";
 import { labLeader } from "./lab-leader.ts";
 import { labOutages } from "./lab-outages.ts";
 import { type LabSidecar, labSidecar } from "./lab-sidecar.ts";
+import { type LabSpare, labSpare } from "./lab-spare.ts";
+import { type LabUpgrades, labUpgrades } from "./lab-upgrades.ts";
 import { type LabVirtualIp, labVirtualIp } from "./lab-virtual-ip.ts";
 
 export interface LabDrillOptions {
@@ -46,11 +48,18 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 		switched ??= labSidecar(lab);
 		return switched;
 	};
+	let guarded: Promise<LabSpare> | undefined;
+	const spare = (): Promise<LabSpare> => {
+		guarded ??= labSpare(lab, ratePerSecond / 2);
+		return guarded;
+	};
 	let leader: ReturnType<typeof labLeader> | undefined;
+	let upgrades: Promise<LabUpgrades> | undefined;
 	return {
 		virtualIp,
 		layer4,
 		sidecar,
+		spare,
 		outages: () => {
 			outages ??= labOutages(lab);
 			return outages;
@@ -59,12 +68,20 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 			leader ??= labLeader(lab);
 			return leader;
 		},
-		close: () => void address?.then((made) => made.close()),
+		upgrades: () => {
+			upgrades ??= labUpgrades(lab);
+			return upgrades;
+		},
+		close: () => {
+			void address?.then((made) => made.close());
+			void upgrades?.then((made) => made.close());
+		},
 		nowMs: () => performance.now(),
 		sleep: (ms) => sleep(ms),
 		startLoad: async (load) => {
 			if (load === "virtualIp") return (await virtualIp()).startLoad();
 			if (load === "sidecar") return (await sidecar()).startLoad();
+			if (load === "spare") return (await spare()).startLoad();
 			if (load !== "mesh") {
 				const sent = await (await layer4()).loadOf(load);
 				const sender = await startSender(lab, sent.from, { ...sent, ratePerSecond });

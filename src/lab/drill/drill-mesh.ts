@@ -5,6 +5,8 @@ import type { DrillLayer4 } from "./drill-layer4.ts";
 import type { DrillLeader } from "./drill-leader.ts";
 import type { DrillOutages } from "./drill-outages.ts";
 import type { DrillSidecar } from "./drill-sidecar.ts";
+import type { DrillSpare } from "./drill-spare.ts";
+import type { DrillUpgrades } from "./drill-upgrades.ts";
 import type { DrillVirtualIp } from "./drill-virtual-ip.ts";
 import type { SideReport } from "./sent-requests.ts";
 
@@ -22,9 +24,10 @@ export interface DrillReport extends LoadReport {
 /**
  * `mesh`: requests on a fixed schedule from a workload to a service, and attempts in plaintext beside them. `virtualIp`: a probe a
  * millisecond. Through layer 4: `newConnections`, each request on its own, and `keptConnections`, all on a few that stay open.
- * `sidecar`: in and out of one workload, each request on a connection of its own.
+ * `sidecar`: in and out of one workload, each request on a connection of its own. `spare`: the same under STRICT mutual TLS and
+ * policies, with requests that these deny beside them.
  */
-export type DrillLoad = "mesh" | "virtualIp" | "newConnections" | "keptConnections" | "sidecar";
+export type DrillLoad = "mesh" | "virtualIp" | "newConnections" | "keptConnections" | "sidecar" | "spare";
 
 export interface RunningLoad {
 	/** Ends it, waits for what is under way, and says what became of every request. */
@@ -51,7 +54,11 @@ export interface DrillMesh {
 	/** Made when it is asked for first. */
 	sidecar?(): Promise<DrillSidecar>;
 	/** Made when it is asked for first. */
+	spare?(): Promise<DrillSpare>;
+	/** Made when it is asked for first. */
 	leader?(): Promise<DrillLeader>;
+	/** Made when it is asked for first. */
+	upgrades?(): Promise<DrillUpgrades>;
 	/** What every Envoy has in use now, asked of the Envoys. */
 	certificates(): Promise<readonly WorkloadCertificate[]>;
 	/** Between the workloads' Envoys since they started: made, as the servers counted them, and failed on either side. */
