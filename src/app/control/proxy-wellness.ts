@@ -31,7 +31,15 @@ export interface Unwell {
 	readonly because: string;
 }
 
-const plannedCauses: ReadonlySet<string> = new Set(["new", "adopted", "bypass", "bypassOver", "restored", "policy"]);
+const plannedCauses: ReadonlySet<string> = new Set([
+	"new",
+	"adopted",
+	"bypass",
+	"bypassOver",
+	"restored",
+	"policy",
+	"leaving",
+]);
 const maxKnown = 50_000;
 
 export function stepWellness(
