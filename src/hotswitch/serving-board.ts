@@ -36,15 +36,22 @@ export function nextExpiryMs(board: ServingBoard, lastsMs = reportLastsMs): numb
 	return heard.length === 0 ? undefined : Math.min(...heard) + lastsMs;
 }
 
+export type ReportedPod = PodReport & { readonly node: string; readonly heardAtMs: number };
+
 /** What was said of a proxy last, with the time of its arrival; of several nodes the one heard last. */
-export function podReportOf(
-	board: ServingBoard,
-	proxyId: string,
-): (PodReport & { readonly node: string; readonly heardAtMs: number }) | undefined {
-	const found = [...board.values()]
-		.toSorted((a, b) => b.heardAtMs - a.heardAtMs)
-		.flatMap(({ node, heardAtMs, pods }) =>
-			pods.filter((pod) => pod.proxyId === proxyId).map((pod) => ({ ...pod, node, heardAtMs })),
-		);
-	return found[0];
+export function podReportOf(board: ServingBoard, proxyId: string): ReportedPod | undefined {
+	const known = indexes.get(board) ?? indexOf(board);
+	indexes.set(board, known);
+	return known.get(proxyId);
+}
+
+const indexes = new WeakMap<ServingBoard, ReadonlyMap<string, ReportedPod>>();
+
+function indexOf(board: ServingBoard): ReadonlyMap<string, ReportedPod> {
+	const lastHeardLast = [...board.values()].toSorted((a, b) => a.heardAtMs - b.heardAtMs);
+	return new Map(
+		lastHeardLast.flatMap(({ node, heardAtMs, pods }) =>
+			pods.map((pod) => [pod.proxyId, { ...pod, node, heardAtMs }] as const),
+		),
+	);
 }

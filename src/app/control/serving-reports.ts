@@ -6,6 +6,7 @@ import {
 	type NodeServing,
 	nextExpiryMs,
 	podReportOf,
+	type ReportedPod,
 	type ServingBoard,
 	withoutSilent,
 	withReport,
@@ -48,8 +49,6 @@ export interface ReportRules {
 
 /** Where nobody proves anything, nobody is registered either. */
 export const nobodysRules = { isRegistered: () => false, mayCertify: () => false, isGranted: () => false } as const;
-
-export type ReportedPod = PodReport & { readonly node: string; readonly heardAtMs: number };
 
 const keptEvents = 2_000;
 const invalidArgument = 3;

@@ -36,6 +36,8 @@ export interface ServingPart extends NodePart {
 }
 
 const countEveryMs = 2_000;
+/** After a change, so that its author soon sees what it does to requests. */
+const countAfterChangeMs = 500;
 /** Sentences travel and are kept; Envoy's own can be long. */
 const maxText = 500;
 
@@ -70,17 +72,28 @@ export function servingPart(
 		random: Math.random,
 	});
 	let cancel: Cancel = () => {};
+	let dueMs = Number.POSITIVE_INFINITY;
 	let isClosed = false;
+	const countIn = (ms: number): void => {
+		if (isClosed || clock.monotonicMs() + ms >= dueMs) return;
+		cancel();
+		dueMs = clock.monotonicMs() + ms;
+		cancel = clock.after(ms, () => void count());
+	};
 	const count = async (): Promise<void> => {
 		const all = supervisors();
 		for (const known of counts.keys()) if (!all.includes(known)) counts.delete(known);
+		let isNews = false;
 		for (const supervisor of all) {
-			if (isClosed) return;
 			const now = await askCounts(supervisor.admin, supervisor.pod.proxy, () => clock.wallMs());
+			if (isClosed) return;
+			isNews ||= now !== undefined && totalOf(now) !== totalOf(counts.get(supervisor));
 			if (now) counts.set(supervisor, now);
 			else counts.delete(supervisor);
 		}
-		if (!isClosed) cancel = clock.after(countEveryMs, () => void count());
+		if (isNews) reporter.reportNow();
+		dueMs = Number.POSITIVE_INFINITY;
+		countIn(countEveryMs);
 	};
 	return {
 		switches,
@@ -101,6 +114,7 @@ export function servingPart(
 			});
 			reporter.reportNow();
 		},
+		accepted: () => countIn(countAfterChangeMs),
 		metrics: () => servingMetrics(reporter.status()),
 		close: () => {
 			isClosed = true;
@@ -109,6 +123,9 @@ export function servingPart(
 		},
 	};
 }
+
+const totalOf = (counts: ProxyCounts | undefined): number =>
+	counts === undefined ? 0 : counts.requests.total + (counts.calls?.total ?? 0);
 
 function reportOf(supervisor: PodSupervisor, proxyId: string): PodReport {
 	const { pod, state } = supervisor;
