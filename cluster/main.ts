@@ -6,6 +6,7 @@ import { whyCannotRun } from "./cannot-run.ts";
 import { ClusterError } from "./cluster-error.ts";
 import { kubeconfigPath, namespacePath, programsDirectory } from "./cluster-paths.ts";
 import { listImages } from "./images/image-recipes.ts";
+import { keepLogs } from "./keep-logs.ts";
 import { loadImage } from "./load-image.ts";
 import { nodeDown, nodeUp } from "./node-power.ts";
 import { mostClusters, mostNodes, planSet, type SetOptions, setNamePattern } from "./plan/cluster-shape.ts";
@@ -86,12 +87,24 @@ command("up", "starts clusters, and returns when their nodes are Ready and CoreD
 		say(`${outcome}: npm run cluster -- kubectl ${size.name === "kl" ? "" : `--name ${size.name} `}get nodes`);
 	});
 
-command("down", "ends clusters, and what an aborted start left of them").action(async ({ name }: { name: string }) => {
-	const record = readSetRecord(name);
-	if (!record) return say("nothing to end");
-	await setDown(record);
-	say("down");
-});
+command("down", "ends clusters, and what an aborted start left of them")
+	.option("--keep-logs", "sets the logs of all machines aside")
+	.action(async ({ name, keepLogs: keep }: { name: string; keepLogs?: boolean }) => {
+		const record = readSetRecord(name);
+		if (!record) return say("nothing to end");
+		if (keep) say(`logs are kept in ${keepLogs(name, planSet(record.size))}`);
+		await setDown(record);
+		say("down");
+	});
+
+program
+	.command("check")
+	.description("whether clusters can run on this machine")
+	.action(() => {
+		const why = whyCannotRun();
+		process.stdout.write(`${why ?? "clusters can run here"}\n`);
+		if (why) process.exitCode = 69;
+	});
 
 command("status", "what runs, as JSON").action(async ({ name }: { name: string }) => {
 	const record = readSetRecord(name);

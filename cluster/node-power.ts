@@ -25,11 +25,13 @@ export async function nodeDown(record: SetRecord, cluster: ClusterShape, { node 
 /** Until it is Ready. A node that runs is left alone. Out: how long it took. */
 export async function nodeUp(record: SetRecord, cluster: ClusterShape, plan: NodePlan): Promise<number> {
 	const startMs = performance.now();
+	let bootedMs = 0;
 	if (processesOf(plan.node, record.hierarchies).length === 0) {
+		bootedMs = Date.now();
 		runCommands(removeNamespace(plan.node));
 		startNode(record.size.name, cluster, plan);
 	}
 	const api = new ApiClient(record.size.name, cluster);
-	await waitUntil(`${plan.node.name} Ready`, () => isNodeReady(api, plan.node), { withinMs: bootsWithinMs });
+	await waitUntil(`${plan.node.name} Ready`, () => isNodeReady(api, plan.node, bootedMs), { withinMs: bootsWithinMs });
 	return performance.now() - startMs;
 }

@@ -75,11 +75,28 @@ export function startNode(set: string, cluster: ClusterShape, plan: NodePlan): v
 	startScript(plan.startScript.path, join(machineDirectory(set, cluster, plan.node), "logs", "init.log"));
 }
 
-export async function isNodeReady(api: ApiClient, node: NodeShape): Promise<boolean> {
+/** `sinceMs`: only what its kubelet said after that time counts (wall clock). */
+export async function isNodeReady(api: ApiClient, node: NodeShape, sinceMs = 0): Promise<boolean> {
 	const { body } = await api.request("GET", `/api/v1/nodes/${node.name}`);
-	const conditions = (body as { status?: { conditions?: { type: string; status: string }[] } }).status?.conditions;
-	return conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+	const conditions = (body as { status?: { conditions?: NodeCondition[] } }).status?.conditions;
+	const isReady = conditions?.some(
+		({ type, status, lastHeartbeatTime }) =>
+			type === "Ready" && status === "True" && Date.parse(lastHeartbeatTime) + heartbeatResolutionMs > sinceMs,
+	);
+	if (!isReady || sinceMs === 0) return isReady ?? false;
+	const lease = await api.request("GET", `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${node.name}`);
+	const renewed = (lease.body as { spec?: { renewTime?: string } }).spec?.renewTime;
+	return renewed !== undefined && Date.parse(renewed) > sinceMs;
 }
+
+interface NodeCondition {
+	readonly type: string;
+	readonly status: string;
+	readonly lastHeartbeatTime: string;
+}
+
+/** The condition's time has whole seconds; the lease's has microseconds. */
+const heartbeatResolutionMs = 1000;
 
 async function accepts(cluster: ClusterShape, port: number): Promise<boolean> {
 	const target = { host: "127.0.0.1", port };

@@ -9,5 +9,5 @@ if [ "${1:-}" = --golden ]; then
   export KEEPMESH_GOLDEN=rewrite
   set -- "test/golden/**/*.test.ts"
 fi
-[ $# -gt 0 ] || set -- "src/**/*.test.ts" "scripts/**/*.test.ts" "test/**/*.test.ts"
+[ $# -gt 0 ] || set -- "src/**/*.test.ts" "scripts/**/*.test.ts" "cluster/**/*.test.ts" "test/**/*.test.ts"
 exec .keepmesh/node --no-warnings --test --test-concurrency=2 --test-timeout=120000 --test-reporter=spec "$@"
