@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { nodeImage } from "../../cluster/images/image-names.ts";
-import { noCluster, openCluster, type TestCluster } from "./test-cluster.ts";
+import { noCluster, openCluster, type TestCluster, until } from "./test-cluster.ts";
 
 const labels = { app: "web" };
 /** Answers with the name of its pod. */
@@ -79,9 +79,20 @@ describe("pods on a real cluster", { skip: noCluster, timeout: 120_000 }, () => 
 
 	it("reach every pod of a Service, themselves too, at its address", async () => {
 		const address = await cluster.kubectl("get", "service", "web", "--output", "jsonpath={.spec.clusterIP}");
-		const command = `for i in $(seq 30); do wget -q -O - http://${address}/; echo; done`;
-		const answers = await cluster.exec(pods[0]?.metadata.name ?? "", "sh", "-c", command);
-		assert.deepEqual([...new Set(answers.trim().split("\n"))].sort(), pods.map((pod) => pod.metadata.name).sort());
+		const command = `for i in $(seq 20); do wget -q -O - http://${address}/; echo; done`;
+		const names = pods.map((pod) => pod.metadata.name);
+		// A node's kube-proxy learns of a pod a moment after the pod is ready.
+		const answers = new Set<string>();
+		await until(
+			"an answer of every pod",
+			async () => {
+				const printed = await cluster.exec(names[0] ?? "", "sh", "-c", command);
+				for (const line of printed.trim().split("\n")) answers.add(line);
+				return answers.size >= names.length;
+			},
+			10_000,
+		);
+		assert.deepEqual([...answers].sort(), names.sort());
 	});
 
 	it("find a Service by its short name and by its full one", async () => {
