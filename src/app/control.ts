@@ -4,14 +4,12 @@ import { join } from "node:path";
 import { servingReportPath } from "../hotswitch/serving-report.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
 import { nodeOfStream } from "../identity/node-stream.ts";
-import type { RotationConfig } from "../identity/rotation/step-rotation.ts";
 import { parseIdentity, type SpiffeId } from "../identity/spiffe-id.ts";
 import { readResourceFile } from "../resources/read-resources.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { createMetrics } from "../runtime/metrics.ts";
 import { type FilesSource, startFilesSource } from "../sources/files/files-source.ts";
-import type { KeySetConfig } from "../sources/key-sets/key-set-machine.ts";
 import { keySetDirectory, noKeySetStore } from "../sources/key-sets/key-set-store.ts";
 import { KeySetsSource } from "../sources/key-sets/key-sets-source.ts";
 import { controlMetrics, withPilotNames } from "../telemetry/control-metrics.ts";
@@ -25,65 +23,22 @@ import { servingRoutes } from "./api/serving-routes.ts";
 import { admitProxy, shutOut } from "./control/admit-proxy.ts";
 import {
 	type CertificateAuthority,
-	type CertificateOptions,
 	openCertificateAuthority,
 	openServerCertificate,
 	plaintextCertificates,
 } from "./control/certificate-authority.ts";
+import type { ControlOptions, HostPort } from "./control/control-options.ts";
 import { ControlPlane } from "./control/control-plane.ts";
-import type { ControlPlaneOptions } from "./control/control-plane-parts.ts";
 import { keySetProblems } from "./control/key-set-problems.ts";
 import { Layer4Feed } from "./control/layer4-feed.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
 import { NodeStreams } from "./control/node-streams.ts";
-import { answersOf } from "./control/proxy-answers.ts";
 import { type Admit, configSource, type EndOf } from "./control/proxy-connections.ts";
-import { quarantineProblems } from "./control/quarantine-problems.ts";
-import { createReplicas, type ReplicasOptions } from "./control/replicas/start-replicas.ts";
+import { createReplicas } from "./control/replicas/start-replicas.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 import { createRotation } from "./control/rotation-service.ts";
 import { nobodysRules, ServingReports } from "./control/serving-reports.ts";
 import { servingFile } from "./control/serving-store.ts";
-
-export interface HostPort {
-	readonly host: string;
-	/** 0: any free port. */
-	readonly port: number;
-}
-
-export interface ControlOptions extends ControlPlaneOptions {
-	/** Name of this replica. */
-	readonly id: string;
-	readonly version: string;
-	/** Directories or files; what `apply` adds goes into the first directory. */
-	readonly resources: readonly string[];
-	/** Where this replica's state lives, and, unless `caDirectory` says otherwise, its certificate authority in `ca`. */
-	readonly dataDirectory?: string;
-	/** Of the certificate authority: replicas that share it share one root. With no directory nothing is signed. */
-	readonly caDirectory?: string;
-	readonly certificates?: CertificateOptions;
-	/** How long each stage of a rotation is held once all have confirmed it. */
-	readonly rotation?: RotationConfig;
-	readonly trustDomain: string;
-	/** Other control planes of the mesh: one of them leads, and all say how new what they serve is. Needs `secureXds`. */
-	readonly replicas?: ReplicasOptions;
-	/** xDS and certificates over TLS; needs the certificate authority. */
-	readonly secureXds?: HostPort;
-	/** Names, besides Istio's and localhost, under which that port is reached. */
-	readonly xdsNames?: readonly string[];
-	/** Key sets for tokens may be fetched from this machine itself: for labs and tests. */
-	readonly allowLoopbackKeySets?: boolean;
-	/** How often key sets are fetched; the default is Istio's 20 minutes. */
-	readonly keySets?: KeySetConfig;
-	/** Plaintext xDS, off when absent. */
-	readonly insecureXds?: HostPort;
-	readonly xdsSocket?: string;
-	/** Plaintext callers are certified as what they say they are, and get private keys: for experiments in a network of one's own. Default false. */
-	readonly insecureCertificates?: boolean;
-	readonly api: HostPort;
-	/** Names, besides localhost and addresses, under which the API may be called. */
-	readonly apiNames?: readonly string[];
-}
 
 export interface RunningControl {
 	readonly apiPort: number;
@@ -122,7 +77,6 @@ export async function startControl(
 		clock,
 		log,
 		metrics: counted,
-		answers: answersOf(servers),
 		onApplied: (changes) => replicas?.group.onApplied(changes),
 		onSnapshot: () => nodes.servicesMayHaveChanged(),
 		keySets: {
@@ -186,7 +140,6 @@ export async function startControl(
 		readiness: () => (isClosing ? "shutting down" : isReady ? undefined : "resources are still being read"),
 		problems: () => [
 			...problems.of(control.snapshot, source.problems()),
-			...quarantineProblems(control.safety.held, (key) => source.current(key)),
 			...keySetProblems(control.snapshot, keySets.status(), (key) => source.current(key)),
 		],
 		fileProblems: () => source.problems(),
@@ -277,8 +230,6 @@ export async function startControl(
 				clock,
 				log,
 				metrics: withPilotNames(metrics),
-				onRefused: (proxyId, refused) => control.safety.refused(proxyId, refused),
-				onAnswered: (proxyId) => control.safety.answered(proxyId),
 			});
 			servers.push(started);
 			log.info({ address: started.address, tls: server.tls !== undefined }, "xds listens");
@@ -321,7 +272,8 @@ export async function startControl(
 				(proxy, peer) => admitProxy(proxy, parseIdentity(peer.uri ?? ""), control.snapshot, rules),
 				({ uri }) => shutOut(parseIdentity(uri ?? ""), rules),
 			);
-			await replicas?.start(() => certificate.tls, `http://${urlHost(options.api.host)}:${api?.port}/readyz`);
+			if (replicas) nodes.setControlPlanes(replicas.addresses);
+			await replicas?.start(() => certificate.tls, { host: options.api.host, port: api?.port ?? 0 });
 			return server;
 		}
 	}
@@ -350,9 +302,3 @@ export async function startControl(
 
 const portOf = (server: XdsServer | undefined): number | undefined =>
 	server && "port" in server.address ? server.address.port : undefined;
-
-/** Of a server that listens at `host`: where it answers this machine. */
-function urlHost(host: string): string {
-	if (["", "0.0.0.0"].includes(host)) return "127.0.0.1";
-	return host.includes(":") ? `[${host === "::" ? "::1" : host}]` : host;
-}

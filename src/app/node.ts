@@ -24,6 +24,7 @@ import { listenOnSocket, secureSocket } from "../node/unix-server.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { startXdsRelay, type XdsRelay } from "../xds/wire/xds-relay.ts";
+import { controlPlanesPart } from "./node/control-planes-part.ts";
 import { hotSwitchPart } from "./node/hot-switch-part.ts";
 import { NodeCannotStart, type NodeOptions } from "./node/node-options.ts";
 import type { NodePart } from "./node/node-part.ts";
@@ -52,6 +53,8 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const unfit = whyUnfit(options);
 	if (unfit.length > 0) throw new NodeCannotStart(unfit.join("\n"));
 	const domainSuffix = options.domainSuffix ?? "cluster.local";
+	const controlPlanes = controlPlanesPart({ given: options.control, state: options.state }, { clock, log });
+	const upstreams = controlPlanes.told.addresses;
 	const names = new NameTables(paths.nameTable, { clock, log });
 	const dns = options.dnsListen ? new KeptProcess(dnsProcess(options, options.dnsListen), { clock, log }) : undefined;
 	const vip = options.virtualIps ? new KeptProcess(vipProcess(options, options.virtualIps), { clock, log }) : undefined;
@@ -65,7 +68,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const pods = new Map<string, string>();
 	const supervisorOf = (proxyId: string) => agent.supervisorOf(pods.get(proxyId) ?? "");
 	const certificates = new NodeCertificates(
-		{ name: options.name, security: options.security, directory: paths.identity, upstreams: options.control },
+		{ name: options.name, security: options.security, directory: paths.identity, upstreams },
 		{
 			adminOf: (proxyId) => supervisorOf(proxyId)?.admin,
 			onJoined: () => relay?.retryNow(),
@@ -90,7 +93,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			node: options.name,
 			file: paths.switches,
-			upstreams: () => options.control,
+			upstreams: () => upstreams,
 			security: () => certificates.security(),
 			supervisors: () => agent.supervisors(),
 			proxyIdOf: (pod) => proxyIdOf(pod, domainSuffix),
@@ -127,6 +130,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		},
 		hotSwitchPart(hotSwitches, supervisors),
 		serving,
+		controlPlanes,
 		...(spare ? [spare] : []),
 	];
 	const agent: NodeAgent = new NodeAgent(
@@ -200,7 +204,8 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	relay = await startXdsRelay(
 		{
 			socketPath: paths.xdsSocket,
-			upstreams: options.control,
+			upstreams,
+			revisions: controlPlanes.revisions,
 			admit: (nodeId) => pods.has(nodeId) || nodeId === ownStreamId,
 			onHotSwitchPolicy: (proxyId, policy) => {
 				if (pods.has(proxyId)) for (const part of parts) part.policyReceived?.(proxyId, policy);
@@ -223,7 +228,11 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	contact.open();
 	serving.open();
 	await secureSocket(paths.xdsSocket, forEnvoys);
-	certificates.follow(paths.xdsSocket, layer4 ? [layer4.services] : []);
+	const isProved = options.security.mode === "mutualTls";
+	certificates.follow(paths.xdsSocket, [
+		...(layer4 ? [layer4.services] : []),
+		...(isProved ? [controlPlanes.told] : []),
+	]);
 	if (options.machine) {
 		const added = await agent.add(options.machine);
 		if (!added.ok) log.error({ problems: added.problems }, "the machine's own proxy was not started");

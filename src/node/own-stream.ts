@@ -45,8 +45,8 @@ export function keepOwnStream(
 		const [first, ...others] = subscriptions;
 		if (!first) stream.send(encodeDeltaRequest({ node, typeUrl: typeUrls.cluster }));
 		else stream.send(encodeDeltaRequest({ node, typeUrl: first.typeUrl, initialVersions: first.versions() }));
-		for (const { typeUrl, versions } of others)
-			stream.send(encodeDeltaRequest({ typeUrl, initialVersions: versions() }));
+		for (const other of others)
+			stream.send(encodeDeltaRequest({ typeUrl: other.typeUrl, initialVersions: other.versions() }));
 	};
 	const answer = (stream: AdsStream, bytes: Uint8Array): void => {
 		const response = summarizeDeltaResponse(bytes);

@@ -81,7 +81,7 @@ export function entriesMessage(from: string, newest: Revision, entries: readonly
 export function entriesOf(message: ReplicaEntries): readonly ReplicaEntry[] {
 	if (!Array.isArray(message.rows)) return [];
 	return message.rows.flatMap((row): readonly ReplicaEntry[] => {
-		const [key, revisionText, hash, text] = row as readonly unknown[];
+		const [key, revisionText, hash, text]: readonly unknown[] = Array.isArray(row) ? row : [];
 		const revision = typeof revisionText === "string" ? parseRevision(revisionText) : undefined;
 		if (typeof key !== "string" || typeof hash !== "string" || !revision) return [];
 		return [

@@ -1,6 +1,6 @@
 // Streams that nodes open for themselves, as `node~NAME`. They carry the trust bundle, so that a node learns of new roots, and
-// proves that it has taken them, also while it has no pod; and the Services for its layer 4. In: streams, the bundle and the
-// Services of the moment. Out: a source of configuration that serves nodes beside proxies.
+// proves that it has taken them, also while it has no pod; the Services for its layer 4; and the list of control planes. In:
+// streams, and these as they are at the moment. Out: a source of configuration that serves nodes beside proxies.
 
 import { nodeOfStream, nodeStreamId } from "../../identity/node-stream.ts";
 import type { Identity } from "../../identity/spiffe-id.ts";
@@ -26,6 +26,7 @@ export class NodeStreams {
 	/** Services as they are now; the same set when they did not change. */
 	readonly #services: () => ResourceSet | undefined;
 	#trustBundle: ResourceSet | undefined;
+	#controlPlanes: ResourceSet | undefined;
 	#sent: ResourceSet | undefined;
 	#proven: ProxyConfig = new Map();
 	#open: ProxyConfig = new Map();
@@ -37,6 +38,13 @@ export class NodeStreams {
 
 	setTrustBundle(part: ResourcePart): void {
 		this.#trustBundle = { typeUrl: trustBundleTypeUrl, parts: [part] };
+		this.#compose();
+		this.#publish(this.connected());
+	}
+
+	/** What nodes are told of the replicas of the control plane. */
+	setControlPlanes(set: ResourceSet): void {
+		this.#controlPlanes = set;
 		this.#compose();
 		this.#publish(this.connected());
 	}
@@ -98,7 +106,10 @@ export class NodeStreams {
 	#compose(): void {
 		const sets = (this.#sent ? [this.#sent] : []).map((set) => [set.typeUrl, set] as const);
 		this.#open = new Map(sets);
-		this.#proven = new Map([...(this.#trustBundle ? [[trustBundleTypeUrl, this.#trustBundle] as const] : []), ...sets]);
+		const proved = [this.#trustBundle, this.#controlPlanes].flatMap((set) =>
+			set ? [[set.typeUrl, set] as const] : [],
+		);
+		this.#proven = new Map([...proved, ...sets]);
 	}
 }
 

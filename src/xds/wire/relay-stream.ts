@@ -212,6 +212,8 @@ export class RelayStream {
 	}
 
 	#connect(): void {
+		// The list may have become shorter.
+		this.#upstreamIndex %= this.#options.upstreams.length;
 		const to = this.#options.upstreams[this.#upstreamIndex];
 		if (!to || this.#isOver) return;
 		const tls = this.#options.tls?.();

@@ -23,7 +23,7 @@ import type { ObjectKey } from "../../../resources/config-object.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { Change } from "../../../snapshot/change.ts";
-import type { HostPort } from "../../control.ts";
+import type { HostPort } from "../control-options.ts";
 import { ReplicaPeer, type ReplicaPeerOptions } from "./replica-peer.ts";
 import { ReplicaStateFile } from "./replica-state-file.ts";
 

@@ -11,7 +11,7 @@ import {
 	replicaPaths,
 } from "../../../replicas/replica-message.ts";
 import type { Peer } from "../../../xds/wire/config-source.ts";
-import type { UnaryOutcome, SlowUnaryService } from "../../../xds/wire/unary-service.ts";
+import type { SlowUnaryService, UnaryOutcome } from "../../../xds/wire/unary-service.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
 
 export interface ReplicaServiceRules {

@@ -5,12 +5,15 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { ServerTls } from "../../../identity/authority/server-certificate.ts";
 import { tlsToControl } from "../../../node/identity/control-trust.ts";
+import { renderControlPlane } from "../../../replicas/control-planes-codec.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { FilesSource } from "../../../sources/files/files-source.ts";
+import type { ResourceSet } from "../../../xds/resource.ts";
 import type { SlowUnaryService } from "../../../xds/wire/unary-service.ts";
 import type { ApiRoute } from "../../api/api-server.ts";
-import type { HostPort } from "../../control.ts";
+import type { HostPort } from "../control-options.ts";
+import { controlPlanesSet } from "./control-planes-set.ts";
 import { type LeaderVip, type LeaderVipOptions, startLeaderVip } from "./leader-vip.ts";
 import { directoryFiles } from "./replica-files.ts";
 import { ReplicaGroup } from "./replica-group.ts";
@@ -40,7 +43,9 @@ export interface Replicas {
 	/** For the port of proxies, once there are routes. */
 	services(): ReadonlyMap<string, SlowUnaryService>;
 	/** When that port listens and proves itself with this. */
-	start(tls: () => ServerTls, readyUrl: string): Promise<void>;
+	start(tls: () => ServerTls, api: HostPort): Promise<void>;
+	/** What nodes are told. */
+	readonly addresses: ResourceSet;
 	/** Others take over; resolves when the address is theirs. */
 	leave(): Promise<void>;
 	close(): void;
@@ -84,12 +89,13 @@ export function createReplicas(
 		},
 		services: () =>
 			replicaServices(group, async (write) => writes?.carryOut(write) ?? { type: "notLeader" }, { trustDomain }),
-		start: async (ownTls, readyUrl) => {
+		addresses: controlPlanesSet([options.advertised, ...options.peers.map(renderControlPlane)]),
+		start: async (ownTls, api) => {
 			tls = ownTls;
 			group.start();
 			if (options.virtualIp)
 				vip = await startLeaderVip(
-					{ ...options.virtualIp, readyUrl, node: id },
+					{ ...options.virtualIp, readyUrl: `http://${ownHost(api.host)}:${api.port}/readyz`, node: id },
 					{ clock, log, onOwner: (isOwner) => group.setOwner(isOwner) },
 				);
 		},
@@ -104,4 +110,10 @@ export function createReplicas(
 			files.close();
 		},
 	};
+}
+
+/** Of a server that listens at `host`: where it answers this machine. */
+function ownHost(host: string): string {
+	if (["", "0.0.0.0"].includes(host)) return "127.0.0.1";
+	return host.includes(":") ? `[${host === "::" ? "::1" : host}]` : host;
 }
