@@ -33,7 +33,9 @@ import { keySetProblems } from "./control/key-set-problems.ts";
 import { Layer4Feed } from "./control/layer4-feed.ts";
 import { MeshProblems } from "./control/mesh-problems.ts";
 import { NodeStreams } from "./control/node-streams.ts";
+import { answersOf } from "./control/proxy-answers.ts";
 import { type Admit, configSource, type EndOf } from "./control/proxy-connections.ts";
+import { quarantineProblems } from "./control/quarantine-problems.ts";
 import { createReplicas } from "./control/replicas/start-replicas.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 import { createRotation } from "./control/rotation-service.ts";
@@ -77,6 +79,7 @@ export async function startControl(
 		clock,
 		log,
 		metrics: counted,
+		answers: answersOf(servers),
 		onApplied: (changes) => replicas?.group.onApplied(changes),
 		onSnapshot: () => nodes.servicesMayHaveChanged(),
 		keySets: {
@@ -140,6 +143,7 @@ export async function startControl(
 		readiness: () => (isClosing ? "shutting down" : isReady ? undefined : "resources are still being read"),
 		problems: () => [
 			...problems.of(control.snapshot, source.problems()),
+			...quarantineProblems(control.safety.held, (key) => source.current(key)),
 			...keySetProblems(control.snapshot, keySets.status(), (key) => source.current(key)),
 		],
 		fileProblems: () => source.problems(),
@@ -230,6 +234,8 @@ export async function startControl(
 				clock,
 				log,
 				metrics: withPilotNames(metrics),
+				onRefused: (proxyId, refused) => control.safety.refused(proxyId, refused),
+				onAnswered: (proxyId) => control.safety.answered(proxyId),
 			});
 			servers.push(started);
 			log.info({ address: started.address, tls: server.tls !== undefined }, "xds listens");

@@ -34,6 +34,10 @@ export class GatewayOnLoopback {
 		renameSync(temporary, join(this.#resources, name));
 	}
 
+	remove(name: string): void {
+		rmSync(join(this.#resources, name));
+	}
+
 	async startControl(options: Partial<ControlOptions> = {}): Promise<void> {
 		this.#control = await startControl(
 			{
@@ -104,7 +108,7 @@ export class GatewayOnLoopback {
 	}
 
 	async problemsOf(kind: string, name: string): Promise<readonly string[]> {
-		const { items } = await this.#api<{ readonly items: readonly ResourceItem[] }>(
+		const { items } = await this.api<{ readonly items: readonly ResourceItem[] }>(
 			`/api/v1/resources?kind=${kind}&name=${name}`,
 		);
 		return items.flatMap((item) => item.status.problems.map(({ message }) => message));
@@ -141,7 +145,7 @@ export class GatewayOnLoopback {
 		return join(this.directory, "admin.sock");
 	}
 
-	async #api<Answer>(path: string): Promise<Answer> {
+	async api<Answer>(path: string): Promise<Answer> {
 		const response = await fetch(`http://127.0.0.1:${this.#control?.apiPort}${path}`);
 		return (await response.json()) as Answer;
 	}
