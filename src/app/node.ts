@@ -20,11 +20,13 @@ import { podBootstrap, proxyIdOf } from "../node/plan/pod-bootstrap.ts";
 import { nodePaths } from "../node/plan/pod-paths.ts";
 import type { PodSpec } from "../node/plan/pod-spec.ts";
 import { sparePaths } from "../node/plan/spare-paths.ts";
+import { useState } from "../node/state-format.ts";
 import { listenOnSocket, secureSocket } from "../node/unix-server.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { startXdsRelay, type XdsRelay } from "../xds/wire/xds-relay.ts";
 import { controlPlanesPart } from "./node/control-planes-part.ts";
+import { programVersion } from "./cli/version-command.ts";
 import { hotSwitchPart } from "./node/hot-switch-part.ts";
 import { NodeCannotStart, type NodeOptions } from "./node/node-options.ts";
 import type { NodePart } from "./node/node-part.ts";
@@ -180,6 +182,9 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 }).catch((error: Error) => {
 		throw new NodeCannotStart(`${error.message}; one agent runs on each state directory`);
 	});
+	const program = programVersion();
+	const usable = await useState(options.state, program);
+	if (!usable.ok) throw new NodeCannotStart(`${usable.because}; start that one again, or use another --state`);
 	const forEnvoys = { mode: 0o660, gid: proxyUid };
 	await listenOnSocket(metrics, paths.metricsSocket, forEnvoys);
 	names.open();
@@ -238,7 +243,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		if (!added.ok) log.error({ problems: added.problems }, "the machine's own proxy was not started");
 	}
 	started.resolve();
-	log.info({ node: options.name, state: options.state, api: paths.apiSocket }, "node agent runs");
+	log.info({ node: options.name, program, state: options.state, api: paths.apiSocket }, "node agent runs");
 	return {
 		agent,
 		identity: () => certificates.status(),
