@@ -31,7 +31,8 @@ import type { KeySets } from "./key-sets.ts";
 import { nameTableFor } from "./name-table.ts";
 import { applyKeySets, neededKeySets } from "./needed-key-sets.ts";
 import { problemsOf } from "./resource-status.ts";
-import { applyChanges, emptySnapshot, type Snapshot } from "./snapshot.ts";
+import type { UnproxiedWorkload } from "./serving-steps.ts";
+import { applyChanges, applyServing, emptySnapshot, type Snapshot } from "./snapshot.ts";
 import { viewFor } from "./view-for.ts";
 
 const steps = 250;
@@ -53,6 +54,7 @@ function walk(seed: number): void {
 	const objects = new Map<string, AnyObject>();
 	let snapshot = emptySnapshot();
 	let keySets: KeySets = new Map();
+	let unproxied: readonly UnproxiedWorkload[] = [];
 	for (let step = 0; step < steps; step++) {
 		const changes = Array.from({ length: dice.below(3) + 1 }, () => randomChange(dice, objects));
 		for (const change of changes) {
@@ -62,9 +64,11 @@ function walk(seed: number): void {
 		const before = new Map(proxies.map((proxy) => [proxy.id, viewFor(snapshot, proxy)]));
 		if (dice.chance(0.1)) keySets = new Map([["https://keys", dice.one(["1", "2"])]]);
 		snapshot = applyKeySets(snapshot, keySets);
+		if (dice.chance(0.3)) unproxied = Array.from({ length: dice.below(4) }, () => randomUnproxied(dice));
+		snapshot = applyServing(snapshot, unproxied).snapshot;
 		const next = applyChanges(snapshot, changes);
 		const shuffled = applyChanges(emptySnapshot(), dice.shuffled(applied(...objects.values()))).snapshot;
-		const scratch = applyKeySets(shuffled, keySets);
+		const scratch = applyServing(applyKeySets(shuffled, keySets), unproxied).snapshot;
 		const where = `seed ${seed}, step ${step}: ${changes.map(described).join(", ")}`;
 		assert.deepEqual(shown(next.snapshot), shown(scratch), where);
 		checkChanged(snapshot, next, where);
@@ -118,6 +122,19 @@ function randomChange(dice: Dice, objects: ReadonlyMap<string, AnyObject>): Chan
 	const keys = [...objects.keys()];
 	if (keys.length > 0 && dice.chance(0.25)) return { type: "objectRemoved", key: dice.one(keys as [string]) };
 	return { type: "objectApplied", object: randomObject(dice) };
+}
+
+function randomUnproxied(dice: Dice): UnproxiedWorkload {
+	const name = dice.one(["a", "b", "c"]);
+	const isMachine = dice.chance(0.3);
+	return {
+		namespace: dice.one(["default", "one", "two"]),
+		name: isMachine ? `${name}-vm` : `${name}-${dice.below(2)}`,
+		serviceAccount: isMachine ? name : dice.one(["x", "y", "default"]),
+		node: "n1",
+		isGranted: true,
+		step: dice.one(["direct", "closed"]),
+	};
 }
 
 function randomObject(dice: Dice): AnyObject {

@@ -50,16 +50,29 @@ export function servingStepsOf(
 	unproxied: readonly UnproxiedWorkload[],
 	previous: ServingSteps,
 ): ServingSteps {
-	const found = new Map<string, AddressStep | undefined>([...previous.keys()].map((key) => [key, undefined]));
+	const found = new Map<string, AddressStep>();
 	for (const one of unproxied)
 		for (const workload of workloadsFor(snapshot, one))
 			for (const address of addressesOf(workload)) {
 				const key = addressKey(workload.metadata.namespace, address);
 				const step = stepOf(snapshot, workload, one.step);
-				const known = previous.get(key);
-				found.set(key, known && isEqual(known, step) ? known : step);
+				const other = found.get(key);
+				found.set(key, other ? strictest(other, step) : step);
 			}
-	return previous.with(found);
+	const gone = [...previous.keys()].filter((key) => !found.has(key)).map((key) => [key, undefined] as const);
+	return previous.with([...gone, ...[...found].map(([key, step]) => [key, kept(previous.get(key), step)] as const)]);
+}
+
+/** Of two workloads with one address. */
+function strictest(a: AddressStep, b: AddressStep): AddressStep {
+	if (a.step === "closed" || b.step === "closed") return closedStep;
+	const closedPorts = [...new Set([...a.closedPorts, ...b.closedPorts])].sort((one, other) => one - other);
+	return { step: "direct", closedPorts };
+}
+
+function kept(previous: AddressStep | undefined, step: AddressStep): AddressStep {
+	const isSame = previous?.step === step.step && previous.closedPorts.join() === step.closedPorts.join();
+	return isSame ? previous : step;
 }
 
 /** The endpoint as callers are to see it. */
@@ -77,11 +90,11 @@ function workloadsFor(snapshot: Known, told: UnproxiedWorkload): readonly Worklo
 	const { isGranted, namespace, name, serviceAccount, node } = told;
 	const pod = objectNamed(snapshot.objects, "Pod", namespace, name);
 	if (pod) {
-		const isIts = (pod.spec.serviceAccountName ?? "default") === serviceAccount;
+		const isIts = (pod.spec.serviceAccountName || "default") === serviceAccount;
 		return isIts && isOn(node, pod.spec.nodeName, isGranted) ? [pod] : [];
 	}
 	return [...objectsOf(snapshot.objects, "WorkloadEntry").values()].filter(({ metadata, spec }) => {
-		const isIts = metadata.namespace === namespace && (spec.serviceAccount ?? "default") === serviceAccount;
+		const isIts = metadata.namespace === namespace && (spec.serviceAccount || "default") === serviceAccount;
 		const place = metadata.annotations[nodeAnnotation];
 		return isIts && isOn(node, place, isGranted) && (place === node || metadata.name === name);
 	});
@@ -112,8 +125,4 @@ const closedStep: AddressStep = { step: "closed", closedPorts: [] };
 
 function strictPorts(mtls: WorkloadMtls): readonly number[] {
 	return [...mtls.byPort.keys()].filter((port) => mtlsOnPort(mtls, port) === "STRICT");
-}
-
-function isEqual(a: AddressStep, b: AddressStep): boolean {
-	return a.step === b.step && a.closedPorts.join() === b.closedPorts.join();
 }
