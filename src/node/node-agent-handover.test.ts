@@ -1,10 +1,11 @@
 // A pod's Envoy is replaced under load; nobody notices. With real Envoys in namespaces.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { useAgent } from "./agent-fixture.testing.ts";
-import { cannotRun } from "./namespace-rig.testing.ts";
+import { cannotRun, envoyBinary } from "./namespace-rig.testing.ts";
 import type { PodRecord } from "./pod-store.ts";
 import { identifyProcess } from "./process-table.ts";
 
@@ -100,6 +101,19 @@ describe("an Envoy that is replaced", { skip: cannotRun }, () => {
 		assert.notEqual(now.pid, body.pid);
 		assert.equal(now.servingStep, "sidecar");
 		assert.equal((await get(a.client, a.pod.ip, 8080)).status, 200);
+	});
+
+	it("makes room for another program as soon as the agent is told of one", async () => {
+		const { body } = await call("POST", "/v1/pods", describePod(tproxy));
+		const another = join(a.rig.directory, "another-envoy");
+		copyFileSync(envoyBinary, another);
+		const load = loads(6000);
+		await killAgent("SIGTERM");
+		await startAgent("--hot-switch", "--envoy", another);
+		await until("another process has the pod", async () => (await status()).pid !== body.pid);
+		assert.equal(readlinkSync(`/proc/${(await status()).pid}/exe`), another);
+		await until("the old one has ended", () => identifyProcess(body.pid ?? 0) === undefined);
+		nothingLost(await load);
 	});
 
 	it("is taken over by the next agent, whichever of the two it was", async () => {

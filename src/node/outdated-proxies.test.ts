@@ -19,7 +19,10 @@ interface FakePod {
 describe("Envoys that are not as one that starts now would be", () => {
 	function begin(count: number) {
 		const clock = new VirtualClock();
-		const pods = Array.from({ length: count }, (): FakePod => ({ outdated: "new", drains: false, fails: false, asked: [] }));
+		const pods = Array.from(
+			{ length: count },
+			(): FakePod => ({ outdated: "new", drains: false, fails: false, asked: [] }),
+		);
 		const supervisors = pods.map((pod, index) => ({
 			pod: { uid: String(index) },
 			state: { phase: "ready" },
@@ -51,12 +54,21 @@ describe("Envoys that are not as one that starts now would be", () => {
 	it("are replaced, a few at a time, and the others when those have ended", async () => {
 		const { pods, pass } = begin(3);
 		await pass(10_000);
-		assert.deepEqual(pods.map(({ asked }) => asked.length), [1, 1, 0]);
+		assert.deepEqual(
+			pods.map(({ asked }) => asked.length),
+			[1, 1, 0],
+		);
 		await pass(10_000);
-		assert.deepEqual(pods.map(({ asked }) => asked.length), [1, 1, 0]);
+		assert.deepEqual(
+			pods.map(({ asked }) => asked.length),
+			[1, 1, 0],
+		);
 		for (const pod of pods) pod.drains = false;
 		await pass(10_000);
-		assert.deepEqual(pods.map(({ asked }) => asked), [["new"], ["new"], ["new"]]);
+		assert.deepEqual(
+			pods.map(({ asked }) => asked),
+			[["new"], ["new"], ["new"]],
+		);
 	});
 
 	it("are left alone for a while when the new one failed, unless something else changes", async () => {

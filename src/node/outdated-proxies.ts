@@ -9,6 +9,8 @@ export interface OutdatedProxiesDeps {
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly supervisors: () => readonly Pick<PodSupervisor, "pod" | "proxies" | "replace" | "state">[];
+	/** Before the first look: what has just started comes to rest. Default 2,000. */
+	readonly firstMs?: number;
 	/** Between two looks. Default 10,000. */
 	readonly intervalMs?: number;
 	/** Replaced Envoys that still have connections: each costs its memory. Default 4. */
@@ -28,15 +30,18 @@ export class OutdatedProxies {
 		this.#deps = deps;
 	}
 
-	/** The first look is after one interval: what has just started comes to rest first. */
 	start(): void {
-		if (this.#closed) return;
-		this.#cancel = this.#deps.clock.after(this.#deps.intervalMs ?? 10_000, () => void this.#look());
+		this.#next(this.#deps.firstMs ?? 2_000);
 	}
 
 	close(): void {
 		this.#closed = true;
 		this.#cancel();
+	}
+
+	#next(afterMs: number): void {
+		if (this.#closed) return;
+		this.#cancel = this.#deps.clock.after(afterMs, () => void this.#look());
 	}
 
 	async #look(): Promise<void> {
@@ -59,6 +64,6 @@ export class OutdatedProxies {
 			if (outcome?.ok) this.#failed.delete(uid);
 			else this.#failed.set(uid, { why, untilMs: clock.monotonicMs() + retryMs });
 		}
-		this.start();
+		this.#next(this.#deps.intervalMs ?? 10_000);
 	}
 }

@@ -32,16 +32,18 @@ export async function labUpgrades(lab: Lab): Promise<LabUpgrades> {
 	const envoys = new Map<string, string>();
 	let oldEnvoys: readonly number[] = [];
 
-	/** The checkout once more, with another version; dependencies are those of the checkout. */
+	/** The checkout once more, with another version; dependencies are those of the checkout. Two of them serve in turn. */
 	function anotherVersion(): string {
-		const copy = join(directory, `keepmesh-${++count}`);
+		const copy = join(directory, `keepmesh-${++count % 2}`);
+		const path = join(copy, "bin/keepmesh.ts");
+		if (existsSync(path)) return path;
 		mkdirSync(copy, { recursive: true });
 		for (const name of ["bin", "src", "samples", "scripts"])
 			cpSync(join(root, name), join(copy, name), { recursive: true });
 		for (const name of ["node_modules", ".keepmesh"]) symlinkSync(join(root, name), join(copy, name));
 		const about = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as object;
 		writeFileSync(join(copy, "package.json"), JSON.stringify({ ...about, version: `99.0.${count}` }));
-		return join(copy, "bin/keepmesh.ts");
+		return path;
 	}
 	/** Ends it, and resolves when it runs as something else. */
 	async function replace(name: string, words: Readonly<Record<string, string>>): Promise<void> {
