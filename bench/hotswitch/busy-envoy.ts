@@ -1,16 +1,16 @@
-// Signs of life come from Envoy's main thread, which also takes configuration. In: clusters that come in one piece. Out: for how
-// long the lease was over meanwhile, and as a share of an idle time.
+// Whether an Envoy that takes configuration goes on giving signs of life. In: clusters that come in one piece. Out: for how long the
+// lease was over meanwhile, beside an idle time.
 
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { staticCluster } from "../../src/envoy/bootstrap/static-resources.ts";
+import { defaultHotSwitchPolicy } from "../../src/hotswitch/hot-switch-policy.ts";
 import type { Rig } from "../../src/node/namespace-rig.testing.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 import { endEnvoy, type LeasePod } from "./lease-pod.ts";
 
-const leaseMs = 60;
-const heartbeatMs = 20;
+const { leaseMs, heartbeatMs } = defaultHotSwitchPolicy;
 const lookMs = 2;
 const runs = 3;
 

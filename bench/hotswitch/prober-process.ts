@@ -1,5 +1,6 @@
-// New connections at a steady pace, each waiting for the server's greeting. In: host, port, pace and duration as arguments. Out:
-// one line of JSON, for each connection when it began (Unix time) and whether the greeting came.
+// New connections at a steady pace, each waiting for the server's greeting, until its input ends. In: host, port, pace and patience
+// as arguments. Out: `works` after the first greeting; in the end one line of JSON, for each connection when it began (Unix time)
+// and whether the greeting came.
 
 import { connect } from "node:net";
 
@@ -8,14 +9,20 @@ export interface Probe {
 	readonly isOk: boolean;
 }
 
-const [host = "", port = "", paceMs = "", durationMs = ""] = process.argv.slice(2);
-/** Longer than anything that is measured: a connection that hangs has failed. */
-const patienceMs = 400;
+/** Patience: longer than anything that is measured; a connection that hangs has failed. */
+const [host = "", port = "", paceMs = "", patienceMs = ""] = process.argv.slice(2);
+/** Who forgets it does not leave it behind. */
+const longestMs = 20_000;
 
 const pending: Promise<Probe>[] = [];
 const startMs = performance.now();
-process.stdout.write("started\n");
-for (let count = 0; performance.now() - startMs < Number(durationMs); ) {
+let works = false;
+let isOver = false;
+process.stdin.once("close", () => {
+	isOver = true;
+});
+process.stdin.resume();
+for (let count = 0; !isOver && performance.now() - startMs < longestMs; ) {
 	pending.push(probe());
 	count++;
 	const waitMs = startMs + count * Number(paceMs) - performance.now();
@@ -30,9 +37,11 @@ function probe(): Promise<Probe> {
 		const finish = (isOk: boolean): void => {
 			clearTimeout(timer);
 			socket.destroy();
+			if (isOk && !works) process.stdout.write("works\n");
+			works ||= isOk;
 			resolve({ atMs, isOk });
 		};
-		const timer = setTimeout(() => finish(false), patienceMs);
+		const timer = setTimeout(() => finish(false), Number(patienceMs));
 		socket.once("data", () => finish(true));
 		socket.once("error", () => finish(false));
 		socket.once("end", () => finish(false));
