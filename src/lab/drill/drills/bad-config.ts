@@ -8,15 +8,16 @@ const waitMs = 20_000;
 
 export const badConfigDrill: Drill = {
 	name: "bad-config",
-	summary: "a rule that means nothing is written, then another one is changed a thousand times in a burst",
+	summary: "rules that mean nothing are written, and beside one of them another is changed a thousand times in a burst",
 	bars: { lost: 0, detectMs: 1_000, wrong: 0 },
 	inject: async (mesh) => {
 		const outages = await outagesOf(mesh);
 		const first = (await outages.numberSeen()) ?? 0;
 		try {
-			const rejectedMs = await outages.writeNonsense("envoy");
-			await outages.removeNonsense();
 			const refusedMs = await outages.writeNonsense("validation");
+			await outages.removeNonsense();
+			// Stays where it is: what shares a route table with it must go on.
+			const rejectedMs = await outages.writeNonsense("envoy");
 			const burstMs = mesh.nowMs();
 			for (let number = first + 1; number < first + burst; number++) await outages.write(number);
 			await outages.change(first + burst);
