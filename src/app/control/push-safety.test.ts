@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import type { PodReport } from "../../hotswitch/serving-report.ts";
-import { aGateway, aProxy, applied, aVirtualService } from "../../model/model.testing.ts";
+import { aGateway, anObject, aProxy, applied, aVirtualService } from "../../model/model.testing.ts";
 import type { AnyObject } from "../../resources/config-object.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
@@ -173,6 +173,15 @@ describe("a rule with which proxies are not well", () => {
 		assert.match(mesh.versions, /^(v2 ?){10}$/);
 		mesh.report(4, { ready: false });
 		assert.match(mesh.versions, /^(v1 ?){10}$/);
+	});
+
+	it("is none that no proxy hears of: what nodes are to do when proxies fail stays", () => {
+		const mesh = new Mesh(2);
+		for (const index of [0, 1]) mesh.report(index);
+		mesh.write(anObject("HotSwitch", "own", { failOpen: "never" }));
+		for (const index of [0, 1]) mesh.report(index, { ready: false });
+		assert.deepEqual(mesh.held, []);
+		assert.equal(mesh.control.snapshot.objects.HotSwitch?.size, 1);
 	});
 
 	it("has proved itself after a while", () => {

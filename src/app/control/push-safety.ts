@@ -5,7 +5,7 @@ import type { PodReport } from "../../hotswitch/serving-report.ts";
 import type { AnyObject, ObjectKey } from "../../resources/config-object.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import { type Change, keyOfChange } from "../../snapshot/change.ts";
+import { type Change, keyOfChange, kindOfChange } from "../../snapshot/change.ts";
 import type { ObjectStore } from "../../snapshot/object-store.ts";
 import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
 import { type TypeUrl, typeUrls } from "../../xds/resource.ts";
@@ -34,6 +34,9 @@ import {
 	stepRollout,
 } from "./rollout-machine.ts";
 import { traceRefusal } from "./trace-refusal.ts";
+
+/** Nodes follow it, and no Envoy hears of it: a proxy that is not well has not become so by it. */
+const unseenKind = "HotSwitch";
 
 /** What is tried by a few first. */
 export const stagedTypes: readonly TypeUrl[] = [typeUrls.cluster, typeUrls.listener, typeUrls.route];
@@ -117,7 +120,11 @@ export class PushSafety {
 
 	/** What of the changes is for the snapshot. `isTrial`: false for what is there at the start. */
 	admit(changes: readonly Change[], isTrial: boolean): readonly Change[] {
-		return this.#take({ type: "changed", changes, inForce: this.#inForce(changes.map(keyOfChange)), isTrial });
+		const seen = changes.filter((change) => kindOfChange(change) !== unseenKind);
+		const unseen = changes.filter((change) => kindOfChange(change) === unseenKind);
+		if (seen.length === 0) return unseen;
+		const inForce = this.#inForce(seen.map(keyOfChange));
+		return [...this.#take({ type: "changed", changes: seen, inForce, isTrial }), ...unseen];
 	}
 
 	/** Who is to have the newest snapshot from now on; the others wait while `isStaged`. */
