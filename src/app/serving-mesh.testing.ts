@@ -15,6 +15,7 @@ import { JoinTokens } from "../identity/authority/join-tokens.ts";
 import { type EnvoyAdmin, envoyAdmin } from "../node/envoy-admin.ts";
 import { createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
 import type { PodStatus } from "../node/node-agent.ts";
+import { parseStats } from "../node/plan/envoy-stats.ts";
 import { nodePaths } from "../node/plan/pod-paths.ts";
 import type { ServingItem } from "./api/api-types.ts";
 
@@ -42,6 +43,8 @@ export interface ServingMesh {
 	serving(): Promise<readonly ServingItem[]>;
 	/** How a pod's Envoy calls an address of the service at this moment. */
 	calledAs(caller: PodStatus, address: string): Promise<"mutual TLS" | "plaintext" | "not at all" | "unknown">;
+	/** When a pod's Envoy took its last endpoints of the service, in milliseconds since the epoch. */
+	toldAtMs(caller: PodStatus): Promise<number>;
 	until(what: string, is: () => Promise<boolean> | boolean, timeoutMs?: number): Promise<number>;
 	close(): Promise<void>;
 }
@@ -139,12 +142,17 @@ export async function createServingMesh(): Promise<ServingMesh> {
 		events: async () => (await call<{ readonly items: readonly SwitchRecord[] }>("GET", "/v1/events")).body.items,
 		policies: () => {
 			const directory = nodePaths(state).hotSwitchPolicies;
-			const files = readdirSync(directory).filter((name) => !name.startsWith("."));
+			const files = readdirSync(directory).filter((name) => name.endsWith(".json"));
 			return files.flatMap((name) => decodeHotSwitchPolicy(readFileSync(join(directory, name))) ?? []);
 		},
 		ask,
 		serving: async () => (await ask<{ readonly items: readonly ServingItem[] }>("/api/v1/serving")).items,
 		calledAs: (caller, address) => calledAs(envoyAdmin(caller.adminSocket), address),
+		toldAtMs: async (caller) => {
+			const filter = encodeURIComponent("^cluster\\..*web.*\\.update_time$");
+			const answer = await envoyAdmin(caller.adminSocket).get(`/stats?filter=${filter}`);
+			return Math.max(0, ...parseStats(answer?.body ?? "").values());
+		},
 		until,
 		close: async () => {
 			if (node && node.exitCode === null) {
