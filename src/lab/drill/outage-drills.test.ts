@@ -75,7 +75,7 @@ describe("drills of outages", () => {
 		[agentRestartDrill, { convergeMs: 700 }, []],
 		[partitionDrill, { restoreMs: 5, wrong: 0 }, ["cut", "heal"]],
 		[backendCrashDrill, { detectMs: 50, restoreMs: 300 }, []],
-		[badConfigDrill, { detectMs: 90, convergeMs: 0 }, ["envoy", "remove", "validation", "remove"]],
+		[badConfigDrill, { detectMs: 90, convergeMs: 0 }, ["validation", "remove", "envoy", "remove"]],
 	];
 	for (const [drill, findings, order] of cases)
 		it(`${drill.name} gives ${JSON.stringify(findings)}`, async () => {
