@@ -78,7 +78,7 @@ export function useAgent(): AgentFixture {
 		for (let tries = 0; ; tries++) {
 			const answer = await call("GET", "/v1/pods").catch(() => undefined);
 			if (answer) return;
-			if (started.exitCode !== null || tries > 500) throw new Error(`the agent did not start: ${said}`);
+			if (started.exitCode !== null || tries > 3000) throw new Error(`the agent did not start: ${said}`);
 			await new Promise((resolve) => setTimeout(resolve, 10));
 		}
 	};

@@ -52,11 +52,15 @@ export interface PodStatus {
 	/** RFC 3339. */
 	readonly servingSince?: string;
 	readonly servingBecause?: string;
+	/** The node's spare Envoy could take its connections now. */
+	readonly spareReady?: boolean;
 	readonly bypass?: { readonly by: string; readonly why: string; readonly since: string; readonly until?: string };
 	readonly connections?: { readonly inbound: number; readonly outbound: number };
 	/** Another Envoy takes over, or the last one that did. */
 	readonly handover?: HandoverState;
 	readonly interceptionMode: string;
+	/** Something is wrong with it that costs no connection. */
+	readonly remark?: string;
 	readonly warnings: readonly string[];
 	readonly adminSocket: string;
 	readonly log: string;
@@ -271,6 +275,7 @@ export function statusOf(supervisor: PodSupervisor): PodStatus {
 		...("connections" in state && state.connections ? { connections: state.connections } : {}),
 		...handoverOf(supervisor),
 		interceptionMode: pod.interceptionMode,
+		...(supervisor.remark === "" ? {} : { remark: supervisor.remark }),
 		warnings: supervisor.warnings,
 		adminSocket: supervisor.paths.adminSocket,
 		log: supervisor.paths.log,
@@ -289,6 +294,7 @@ function servingOf({ hotSwitch }: PodSupervisor): Partial<PodStatus> {
 		servingStep,
 		servingSince: new Date(hotSwitch.sinceMs).toISOString(),
 		servingBecause: because,
+		spareReady: hotSwitch.state.spareUp,
 		...(bypass ? { bypass: bypassStatus(bypass) } : {}),
 	};
 }

@@ -1,6 +1,7 @@
 // The process of one pod's Envoy: started, adopted from an earlier agent, signalled, and its end told. In: orders of the
 // supervisor. Out: which process serves the pod, noted on disk, and how often one ended without being told to.
 
+import { countOomKills, oomKillOf } from "./oom-kill.ts";
 import type { PodPaths } from "./plan/pod-paths.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
 import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
@@ -11,7 +12,7 @@ import { adoptSurviving, boundLog, type SurvivingProcess } from "./surviving-pro
 export interface PodProcessDeps
 	extends Pick<PodSupervisorDeps, "bootstrapOf" | "clock" | "envoy" | "maxLogBytes" | "onProcess"> {
 	/** At once, before its end is noted. */
-	readonly onExit: (because: string) => void;
+	readonly onExit: (because: string, cause?: "outOfMemory") => void;
 }
 
 export type ProcessStart =
@@ -24,6 +25,7 @@ export class PodProcess {
 	readonly #deps: PodProcessDeps;
 	#process: SurvivingProcess | undefined;
 	#restarts = 0;
+	#oomKills = 0;
 
 	constructor(pod: PodSpec, paths: PodPaths, deps: PodProcessDeps) {
 		this.#pod = pod;
@@ -41,12 +43,14 @@ export class PodProcess {
 	}
 
 	adopt(running: ProcessIdentity): void {
+		this.#oomKills = countOomKills();
 		this.#process = adoptSurviving(running, (because) => this.#onExit(because), this.#deps.clock);
 	}
 
 	/** Not noted yet when it resolves. `heartbeatMs`: at most between two signs of life; absent: none. */
 	async start(heartbeatMs?: number): Promise<ProcessStart> {
 		this.trimLog();
+		this.#oomKills = countOomKills();
 		const launched = await startEnvoy({
 			pod: this.#pod,
 			paths: this.#paths,
@@ -79,8 +83,11 @@ export class PodProcess {
 	}
 
 	#onExit(because: string): void {
+		const pid = this.#process?.identity.pid;
 		this.#process = undefined;
 		this.#restarts++;
-		this.#deps.onExit(because);
+		const oomKill = pid === undefined ? undefined : oomKillOf(pid, this.#oomKills);
+		if (oomKill === undefined) this.#deps.onExit(because);
+		else this.#deps.onExit(oomKill, "outOfMemory");
 	}
 }

@@ -28,6 +28,7 @@ import { PodHotSwitch } from "./pod-hot-switch.ts";
 import { PodProcesses, type RunningProxies } from "./pod-processes.ts";
 import { PodRedirect } from "./pod-redirect.ts";
 import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
+import { PodWatch } from "./pod-watch.ts";
 import type { ProcessIdentity } from "./process-table.ts";
 import { givesSignsOfLife } from "./start-envoy.ts";
 
@@ -50,6 +51,7 @@ export class PodSupervisor {
 	readonly #waiting = new Set<(state: ProxyState) => boolean>();
 	readonly #redirect: PodRedirect;
 	readonly #process: PodProcesses;
+	readonly #watch: PodWatch;
 	#state: ProxyState = newProxy;
 	readonly #finished = Promise.withResolvers<void>();
 	#closed = false;
@@ -63,7 +65,7 @@ export class PodSupervisor {
 			...deps,
 			owner: plan.owner,
 			heartbeatMs: () => this.hotSwitch?.told.heartbeatMs,
-			onExit: (because) => this.#onExit(because),
+			onExit: (because, cause) => this.#onExit(because, cause),
 			onReplaced: (pid) => this.#onReplaced(pid),
 		});
 		const isSwitched = pod.proxy === "sidecar" && plan.inbound !== "NONE";
@@ -87,6 +89,10 @@ export class PodSupervisor {
 					return identity && lookAtWorkers(identity.pid, deps.clock.monotonicMs());
 				},
 			});
+		this.#watch = new PodWatch(this.hotSwitch, {
+			...deps,
+			proxy: () => ({ socketPath: this.paths.watchSocket, admin: this.admin, concurrency: pod.concurrency }),
+		});
 		this.warnings = warnings;
 	}
 
@@ -119,6 +125,11 @@ export class PodSupervisor {
 	/** How often Envoy ended without being told to. */
 	get restarts(): number {
 		return this.#process.restarts;
+	}
+
+	/** Something is wrong that costs no connection; empty: nothing. */
+	get remark(): string {
+		return this.#watch.remark;
 	}
 
 	/** Starts the redirect and Envoy, or takes over what an earlier agent has left: a process, a table. */
@@ -180,6 +191,7 @@ export class PodSupervisor {
 	/** Leaves Envoy and redirect as they are and forgets about them: for an agent that ends. */
 	release(): void {
 		this.#closed = true;
+		this.#watch.close();
 		this.#clearTimers();
 		this.hotSwitch?.close();
 		this.#process.release();
@@ -218,6 +230,7 @@ export class PodSupervisor {
 			);
 		if (state.phase === "ready" && before.phase === "starting") this.hotSwitch?.happens({ type: "ready" });
 		if (leavingPhases.has(state.phase)) this.hotSwitch?.close();
+		this.#watch.follow(state.phase === "ready");
 		for (const action of actions) this.#perform(action);
 		for (const waiting of this.#waiting) if (waiting(state)) this.#waiting.delete(waiting);
 	}
@@ -317,6 +330,7 @@ export class PodSupervisor {
 	}
 
 	async #onReplaced(pid: number): Promise<void> {
+		this.#watch.renew();
 		this.#handle({ type: "processReplaced", pid });
 		if (this.hotSwitch && this.plan.lease?.leaseMs !== this.hotSwitch.takeLease().leaseMs) this.#lease();
 		await this.#redirect.settled();
@@ -330,9 +344,9 @@ export class PodSupervisor {
 		this.#run(() => this.#redirect.apply(() => this.#isCaught()));
 	}
 
-	#onExit(because: string): void {
+	#onExit(because: string, cause?: "outOfMemory"): void {
 		// Before anything else: from now on new connections go elsewhere.
-		this.hotSwitch?.happens({ type: "processExited", because });
+		this.hotSwitch?.happens({ type: "processExited", because, ...(cause ? { cause } : {}) });
 		this.#run(async () => {
 			await this.#deps.onProcess(undefined);
 			return { type: "processExited", because };

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync } from "node:fs";
+import { watchProcessEnd } from "../health/probes/readable-descriptor.ts";
 import { type Cancel, type Clock, realClock } from "../runtime/clock.ts";
 import { identifyProcess, isRunning, type ProcessIdentity, signalProcess } from "./process-table.ts";
 import { raisePriority } from "./raise-priority.ts";
@@ -65,7 +66,10 @@ export async function launchSurviving(options: LaunchOptions): Promise<Launched>
 	};
 }
 
-/** Watches a running process that another agent started; its end is seen within `pollMs` (default 100). */
+/**
+ * Watches a running process that another agent started, by a pidfd. Where the kernel gives none its end is seen within `pollMs`
+ * (default 100).
+ */
 export function adoptSurviving(
 	identity: ProcessIdentity,
 	onExit: (because: string) => void,
@@ -73,13 +77,17 @@ export function adoptSurviving(
 	pollMs = 100,
 ): SurvivingProcess {
 	let cancel: Cancel = () => {};
+	const ended = (): void => onExit("ended (adopted, so its exit code is unknown)");
 	const watch = (): void => {
-		cancel = clock.after(pollMs, () => {
-			if (isRunning(identity)) watch();
-			else onExit("ended (adopted, so its exit code is unknown)");
-		});
+		cancel = clock.after(pollMs, () => (isRunning(identity) ? watch() : ended()));
 	};
-	watch();
+	// Taken first, so that it is the process that is found running then, and not one that has its number later.
+	const pidfd = watchProcessEnd(identity.pid, ended);
+	if (pidfd && isRunning(identity)) cancel = () => pidfd.close();
+	else {
+		pidfd?.close();
+		watch();
+	}
 	return { identity, signal: (signal) => signalProcess(identity, signal), release: () => cancel() };
 }
 

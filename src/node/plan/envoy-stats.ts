@@ -24,6 +24,19 @@ export function readinessOf(readyAnswer: string, stats: string): Readiness {
 	return { ready: true };
 }
 
+/** The statistics that megaMissesOf needs. */
+export const watchdogFilter = "^server\\.\\w+\\.watchdog_mega_miss$";
+
+/** How often each thread did not come around for so long that its watchdog gave it up; `main_thread`, `worker_0`. */
+export function megaMissesOf(stats: string): ReadonlyMap<string, number> {
+	return new Map(
+		[...parseStats(stats)].flatMap(([name, value]) => {
+			const thread = name.match(/^server\.(\w+)\.watchdog_mega_miss$/)?.[1];
+			return thread === undefined ? [] : [[thread, value] as const];
+		}),
+	);
+}
+
 /** The statistics that connectionsOf needs. */
 export const connectionsFilter = "^listener\\..*\\.downstream_cx_active$";
 

@@ -9,6 +9,7 @@ import type { IpPort } from "./host-port.ts";
 import { leaseHeartbeat } from "./lease-cluster.ts";
 import { type NodePaths, type PodPaths, type ProxySlot, podPaths } from "./pod-paths.ts";
 import type { PodSpec } from "./pod-spec.ts";
+import { readinessRoutes, watchdogs, watchListener } from "./watch-listener.ts";
 
 /** Runtime key that the agent sets to 100 once the proxy is ready: only then 15021 answers 200. */
 export const readyRuntimeKey = "keepmesh.ready";
@@ -76,6 +77,7 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 	}) as BaseBootstrap;
 	return {
 		...base,
+		watchdogs,
 		overload_manager: drainPressure(base.overload_manager, paths.pressureFile),
 		static_resources: {
 			clusters: [
@@ -132,21 +134,8 @@ function ownListeners(pod: PodSpec, paths: PodPaths, app: AppMetrics | undefined
 				},
 			],
 		},
-		httpListener(
-			"health",
-			{ host: "0.0.0.0", port: 15_021 },
-			[],
-			[
-				{
-					match: {
-						path: "/healthz/ready",
-						runtime_fraction: { default_value: { numerator: 0 }, runtime_key: readyRuntimeKey },
-					},
-					route: { cluster: "prometheus_stats", prefix_rewrite: "/ready" },
-				},
-				{ match: { path: "/healthz/ready" }, direct_response: { status: 503, body: { inline_string: "not ready\n" } } },
-			],
-		),
+		httpListener("health", { host: "0.0.0.0", port: 15_021 }, [], readinessRoutes(readyRuntimeKey)),
+		watchListener(paths.watchSocket, readyRuntimeKey),
 		httpListener(
 			"metrics",
 			{ host: "0.0.0.0", port: 15_020 },

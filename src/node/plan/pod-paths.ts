@@ -55,6 +55,8 @@ export interface PodPaths {
 	/** What the table in the kernel is, and what the pod's switch must still know after the agent was ended. */
 	readonly keptRedirect: string;
 	readonly keptSwitch: string;
+	/** Where the agent asks Envoy how it does. */
+	readonly watchSocket: string;
 	/** Envoy's connection to itself, for its signs of life. */
 	readonly leaseSocket: string;
 	/** Root's; Envoy's user may read: in it the file that says how eagerly a draining Envoy closes connections. */
@@ -98,6 +100,7 @@ export function podPaths(state: string, uid: string, slot: ProxySlot = 0): PodPa
 		log: `${directory}/envoy.log`,
 		adminSocket: `${sockets}/admin.sock`,
 		appMetricsSocket: `${sockets}/app.sock`,
+		watchSocket: `${sockets}/watch.sock`,
 		keptRedirect: `${directory}/redirect.json`,
 		keptSwitch: `${directory}/switch.json`,
 		leaseSocket: `${sockets}/lease.sock`,

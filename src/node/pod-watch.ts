@@ -1,0 +1,63 @@
+// Keeps the watch over a pod's Envoy while that is ready. In: whether it is, and which Envoy has the pod. Out: verdicts for the
+// pod's switch, and a remark where something is wrong that costs no connection.
+
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { PodHotSwitch } from "./pod-hot-switch.ts";
+import { ProxyWatch, type WatchedProxy } from "./proxy-watch.ts";
+
+export interface PodWatchDeps {
+	readonly clock: Clock;
+	readonly log: Log;
+	/** The Envoy that has the pod now. */
+	readonly proxy: () => WatchedProxy;
+}
+
+export class PodWatch {
+	readonly #hotSwitch: PodHotSwitch | undefined;
+	readonly #deps: PodWatchDeps;
+	#watch: ProxyWatch | undefined;
+	#remark = "";
+
+	/** Without a hot-switch nobody wants to know. */
+	constructor(hotSwitch: PodHotSwitch | undefined, deps: PodWatchDeps) {
+		this.#hotSwitch = hotSwitch;
+		this.#deps = deps;
+	}
+
+	/** Empty: nothing. */
+	get remark(): string {
+		return this.#remark;
+	}
+
+	follow(isReady: boolean): void {
+		if (!isReady) this.close();
+		else this.#watch ??= this.#begin();
+	}
+
+	/** Another Envoy has the pod, and it is ready. */
+	renew(): void {
+		this.close();
+		this.#hotSwitch?.happens({ type: "ready" });
+	}
+
+	close(): void {
+		this.#watch?.close();
+		this.#watch = undefined;
+		this.#remark = "";
+	}
+
+	#begin(): ProxyWatch | undefined {
+		const hotSwitch = this.#hotSwitch;
+		if (!hotSwitch) return undefined;
+		const { clock, log, proxy } = this.#deps;
+		return new ProxyWatch(proxy(), {
+			clock,
+			onVerdict: (verdict) => hotSwitch.happens(verdict),
+			onRemark: (remark) => {
+				this.#remark = remark;
+				if (remark !== "") log.warn({ pod: hotSwitch.pod, remark }, "proxy does not do well");
+			},
+		});
+	}
+}
