@@ -18,6 +18,8 @@ export interface AgentPod {
 	/** Absent without a hot-switch. */
 	readonly servingStep?: ServingStep;
 	readonly servingBecause?: string;
+	/** The node's spare Envoy could take its connections. */
+	readonly spareReady?: boolean;
 }
 
 const patienceMs = 20_000;

@@ -22,22 +22,26 @@ function report(sent: number, parts: Partial<LoadReport> = {}): LoadReport {
 /** A mesh that does as the last applied file says, as far as the tour can tell. */
 function fakeMesh(wrong: (load: TourLoad, applied: string) => LoadReport | undefined = () => undefined): TourMesh {
 	let applied = "";
+	let isStrict = false;
 	let failingSent = 0;
 	let owner = "node-1";
 	return {
 		apply: async (file) => {
 			applied = file;
+			isStrict ||= file === "strict.yaml";
 		},
 		remove: async () => {
 			applied = "";
 		},
 		podsReady: async () => {},
 		crash: async () => {},
+		breakProxy: async () => {},
+		proxyRestored: async () => {},
+		killControlPlanes: async () => {},
+		reviveControlPlanes: async () => {},
 		sendPast: async (_, load) => {
 			const odd = wrong({ ...load, path: `past:${load.path}` }, applied);
-			return (
-				odd ?? report(load.requests, applied === "strict.yaml" ? { byOutcome: { ECONNRESET: load.requests } } : {})
-			);
+			return odd ?? report(load.requests, isStrict ? { byOutcome: { ECONNRESET: load.requests } } : {});
 		},
 		sendLayer4: async (_, load) => {
 			// All else happens meanwhile.
@@ -52,19 +56,38 @@ function fakeMesh(wrong: (load: TourLoad, applied: string) => LoadReport | undef
 		repairNode: async () => {},
 		rotateRoot: async () => ({ before: ["old"], after: ["new"], tookMs: 1000 }),
 		send: async (load) => {
-			const isJason = load.headers !== undefined;
-			const odd = wrong(load, applied);
-			if (odd) return odd;
-			if (applied === "canary.yaml") return report(2000, { byVersion: { v1: 1790, v2: 210 } });
-			if (applied === "by-header.yaml") return report(200, { byVersion: isJason ? { v2: 200 } : { v1: 200 } });
-			if (applied === "fault.yaml" && isJason) return report(100, { byOutcome: { "555": 100 } });
-			if (applied === "no-retries.yaml") return report(2250, { byOutcome: { "200": 2240, "503": 10 } });
-			if (applied === "failing-details.yaml" && failingSent++ === 0)
-				return report(300, { byOutcome: { "200": 297, "500": 3 } });
-			if (applied === "deny-caller.yaml" && load.path === "/api/v1/products/0")
-				return report(load.requests, { byOutcome: { "403": load.requests } });
-			return report(load.requests, { durationMs: 8000 });
+			const answer = answerTo(load);
+			// All else happens meanwhile.
+			await new Promise((resolve) => setImmediate(resolve));
+			return answer;
 		},
+	};
+
+	function answerTo(load: TourLoad): LoadReport {
+		const isJason = load.headers !== undefined;
+		const odd = wrong(load, applied);
+		if (odd) return odd;
+		if (applied === "canary.yaml") return report(2000, { byVersion: { v1: 1790, v2: 210 } });
+		if (applied === "by-header.yaml") return report(200, { byVersion: isJason ? { v2: 200 } : { v1: 200 } });
+		if (applied === "fault.yaml" && isJason) return report(100, { byOutcome: { "555": 100 } });
+		if (applied === "no-retries.yaml") return report(2250, { byOutcome: { "200": 2240, "503": 10 } });
+		if (applied === "failing-details.yaml" && failingSent++ === 0)
+			return report(300, { byOutcome: { "200": 297, "500": 3 } });
+		if (applied === "deny-caller.yaml" && load.path === "/api/v1/products/0")
+			return report(load.requests, { byOutcome: { "403": load.requests } });
+		return report(load.requests, { durationMs: 8000 });
+	}
+}
+
+const detailsPath = "/api/v1/products/0";
+
+/** Only the first such load goes wrong. */
+function oddOnce(isIt: (load: TourLoad) => boolean, byOutcome: LoadReport["byOutcome"]) {
+	let was = false;
+	return (load: TourLoad): LoadReport | undefined => {
+		if (was || !isIt(load)) return undefined;
+		was = true;
+		return report(load.requests, { byOutcome });
 	};
 }
 
@@ -77,7 +100,7 @@ describe("the tour", () => {
 			lines.filter((line) => !line.ok),
 			[],
 		);
-		assert.match(renderTour(lines), /All 11 as expected: 17040 requests/);
+		assert.match(renderTour(lines), /All 14 as expected: 23780 requests/);
 	});
 
 	const wrongs: readonly (readonly [string, number, (load: TourLoad, applied: string) => LoadReport | undefined])[] = [
@@ -135,22 +158,45 @@ describe("the tour", () => {
 		["the denied caller is let in", 8, (_, file) => (file === "deny-caller.yaml" ? report(100) : undefined)],
 		[
 			"nobody answers for longer than a busy machine needs",
-			11,
+			14,
 			(load, file) =>
 				file === "virtual-ip.yaml" && load.requests === 1500 ? report(1500, { longestGapMs: 501 }) : undefined,
 		],
 		[
 			"a connection is lost while servers are replaced",
-			10,
-			(load) => (load.requests === 3000 ? report(3000, { byOutcome: { "200": 2999, ECONNREFUSED: 1 } }) : undefined),
+			13,
+			(load) =>
+				load.path === "layer4:/details/0" && load.requests === 3000
+					? report(3000, { byOutcome: { "200": 2999, ECONNREFUSED: 1 } })
+					: undefined,
 		],
 		[
 			"more is lost than what came within the gap",
-			11,
+			14,
 			(load, file) =>
 				file === "virtual-ip.yaml" && load.requests === 1500
 					? report(1500, { byOutcome: { "200": 1249, ECONNRESET: 251 } })
 					: undefined,
+		],
+		[
+			"more is lost with an Envoy that is killed than was under way",
+			10,
+			oddOnce((load) => load.requests === 350, { "200": 319, "503": 31 }),
+		],
+		[
+			"one is lost while an Envoy gets its connections back",
+			10,
+			oddOnce((load) => load.requests === 1500 && load.path === detailsPath, { "200": 1499, "503": 1 }),
+		],
+		[
+			"plaintext is answered while an Envoy is dead",
+			10,
+			oddOnce((load) => load.requests === 20, { "200": 1, ECONNRESET: 19 }),
+		],
+		[
+			"one is lost while every control plane is dead",
+			12,
+			oddOnce((load) => load.requests === 3000 && load.path === detailsPath, { "200": 2999, "503": 1 }),
 		],
 		[
 			"the rotation loses one",
@@ -165,13 +211,26 @@ describe("the tour", () => {
 				lines.flatMap((line, index) => (line.ok ? [] : [index + 1])),
 				[step],
 			);
-			assert.match(renderTour(lines), /1 of 11 NOT as expected/);
+			assert.match(renderTour(lines), /1 of 14 NOT as expected/);
 		});
 
 	it("fails when the address stays with the node that died", async () => {
 		const mesh = { ...fakeMesh(), crashNode: async () => {} };
 		const lines = await runTour(tourSteps, mesh, new VirtualClock(), quiet);
-		assert.equal(lines[10]?.ok, false);
+		assert.equal(lines[13]?.ok, false);
+	});
+
+	it("brings the control planes back when no new Envoy serves from disk, and says so", async () => {
+		const done: string[] = [];
+		const mesh = {
+			...fakeMesh(),
+			proxyRestored: () => (done.includes("kill") ? Promise.reject(new Error("it does not serve")) : Promise.resolve()),
+			killControlPlanes: async () => void done.push("kill"),
+			reviveControlPlanes: async () => void done.push("revive"),
+		};
+		const lines = await runTour(tourSteps, mesh, new VirtualClock(), quiet);
+		assert.match(lines[11]?.measured ?? "", /failed: it does not serve/);
+		assert.deepEqual(done, ["kill", "revive"]);
 	});
 
 	it("fails when the old root is still trusted after the rotation", async () => {

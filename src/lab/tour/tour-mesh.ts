@@ -35,6 +35,14 @@ export interface TourMesh {
 	sleep(ms: number): Promise<void>;
 	/** SIGKILL to the application's process of one pod of the deployment; its container is started again. */
 	crash(deployment: string): Promise<void>;
+	/** To the Envoy of one pod of the deployment. */
+	breakProxy(deployment: string, signal: "SIGKILL" | "SIGSTOP"): Promise<void>;
+	/** Resolves when the pod whose Envoy was broken has its connections on a new Envoy of its own. Rejects after a time. */
+	proxyRestored(): Promise<void>;
+	/** SIGKILL to all of them; none is started again before `reviveControlPlanes`. */
+	killControlPlanes(): Promise<void>;
+	/** Resolves when every proxy is connected and in sync again. */
+	reviveControlPlanes(): Promise<void>;
 }
 
 export interface RootRotation {

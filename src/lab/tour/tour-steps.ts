@@ -1,6 +1,7 @@
 // The tour: what is done, what should come of it, and what did. Each step sends real requests and judges what it measured.
 
 import { goodAnswers, type LoadReport } from "../load/load-report.ts";
+import { controlPlanesStep, crashStep, hangStep } from "./outage-steps.ts";
 import type { TourMesh } from "./tour-mesh.ts";
 
 export interface StepResult {
@@ -292,6 +293,9 @@ export const tourSteps: readonly TourStep[] = [
 	strict,
 	denied,
 	rotation,
+	crashStep,
+	hangStep,
+	controlPlanesStep,
 	layer4,
 	virtualIp,
 ];

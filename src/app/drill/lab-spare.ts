@@ -1,0 +1,245 @@
+// The workload of the drills of the spare, made of a lab: senders into it and out of it that its policies admit, others that they
+// deny, a stranger in plaintext, and a watcher of its wire. Every load meets an Envoy that has not failed yet.
+
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createInterface, type Interface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
+import type { DrillReport, RunningLoad } from "../../lab/drill/drill-mesh.ts";
+import type { DrillSpare } from "../../lab/drill/drill-spare.ts";
+import { isGood, type SentRequest, type SideReport, sideReport } from "../../lab/drill/sent-requests.ts";
+import type { WireReport } from "../../lab/drill/wire-flows.ts";
+import type { Lab, RunningPod } from "../../lab/lab.ts";
+import { goodAnswers, summarise } from "../../lab/load/load-report.ts";
+import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
+import { requestInNamespace } from "../demo/namespace-request.ts";
+import { type AgentPod, agentPodOf, askAgent, podOf } from "./drill-pods.ts";
+import { type Sender, startLoggedSender, startSender } from "./drill-senders.ts";
+
+export interface LabSpare extends DrillSpare {
+	startLoad(): Promise<RunningLoad>;
+}
+
+const file = "spare.yaml";
+const watcherProgram = fileURLToPath(new URL("../../lab/drill/wire-watcher.ts", import.meta.url));
+const port = 8080;
+const deniedRate = 50;
+const strangerRate = 20;
+const limitMs = 30_000;
+const lookMs = 5;
+const goodInARow = 10;
+
+export async function labSpare(lab: Lab, ratePerSecond: number): Promise<LabSpare> {
+	const yaml = readFileSync(fileURLToPath(new URL(`../../../samples/drill/${file}`, import.meta.url)), "utf8");
+	await applyEverywhere(lab, yaml, file);
+	const pending = await lab.untilRolledOut(limitMs);
+	if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
+	return new GuardedWorkload(lab, ratePerSecond);
+}
+
+interface Watcher {
+	stop(): Promise<WireReport & { readonly dropped: number }>;
+}
+
+class GuardedWorkload implements LabSpare {
+	readonly #lab: Lab;
+	readonly #ratePerSecond: number;
+	#pod: RunningPod | undefined;
+	#killedPid: number | undefined;
+	#faultUs: number | undefined;
+
+	constructor(lab: Lab, ratePerSecond: number) {
+		this.#lab = lab;
+		this.#ratePerSecond = ratePerSecond;
+	}
+
+	async startLoad(): Promise<RunningLoad> {
+		const lab = this.#lab;
+		const pod = await this.#freshPod();
+		this.#pod = pod;
+		this.#killedPid = undefined;
+		this.#faultUs = undefined;
+		const caller = await podOf(lab, "client");
+		const guarded = await addressIn(lab, caller, "guarded");
+		const keeper = await addressIn(lab, pod, "keeper");
+		const { client } = await lab.status();
+		const watcher = await watchWire(lab, pod, [client.address]);
+		const load = { newConnections: true, ratePerSecond: this.#ratePerSecond };
+		const senders = {
+			inbound: await startLoggedSender(lab, caller.name, { ...load, ...asHost("guarded", guarded) }),
+			outbound: await startLoggedSender(lab, pod.name, { ...load, ...asHost("keeper", keeper) }),
+		};
+		const denied = await startSender(lab, caller.name, {
+			...asHost("guarded", guarded),
+			path: "/headers",
+			ratePerSecond: deniedRate,
+			newConnections: true,
+		});
+		const stranger = await startSender(lab, "client", { host: pod.address, ratePerSecond: strangerRate });
+		return {
+			stop: async () => {
+				const report = await this.#report(senders);
+				const [refused, strange, wire] = [await denied.stop(), await stranger.stop(), await watcher.stop()];
+				const isEnforced = (refused.byOutcome["403"] ?? 0) > 0;
+				if (!isEnforced) throw new Error(`no request was denied: ${JSON.stringify(refused.byOutcome)}`);
+				if (wire.encrypted === 0 || wire.dropped > 0)
+					throw new Error(`the wire was not seen: ${wire.encrypted} encrypted, ${wire.dropped} packets dropped`);
+				if (wire.plaintext > 0) console.error(wire.examples.join("\n"));
+				return { ...report, plaintext: wire.plaintext + goodAnswers(refused) + goodAnswers(strange) };
+			},
+		};
+	}
+
+	async killSidecar(): Promise<number> {
+		const { pid } = await this.#ofAgent();
+		if (pid === undefined) throw new Error("no Envoy runs for the workload");
+		this.#killedPid = pid;
+		this.#faultUs = monotonicUs();
+		process.kill(pid, "SIGKILL");
+		return performance.now();
+	}
+
+	untilOnSpare(): Promise<void> {
+		return this.#untilAgentSays("the spare has the connections", ({ servingStep }) => servingStep === "spare");
+	}
+
+	untilOnSidecar(): Promise<void> {
+		return this.#untilAgentSays(
+			"the workload's own Envoy has the connections",
+			({ servingStep, ready, pid }) => servingStep === "sidecar" && ready && pid !== this.#killedPid,
+		);
+	}
+
+	bypassByHand(): Promise<void> {
+		return this.#byHand("bypass?by=drill&why=a%20drill");
+	}
+
+	restoreByHand(): Promise<void> {
+		return this.#byHand("restore?by=drill");
+	}
+
+	get #workload(): RunningPod {
+		if (!this.#pod) throw new Error("no load runs");
+		return this.#pod;
+	}
+
+	async #byHand(order: string): Promise<void> {
+		const { uid } = await this.#ofAgent();
+		await askAgent(this.#lab, this.#workload.node, "POST", `/v1/pods/${encodeURIComponent(uid)}/${order}`);
+	}
+
+	#ofAgent(): Promise<AgentPod> {
+		return agentPodOf(this.#lab, this.#workload);
+	}
+
+	async #untilAgentSays(what: string, holds: (pod: AgentPod) => boolean): Promise<void> {
+		const endMs = performance.now() + limitMs;
+		for (;;) {
+			const last = await this.#ofAgent().catch(() => undefined);
+			if (last && holds(last)) return;
+			if (performance.now() > endMs)
+				throw new Error(`not within ${limitMs / 1000} s: ${what}; now ${last?.servingStep}: ${last?.servingBecause}`);
+			await sleep(lookMs);
+		}
+	}
+
+	/** One whose Envoy never failed, that is called and calls, and that the spare could serve. */
+	async #freshPod(): Promise<RunningPod> {
+		const lab = this.#lab;
+		let pod = await podOf(lab, "guarded");
+		const { restarts, servingStep } = await agentPodOf(lab, pod);
+		if (servingStep === undefined) throw new Error(`${pod.name} has no hot-switch`);
+		if (restarts > 0) {
+			await lab.deletePod(pod.namespace, pod.name, 0);
+			const pending = await lab.untilRolledOut(limitMs);
+			if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
+			pod = await podOf(lab, "guarded");
+		}
+		const fresh = pod;
+		const caller = await podOf(lab, "client");
+		const guarded = await addressIn(lab, caller, "guarded");
+		const keeper = await addressIn(lab, fresh, "keeper");
+		let good = 0;
+		await until("the workload is called and calls", async () => {
+			const both = (await answers(caller, guarded)) && (await answers(fresh, keeper));
+			good = both ? good + 1 : 0;
+			return good >= goodInARow;
+		});
+		await until("the spare could serve the workload", async () => {
+			const { spareReady } = await agentPodOf(lab, fresh);
+			return spareReady === true;
+		});
+		return fresh;
+	}
+
+	async #report(senders: Readonly<Record<string, Sender<readonly SentRequest[]>>>): Promise<DrillReport> {
+		const faultUs = this.#faultUs;
+		const names = Object.keys(senders);
+		const logs = await Promise.all(Object.values(senders).map((sender) => sender.stop()));
+		const sides: Record<string, SideReport> = {};
+		for (const [index, name] of names.entries()) {
+			const requests = logs[index] ?? [];
+			if (!requests.some((one) => isGood(one) && (faultUs === undefined || one.endUs < faultUs)))
+				throw new Error(`nothing came through ${name} before the fault`);
+			sides[name] = sideReport(requests, undefined, faultUs);
+		}
+		const all = logs.flat();
+		const firstUs = Math.min(...all.map(({ dueUs }) => dueUs));
+		const lastUs = Math.max(...all.map(({ endUs }) => endUs));
+		const inMs = (us: number): number => (us - firstUs) / 1000;
+		const outcomes = all.map(({ dueUs, endUs, outcome }) => ({
+			startMs: inMs(dueUs),
+			endMs: inMs(endUs),
+			outcome,
+			version: "none",
+		}));
+		return {
+			...summarise(outcomes, inMs(lastUs)),
+			longestGapMs: Math.max(...Object.values(sides).map(({ gapMs }) => gapMs)),
+			plaintext: 0,
+			sides,
+			strays: all.filter((one) => faultUs !== undefined && !isGood(one) && one.endUs < faultUs).length,
+		};
+	}
+}
+
+const nameOf = (service: string): string => `${service}.default.svc.cluster.local`;
+const asHost = (service: string, host: string) => ({ host, headers: { host: `${nameOf(service)}:${port}` } });
+
+function answers(from: RunningPod, host: string): Promise<boolean> {
+	return requestInNamespace({ netns: from.netns, host, port }, "/get", { timeoutMs: 2_000 }).then(
+		({ status }) => status === 200,
+		() => false,
+	);
+}
+
+/** Looked up once: a drill of proxies is not to measure names. */
+async function addressIn(lab: Lab, pod: RunningPod, service: string): Promise<string> {
+	const { stdout } = await lab.execIn(pod.name, ["getent", "ahostsv4", nameOf(service)]);
+	const [address = ""] = stdout.split(/\s/);
+	if (address === "") throw new Error(`${service} is no name in ${pod.name}`);
+	return address;
+}
+
+async function watchWire(lab: Lab, pod: RunningPod, ignored: readonly string[]): Promise<Watcher> {
+	const argv = [process.execPath, "--no-warnings", watcherProgram, ...ignored];
+	const child = await lab.spawnIn(pod.name, argv, { stdio: ["pipe", "pipe", "inherit"] });
+	const lines = linesOf(child);
+	await once(lines, "line", { signal: AbortSignal.timeout(limitMs) });
+	const said = once(lines, "line");
+	return {
+		stop: async () => {
+			child.stdin?.end();
+			const [line] = await said;
+			return JSON.parse(String(line)) as WireReport & { readonly dropped: number };
+		},
+	};
+}
+
+function linesOf({ stdout }: ChildProcess): Interface {
+	if (!stdout) throw new Error("no output");
+	return createInterface({ input: stdout });
+}
