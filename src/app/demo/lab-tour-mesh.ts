@@ -15,6 +15,7 @@ import type { MeshStatus } from "../api/api-types.ts";
 import { applyEverywhere, removeEverywhere, until } from "./applied-everywhere.ts";
 import { askControl } from "./control-query.ts";
 import { rotateRoot } from "./lab-rotation.ts";
+import { labTourOutages } from "./lab-tour-outages.ts";
 
 const tourDirectory = fileURLToPath(new URL("../../../samples/bookinfo/tour/", import.meta.url));
 const senderProgram = fileURLToPath(new URL("../../lab/load/http-sender.ts", import.meta.url));
@@ -30,6 +31,7 @@ export function tourFile(file: string): string {
 
 export function labTourMesh(lab: Lab): TourMesh {
 	return {
+		...labTourOutages(lab, (deployment) => readyPod(lab, deployment)),
 		apply: (file) => applyEverywhere(lab, tourFile(file), file),
 		remove: (file) => removeEverywhere(lab, tourFile(file), file),
 		podsReady: async (deployment, count) => {
@@ -50,8 +52,7 @@ export function labTourMesh(lab: Lab): TourMesh {
 			});
 		},
 		sendPast: async (deployment, load) => {
-			const [pod] = await readyPods(lab, deployment);
-			if (!pod) throw new Error(`no pod of ${deployment} is ready`);
+			const pod = await readyPod(lab, deployment);
 			return sendFromClient(lab, { ...load, host: pod.address, port: applicationPort });
 		},
 		sendLayer4: async (service, load) => {
@@ -77,8 +78,7 @@ export function labTourMesh(lab: Lab): TourMesh {
 			});
 		},
 		crash: async (deployment) => {
-			const [pod] = await readyPods(lab, deployment);
-			if (!pod) throw new Error(`no pod of ${deployment} is ready`);
+			const pod = await readyPod(lab, deployment);
 			const before = restartsOf(pod);
 			await lab.signalPod(pod.namespace, pod.name, "SIGKILL");
 			await until(`${pod.name} has noticed that its process is gone`, async () => {
@@ -98,6 +98,12 @@ async function sendFrom(lab: Lab, place: string, request: LoadRequest): Promise<
 	const result = await lab.execIn(place, argv, { timeoutMs: 120_000 });
 	if (result.code !== 0) throw new Error(`the sender failed: ${result.stderr.trim().split("\n").slice(-3).join("; ")}`);
 	return JSON.parse(result.stdout) as LoadReport;
+}
+
+async function readyPod(lab: Lab, deployment: string): Promise<RunningPod> {
+	const [pod] = await readyPods(lab, deployment);
+	if (!pod) throw new Error(`no pod of ${deployment} is ready`);
+	return pod;
 }
 
 async function readyPods(lab: Lab, deployment: string): Promise<readonly RunningPod[]> {
