@@ -18,7 +18,7 @@ export async function drillRows(runs: number): Promise<readonly BenchRow[]> {
 	const lab = await startDrillLab({ name: `hsw${process.pid % 100_000}` });
 	try {
 		const mesh = labDrillMesh(lab);
-		const lines = await runDrills(drills, { runs, marginMs: 500 }, mesh, {
+		const lines = await runDrills(drills, { runs, baselineRuns: 2, marginMs: 500 }, mesh, {
 			begins: ({ name }, run) => console.error(`${name} ${run}/${runs}`),
 			ends: ({ missed }) => missed.forEach((what) => void console.error(`  missed: ${what}`)),
 		});

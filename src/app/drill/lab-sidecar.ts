@@ -31,7 +31,7 @@ const lookMs = 5;
 const goodInARow = 10;
 
 export interface LabSidecarOptions {
-	/** Each way; default 250. */
+	/** Each way; default 125. */
 	readonly ratePerSecond?: number;
 }
 
@@ -40,7 +40,7 @@ export async function labSidecar(lab: Lab, options: LabSidecarOptions = {}): Pro
 	await applyEverywhere(lab, yaml, file);
 	const pending = await lab.untilRolledOut(limitMs);
 	if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
-	return new DrillWorkload(lab, await podOf(lab, "beyond"), options.ratePerSecond ?? 250);
+	return new DrillWorkload(lab, await podOf(lab, "beyond"), options.ratePerSecond ?? 125);
 }
 
 class DrillWorkload implements LabSidecar {

@@ -12,6 +12,8 @@ export interface DrillLine {
 
 export interface DrillOptions {
 	readonly runs: number;
+	/** Of the drill without a fault, before each load's others. Default: `runs`. */
+	readonly baselineRuns?: number;
 	/** Load before the fault and after the end. Default 1,000 ms. */
 	readonly marginMs?: number;
 }
@@ -30,11 +32,12 @@ export async function runDrills(
 		let baselineGapMs: number | null = null;
 		for (const drill of [{ ...noneDrill, load }, ...broken.filter((one) => (one.load ?? "mesh") === load)]) {
 			const figures: DrillFigures[] = [];
-			for (let run = 1; run <= options.runs; run++) {
+			const runs = drill.name === noneDrill.name ? (options.baselineRuns ?? options.runs) : options.runs;
+			for (let run = 1; run <= runs; run++) {
 				on.begins?.(drill, run);
 				const ended = await runOnce(drill, run, options.marginMs ?? 1_000, baselineGapMs, mesh);
 				figures.push(ended.figures);
-				const medians = run === options.runs ? missedMedianBars(figures, drill.medianBars) : [];
+				const medians = run === runs ? missedMedianBars(figures, drill.medianBars) : [];
 				const line = { ...ended, missed: [...ended.missed, ...medians] };
 				if (drill.name === noneDrill.name) baselineGapMs = Math.max(baselineGapMs ?? 0, line.figures.gapMaxMs);
 				lines.push(line);
