@@ -36,7 +36,7 @@ import { NodeStreams } from "./control/node-streams.ts";
 import { answersOf } from "./control/proxy-answers.ts";
 import { type Admit, configSource, type EndOf } from "./control/proxy-connections.ts";
 import { quarantineProblems } from "./control/quarantine-problems.ts";
-import { createReplicas } from "./control/replicas/start-replicas.ts";
+import { createReplicas, type Replicas } from "./control/replicas/start-replicas.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 import { createRotation } from "./control/rotation-service.ts";
 import { nobodysRules, ServingReports } from "./control/serving-reports.ts";
@@ -48,6 +48,8 @@ export interface RunningControl {
 	readonly xdsPort: number | undefined;
 	/** Port of the xDS over TLS, when it is on. */
 	readonly secureXdsPort: number | undefined;
+	/** Its part in the group of control planes, when it is in one. */
+	readonly replicas: Replicas | undefined;
 	close(): Promise<void>;
 }
 
@@ -130,7 +132,9 @@ export async function startControl(
 		log,
 		metrics,
 	});
-	const replicas = options.replicas && createReplicas(options.replicas, options, { clock, log, source });
+	const replicas =
+		options.replicas &&
+		createReplicas(options.replicas, options, { clock, log, source, isPending: (key) => control.isPending(key) });
 	const problems = new MeshProblems((key) => source.current(key));
 
 	let certificateParts: CertificateRoutesParts | undefined;
@@ -183,6 +187,7 @@ export async function startControl(
 			apiPort: api.port,
 			xdsPort: portOf(plain),
 			secureXdsPort: portOf(secure),
+			replicas,
 			async close() {
 				await close();
 				log.info({ id: options.id }, "control plane stopped");

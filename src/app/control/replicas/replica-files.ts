@@ -9,7 +9,7 @@ import { keyOf, type ObjectKey } from "../../../resources/config-object.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { FilesSource } from "../../../sources/files/files-source.ts";
 import { removeResource, resourceTexts, writeResource } from "../../../sources/files/resource-writer.ts";
-import type { ReplicaFiles } from "./replica-group.ts";
+import type { ReplicaFiles } from "./replica-exchange.ts";
 
 export interface DirectoryFilesOptions {
 	/** The first directory among them is written to. */

@@ -1,6 +1,5 @@
-// The control planes of one mesh as a group: which of them takes writes, how new what each serves is, and what one knows that
-// others do not. In: changes as they come into force here, the role of the virtual IP, the other replicas. Out: entries for them,
-// the label of every response, writes carried to the leader.
+// The control planes of one mesh as a group: which of them takes writes, and what each says of itself. In: the role of the virtual
+// IP, the other replicas, changes as they come into force here. Out: who leads, the label of every response.
 
 import {
 	newerRevision,
@@ -9,26 +8,17 @@ import {
 	renderRevision,
 	renderRevisionLabel,
 } from "../../../model/revision.ts";
-import { AppliedState } from "../../../replicas/applied-state.ts";
 import { initialLeaderState, type LeaderEvent, leaderOf, stepLeader } from "../../../replicas/leader-machine.ts";
-import {
-	entriesMessage,
-	entriesOf,
-	type ReplicaEntries,
-	type ReplicaHello,
-	replicaPaths,
-} from "../../../replicas/replica-message.ts";
-import { type ReplicaEntry, ReplicaTable } from "../../../replicas/replica-table.ts";
-import type { ObjectKey } from "../../../resources/config-object.ts";
-import type { Clock } from "../../../runtime/clock.ts";
-import type { Log } from "../../../runtime/log.ts";
+import type { ReplicaHello } from "../../../replicas/replica-message.ts";
 import type { Change } from "../../../snapshot/change.ts";
 import type { HostPort } from "../control-options.ts";
+import { ReplicaLog, type ReplicaLogParts } from "./replica-log.ts";
 import { ReplicaPeer, type ReplicaPeerOptions } from "./replica-peer.ts";
-import { ReplicaStateFile } from "./replica-state-file.ts";
 
 export interface ReplicaGroupOptions {
 	readonly id: string;
+	/** Another one after each start. */
+	readonly run: string;
 	/** Where nodes reach this replica: `host:port`. */
 	readonly xds: string;
 	/** The others. */
@@ -36,23 +26,7 @@ export interface ReplicaGroupOptions {
 	readonly stateFile?: string;
 }
 
-/** The resources of this replica, as far as the group has to do with them. */
-export interface ReplicaFiles {
-	/** True when the other replica reads the same files: then nothing is carried between them. */
-	isSharedWith(peer: ReplicaHello): boolean;
-	/** The documents of these resources, as they are now. */
-	textsOf(keys: readonly ObjectKey[]): Promise<ReadonlyMap<ObjectKey, string>>;
-	/** Makes this replica's files say what the entries do, and resolves when they are in force. */
-	write(entries: readonly ReplicaEntry[]): Promise<void>;
-	/** Resolves when the files as they are now are in force. */
-	rescan(): Promise<void>;
-}
-
-export interface ReplicaGroupParts {
-	readonly clock: Clock;
-	readonly log: Log;
-	readonly run: string;
-	readonly files: ReplicaFiles;
+export interface ReplicaGroupParts extends Pick<ReplicaLogParts, "clock" | "log" | "files" | "onLocalEdits"> {
 	readonly tls: ReplicaPeerOptions["tls"];
 }
 
@@ -71,41 +45,39 @@ export interface ReplicaStatus {
 	}[];
 }
 
-const pullTimeoutMs = 300;
-const pushTimeoutMs = 2_000;
-const rescanAfterMs = 1_000;
-const maxRowsPerMessage = 2_000;
+const gatherMs = 300;
 
 export class ReplicaGroup {
+	readonly log: ReplicaLog;
 	readonly #options: ReplicaGroupOptions;
 	readonly #parts: ReplicaGroupParts;
-	readonly #table = new ReplicaTable();
-	readonly #applied = new AppliedState(this.#table);
-	readonly #file: ReplicaStateFile;
 	readonly #peers: readonly ReplicaPeer[];
 	readonly #waiting = new Set<() => void>();
+	/** What each said last that it knows, by address. */
+	readonly #knew = new Map<string, string>();
 	#state = initialLeaderState;
 	#closed = false;
 	#leaves = false;
-	#rescanDue = false;
 
 	constructor(options: ReplicaGroupOptions, parts: ReplicaGroupParts) {
 		this.#options = options;
 		this.#parts = parts;
-		this.#file = new ReplicaStateFile(options.stateFile, this.#table, parts);
-		this.#file.load();
-		this.#peers = options.peers.map(
-			(peer) =>
-				new ReplicaPeer(
-					{ ...peer, tls: parts.tls },
-					{
-						clock: parts.clock,
-						hello: () => this.hello(),
-						onHello: (from, said, isNew) => this.#onHello(from, said, isNew),
-						onGone: (from, because) => this.#onGone(from, because),
-					},
-				),
-		);
+		this.log = new ReplicaLog(options, {
+			...parts,
+			peers: () => this.#peers,
+			isLeader: () => this.isLeader,
+			leader: () => (this.leader === undefined ? undefined : this.peerOf(this.leader)?.said),
+			onEpoch: (epoch) => {
+				if (this.isLeader && epoch > this.#state.epoch) this.#deliver({ type: "epochHeard", epoch });
+			},
+		});
+		const peerParts = {
+			clock: parts.clock,
+			hello: () => this.hello(),
+			onHello: (from: ReplicaPeer, said: ReplicaHello, isNew: boolean) => this.#onHello(from, said, isNew),
+			onGone: (from: ReplicaPeer, because: string) => this.#onGone(from, because),
+		};
+		this.#peers = options.peers.map((peer) => new ReplicaPeer({ ...peer, tls: parts.tls }, peerParts));
 	}
 
 	/** Begins to speak with the others; from then on they may ask. */
@@ -116,7 +88,7 @@ export class ReplicaGroup {
 	close(): void {
 		this.#closed = true;
 		for (const peer of this.#peers) peer.close();
-		this.#file.save();
+		this.log.close();
 		this.#wake();
 	}
 
@@ -124,7 +96,7 @@ export class ReplicaGroup {
 		return this.#state.role === "leader";
 	}
 
-	/** `self` is this replica's id. */
+	/** The id of the one that takes writes, as far as it is known. */
 	get leader(): string | undefined {
 		return leaderOf(this.#state, this.#options.id);
 	}
@@ -135,32 +107,29 @@ export class ReplicaGroup {
 
 	/** Of every response; undefined before anything is known. */
 	label(): string | undefined {
-		return this.#table.newest.epoch === 0 ? undefined : renderRevisionLabel(this.#applied.label());
+		return this.log.newest.epoch === 0 ? undefined : renderRevisionLabel(this.log.label());
 	}
 
 	/** What proxies are served is this from now on. */
 	onApplied(changes: readonly Change[]): void {
-		const differing = this.#applied.apply(changes);
-		if (this.isLeader) this.#record(differing);
-		else if (differing.length > 0) this.#rescanSoon();
+		this.log.onApplied(changes);
 	}
 
 	/** VRRP gave this replica the virtual IP, or took it. */
 	setOwner(isOwner: boolean): void {
-		this.#deliver({ type: "ownerChanged", isOwner });
+		if (!this.#leaves) this.#deliver({ type: "ownerChanged", isOwner });
 	}
 
 	/** It is about to stop: others are to take over. */
 	leave(): void {
-		this.#leaves = true;
 		this.#deliver({ type: "ownerChanged", isOwner: false });
+		this.#leaves = true;
 		for (const peer of this.#peers) peer.speak();
 	}
 
 	/** Every replica in contact has what this one has; at most `withinMs`. */
 	async settled(withinMs: number): Promise<void> {
-		const pushed = Promise.all(this.#peers.map((peer) => peer.push(async () => this.#message([]), pushTimeoutMs)));
-		await Promise.race([pushed, this.#after(withinMs)]);
+		await Promise.race([this.log.settled(), this.#after(withinMs)]);
 	}
 
 	/** Resolves when who leads may have changed, and after `withinMs` in any case. */
@@ -172,13 +141,13 @@ export class ReplicaGroup {
 	}
 
 	hello(): ReplicaHello {
-		const { has } = this.#applied.label();
+		const { id, run, xds } = this.#options;
 		return {
-			id: this.#options.id,
-			run: this.#parts.run,
-			xds: this.#options.xds,
-			has: renderRevision(has),
-			knows: renderRevision(this.#table.newest),
+			id,
+			run,
+			xds,
+			has: renderRevision(this.log.label().has),
+			knows: renderRevision(this.log.newest),
 			...(this.isLeader ? { leads: this.#state.epoch } : {}),
 			...(this.#leaves ? { leaves: true as const } : {}),
 		};
@@ -187,30 +156,19 @@ export class ReplicaGroup {
 	/** Another replica said something on a connection of its own. */
 	heard(said: ReplicaHello): void {
 		const peer = this.peerOf(said.id);
-		if (peer && peer.said?.run === said.run) this.#deliver({ type: "peerSaid", id: said.id, epoch: said.leads });
-		// A replica that starts is not waited for.
+		if (peer?.said?.run === said.run) this.#deliver({ type: "peerSaid", id: said.id, epoch: said.leads });
+		// One that has just started is asked at once.
 		else for (const each of this.#peers) if (!each.said) each.speak();
 	}
 
-	/** Entries of a replica that leads. */
-	async take(message: ReplicaEntries, from: ReplicaHello | undefined): Promise<void> {
-		await this.#take(entriesOf(message), parseRevision(message.newest), from);
-	}
-
-	/** What is known here: everything without its texts, or these with them. */
-	async entries(keys?: readonly ObjectKey[]): Promise<ReplicaEntries> {
-		if (!keys) return this.#message([...this.#table.entries()]);
-		return this.#message(await this.#withTexts(keys.flatMap((key) => this.#table.get(key) ?? [])));
-	}
-
 	status(): ReplicaStatus {
-		const leader = this.leader;
+		const { leader } = this;
 		return {
 			id: this.#options.id,
 			...(leader === undefined ? {} : { leader }),
 			role: this.#state.role,
-			revision: renderRevisionLabel(this.#applied.label()),
-			differing: this.#applied.differing.size,
+			revision: renderRevisionLabel(this.log.label()),
+			differing: this.log.differing,
 			peers: this.#peers.map(({ address, said, lastLoss }) => ({
 				address,
 				...(said ? { id: said.id, has: said.has } : {}),
@@ -230,15 +188,16 @@ export class ReplicaGroup {
 					void this.#gather();
 					break;
 				case "lead":
-					this.#lead(action.from);
+					this.log.lead(action.from);
+					this.#parts.log.info({ revision: renderRevision(this.log.newest) }, "this control plane takes writes");
 					break;
 				case "follow":
 					this.#parts.log.info({}, "this control plane no longer takes writes");
-					for (const peer of this.#peers) peer.speak();
 					break;
 				default:
 					action satisfies never;
 			}
+			for (const peer of this.#peers) peer.speak();
 		}
 		if (before === this.leader) return;
 		this.#parts.log.info({ leader: this.leader }, "the leader of the control planes changed");
@@ -249,112 +208,14 @@ export class ReplicaGroup {
 		const { clock, files } = this.#parts;
 		const startedMs = clock.monotonicMs();
 		const inContact = this.#peers.filter(({ said }) => said);
-		const pulls = inContact.map((peer) => this.#pull(peer).catch(() => {}));
-		await Promise.race([Promise.all(pulls), this.#after(pullTimeoutMs)]);
+		const pulls = inContact.map((peer) => this.log.pull(peer).catch(() => {}));
+		await Promise.race([Promise.all(pulls), this.#after(gatherMs)]);
 		await files.rescan();
 		const newest = inContact
 			.flatMap(({ said }) => (said ? [parseRevision(said.knows)] : []))
-			.reduce<Revision>((all, one) => (one ? newerRevision(all, one) : all), this.#table.newest);
+			.reduce<Revision>((all, one) => (one ? newerRevision(all, one) : all), this.log.newest);
 		this.#parts.log.info({ tookMs: Math.round(clock.monotonicMs() - startedMs) }, "what the others know is here");
 		this.#deliver({ type: "gathered", newest, wallMs: clock.wallMs() });
-	}
-
-	#lead(from: Revision): void {
-		this.#table.reach(from);
-		this.#record([...this.#applied.differing]);
-		this.#file.save();
-		this.#parts.log.info({ revision: renderRevision(this.#table.newest) }, "this control plane takes writes");
-		for (const peer of this.#peers) peer.speak();
-	}
-
-	/** Gives what differs from the table the next revision, and tells the others. */
-	#record(keys: readonly ObjectKey[]): void {
-		if (keys.length === 0) return;
-		const { epoch, counter } = this.#table.newest;
-		const revision = { epoch, counter: counter + 1 };
-		const entries = keys.map((key): ReplicaEntry => {
-			const hash = this.#applied.hashOf(key);
-			return { key, revision, ...(hash === undefined ? {} : { hash }) };
-		});
-		this.#table.take(entries);
-		this.#applied.compare(keys);
-		this.#file.saveSoon();
-		for (const peer of this.#peers) if (peer.said) this.#pushTo(peer, entries);
-	}
-
-	#pushTo(peer: ReplicaPeer, entries: readonly ReplicaEntry[]): void {
-		for (let at = 0; at < entries.length; at += maxRowsPerMessage) {
-			const some = entries.slice(at, at + maxRowsPerMessage);
-			void peer.push(async () => {
-				const isShared = !peer.said || this.#parts.files.isSharedWith(peer.said);
-				return this.#message(isShared ? some : await this.#withTexts(some));
-			}, pushTimeoutMs);
-		}
-	}
-
-	async #take(
-		entries: readonly ReplicaEntry[],
-		newest: Revision | undefined,
-		from: ReplicaHello | undefined,
-	): Promise<void> {
-		const news = this.#table.take(entries);
-		if (newest) this.#table.reach(newest);
-		if (this.isLeader && this.#table.newest.epoch > this.#state.epoch)
-			this.#deliver({ type: "epochHeard", epoch: this.#table.newest.epoch });
-		const differing = this.#applied.compare(news.map(({ key }) => key));
-		if (news.length > 0) this.#file.saveSoon();
-		if (differing.length === 0) return;
-		if (from && !this.#parts.files.isSharedWith(from)) {
-			const wanted = new Set(differing);
-			await this.#parts.files.write(news.filter(({ key }) => wanted.has(key)));
-			this.#applied.compare(differing);
-		} else this.#rescanSoon();
-		// What a leader that was apart had counted is counted anew, so that all take it from this one.
-		if (this.isLeader) this.#recount(news);
-	}
-
-	#recount(news: readonly ReplicaEntry[]): void {
-		const { epoch, counter } = this.#table.newest;
-		const revision = { epoch, counter: counter + 1 };
-		const entries = news.map((entry) => ({ ...entry, revision }));
-		this.#table.take(entries);
-		this.#applied.compare(entries.map(({ key }) => key));
-		for (const peer of this.#peers) if (peer.said) this.#pushTo(peer, entries);
-	}
-
-	async #pull(peer: ReplicaPeer): Promise<void> {
-		const { said } = peer;
-		const all = await peer.call<ReplicaEntries>(replicaPaths.state, {}, pushTimeoutMs);
-		const entries = entriesOf(all);
-		const isShared = !said || this.#parts.files.isSharedWith(said);
-		const needed = isShared
-			? []
-			: entries.filter((entry) => {
-					const own = this.#table.get(entry.key);
-					const isNews = !own || newerRevision(own.revision, entry.revision) === entry.revision;
-					return isNews && entry.hash !== undefined && entry.hash !== this.#applied.hashOf(entry.key);
-				});
-		const texts = new Map<ObjectKey, ReplicaEntry>();
-		for (let at = 0; at < needed.length; at += maxRowsPerMessage) {
-			const keys = needed.slice(at, at + maxRowsPerMessage).map(({ key }) => key);
-			const some = await peer.call<ReplicaEntries>(replicaPaths.state, { keys }, pushTimeoutMs);
-			for (const entry of entriesOf(some)) texts.set(entry.key, entry);
-		}
-		const merged = entries.map((entry) => texts.get(entry.key) ?? entry);
-		await this.#take(merged, parseRevision(all.newest), said);
-	}
-
-	async #withTexts(entries: readonly ReplicaEntry[]): Promise<readonly ReplicaEntry[]> {
-		const alive = entries.filter(({ hash }) => hash !== undefined).map(({ key }) => key);
-		const texts = alive.length === 0 ? new Map<ObjectKey, string>() : await this.#parts.files.textsOf(alive);
-		return entries.map((entry) => {
-			const text = texts.get(entry.key);
-			return text === undefined ? entry : { ...entry, text };
-		});
-	}
-
-	#message(entries: readonly ReplicaEntry[]): ReplicaEntries {
-		return entriesMessage(this.#options.id, this.#table.newest, entries);
 	}
 
 	#onHello(peer: ReplicaPeer, said: ReplicaHello, isNew: boolean): void {
@@ -362,24 +223,17 @@ export class ReplicaGroup {
 		if (isNew) this.#parts.log.info({ peer: said.id, address: peer.address }, "another control plane is in contact");
 		this.#deliver({ type: "peerSaid", id: said.id, epoch: said.leads });
 		const knows = parseRevision(said.knows);
-		const isAhead = knows !== undefined && newerRevision(this.#table.newest, knows) !== this.#table.newest;
-		if (isNew || isAhead) void this.#pull(peer).catch(() => {});
+		const isAhead = knows !== undefined && newerRevision(this.log.newest, knows) !== this.log.newest;
+		// What is on its way comes by itself; what was lost does not.
+		const isLate = isAhead && this.#knew.get(peer.address) === said.knows;
+		this.#knew.set(peer.address, said.knows);
+		if (isNew || isLate) void this.log.pull(peer).catch(() => {});
 	}
 
 	#onGone(peer: ReplicaPeer, because: string): void {
 		this.#parts.log.warn({ address: peer.address, because }, "another control plane is not in contact");
 		const known = new Set(this.#peers.flatMap(({ said }) => said?.id ?? []));
 		for (const id of this.#state.others.keys()) if (!known.has(id)) this.#deliver({ type: "peerGone", id });
-	}
-
-	/** Files that are read by several: what another has seen already is looked for, should this one have missed it. */
-	#rescanSoon(): void {
-		if (this.#rescanDue) return;
-		this.#rescanDue = true;
-		void this.#after(rescanAfterMs).then(() => {
-			this.#rescanDue = false;
-			if (!this.#closed && this.#applied.differing.size > 0) void this.#parts.files.rescan();
-		});
 	}
 
 	#wake(): void {

@@ -56,14 +56,14 @@ export function replicaServices(
 		[
 			replicaPaths.take,
 			service<ReplicaEntries>(async (entries) => {
-				await group.take(entries, group.peerOf(entries.from)?.said);
+				await group.log.take(entries);
 				return group.hello();
 			}),
 		],
 		[
 			replicaPaths.state,
 			service<{ readonly keys?: readonly string[] }>(async ({ keys }) =>
-				group.entries(Array.isArray(keys) ? keys.filter((key) => typeof key === "string") : undefined),
+				group.log.entries(Array.isArray(keys) ? keys.filter((key) => typeof key === "string") : undefined),
 			),
 		],
 		[replicaPaths.write, service<ReplicaWrite>(write)],

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import type { ServerTls } from "../../../identity/authority/server-certificate.ts";
 import { tlsToControl } from "../../../node/identity/control-trust.ts";
 import { renderControlPlane } from "../../../replicas/control-planes-codec.ts";
-import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { FilesSource } from "../../../sources/files/files-source.ts";
 import type { ResourceSet } from "../../../xds/resource.ts";
@@ -18,7 +17,7 @@ import { type LeaderVip, type LeaderVipOptions, startLeaderVip } from "./leader-
 import { directoryFiles } from "./replica-files.ts";
 import { ReplicaGroup } from "./replica-group.ts";
 import { replicaServices } from "./replica-services.ts";
-import { type ForwardedWrites, forwardWrites } from "./write-forwarding.ts";
+import { editsAsWrites, type ForwardedWrites, type ForwardingParts, forwardWrites } from "./write-forwarding.ts";
 
 export interface ReplicasOptions {
 	/** xDS ports of the others. */
@@ -54,7 +53,12 @@ export interface Replicas {
 export function createReplicas(
 	options: ReplicasOptions,
 	place: ReplicasPlace,
-	{ clock, log, source }: { readonly clock: Clock; readonly log: Log; readonly source: FilesSource },
+	{
+		clock,
+		isPending,
+		log,
+		source,
+	}: Omit<ForwardingParts, "exists"> & { readonly log: Log; readonly source: FilesSource },
 ): Replicas {
 	const run = randomUUID();
 	const { dataDirectory, id, trustDomain } = place;
@@ -65,6 +69,7 @@ export function createReplicas(
 	const group = new ReplicaGroup(
 		{
 			id,
+			run,
 			xds: options.advertised,
 			peers: options.peers,
 			...(dataDirectory === undefined ? {} : { stateFile: join(dataDirectory, "replica.json") }),
@@ -72,8 +77,10 @@ export function createReplicas(
 		{
 			clock,
 			log,
-			run,
 			files,
+			onLocalEdits: async (texts) => {
+				for (const write of editsAsWrites(texts)) await writes?.write(write);
+			},
 			tls: () => {
 				const own = tls?.();
 				return own && tlsToControl({ roots: own.ca, trustDomain, own: { keyPem: own.key, chainPem: own.cert } });
@@ -84,7 +91,7 @@ export function createReplicas(
 	return {
 		group,
 		routes: (own) => {
-			writes = forwardWrites(own, group, () => clock.monotonicMs());
+			writes = forwardWrites(own, group, { clock, isPending, exists: (key) => source.current(key) !== undefined });
 			return [...writes.routes, status];
 		},
 		services: () =>

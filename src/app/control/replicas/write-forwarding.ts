@@ -2,7 +2,10 @@
 // Out: the same routes, of which those that change resources are done by the leader, wherever they were asked for.
 
 import { type ReplicaWrite, type ReplicaWriteAnswer, replicaPaths } from "../../../replicas/replica-message.ts";
+import type { ObjectKey } from "../../../resources/config-object.ts";
+import type { Clock } from "../../../runtime/clock.ts";
 import { type ApiAnswer, ApiError, type ApiRequest, type ApiRoute } from "../../api/api-server.ts";
+import type { AppliedItem } from "../../api/api-types.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
 
 /** A write waits so long for a leader. */
@@ -23,7 +26,31 @@ export interface ForwardedWrites {
 	readonly write: (write: ReplicaWrite) => Promise<ReplicaWriteAnswer>;
 }
 
-export function forwardWrites(routes: readonly ApiRoute[], group: ReplicaGroup, wallMs: () => number): ForwardedWrites {
+export interface ForwardingParts {
+	readonly clock: Clock;
+	/** A change of the resource has been read, and is not in force yet. */
+	readonly isPending: (key: ObjectKey) => boolean;
+	/** There is such a resource in the files. A file that is gone counts as gone a moment later. */
+	readonly exists: (key: ObjectKey) => boolean;
+}
+
+export function forwardWrites(
+	routes: readonly ApiRoute[],
+	group: ReplicaGroup,
+	{ clock, exists, isPending }: ForwardingParts,
+): ForwardedWrites {
+	const pause = (ms: number): Promise<void> => new Promise((resolve) => clock.after(ms, resolve));
+
+	/** Changes that came close together are brought into force together. */
+	async function inForce(items: readonly AppliedItem[]): Promise<void> {
+		const endMs = clock.monotonicMs() + settleMs;
+		const isOpen = ({ kind, name, namespace, outcome }: AppliedItem): boolean => {
+			const key = `${kind}/${namespace}/${name}`;
+			return isPending(key) || (outcome === "deleted" && exists(key));
+		};
+		while (items.some(isOpen) && clock.monotonicMs() < endMs) await pause(5);
+	}
+
 	const forLeader = routes.filter(isForLeader);
 
 	async function carryOut(write: ReplicaWrite): Promise<ReplicaWriteAnswer> {
@@ -33,8 +60,11 @@ export function forwardWrites(routes: readonly ApiRoute[], group: ReplicaGroup, 
 		try {
 			const query = new URLSearchParams(write.query);
 			const answer = await route.answer({ query, path: write.path, body: async () => write.body });
+			const json = "json" in answer ? answer.json : answer.text;
+			if (write.query.includes("dryRun=true")) return { type: "answered", status: answer.status ?? 200, json };
+			await inForce(changedBy(json));
 			await group.settled(settleMs);
-			return { type: "answered", status: answer.status ?? 200, json: "json" in answer ? answer.json : answer.text };
+			return { type: "answered", status: answer.status ?? 200, json };
 		} catch (error) {
 			if (error instanceof ApiError)
 				return { type: "failed", status: error.status, error: error.message, next: error.next };
@@ -43,7 +73,7 @@ export function forwardWrites(routes: readonly ApiRoute[], group: ReplicaGroup, 
 	}
 
 	async function write(wanted: ReplicaWrite): Promise<ReplicaWriteAnswer> {
-		const endMs = wallMs() + patienceMs;
+		const endMs = clock.monotonicMs() + patienceMs;
 		let because = "no control plane leads";
 		for (;;) {
 			const done = await tryOnce(wanted).catch((error: unknown) => {
@@ -53,7 +83,7 @@ export function forwardWrites(routes: readonly ApiRoute[], group: ReplicaGroup, 
 				return undefined;
 			});
 			if (done && done.type !== "notLeader") return done;
-			if (wallMs() >= endMs) throw unavailable(because);
+			if (clock.monotonicMs() >= endMs) throw unavailable(because);
 			await group.changed(lookAgainMs);
 		}
 	}
@@ -73,6 +103,23 @@ export function forwardWrites(routes: readonly ApiRoute[], group: ReplicaGroup, 
 		},
 	});
 	return { routes: routes.map((route) => (isForLeader(route) ? forwarded(route) : route)), carryOut, write };
+}
+
+/** The resources that an answer of the API names. */
+function changedBy(json: unknown): readonly AppliedItem[] {
+	const { item, items } = json as { readonly item?: AppliedItem; readonly items?: readonly AppliedItem[] };
+	return [...(item ? [item] : []), ...(items ?? [])];
+}
+
+/** Edited files as an operator's requests. */
+export function editsAsWrites(texts: ReadonlyMap<ObjectKey, string | undefined>): readonly ReplicaWrite[] {
+	const common = { query: "", path: {} };
+	return [...texts].map(([key, body]): ReplicaWrite => {
+		if (body !== undefined) return { ...common, method: "PUT", route: "/api/v1/resources", body };
+		const [kind = "", namespace = "", name = ""] = key.split("/");
+		const path = { kind, namespace: namespace === "" ? "-" : namespace, name };
+		return { ...common, method: "DELETE", route: "/api/v1/resources/{kind}/{namespace}/{name}", path, body: "" };
+	});
 }
 
 function answerOf(answer: ReplicaWriteAnswer): ApiAnswer {
