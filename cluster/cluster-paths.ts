@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterShape, MachineShape } from "./plan/cluster-shape.ts";
 
-const state = join(import.meta.dirname, "../.keepmesh");
+export const checkout = join(import.meta.dirname, "..");
+const state = join(checkout, ".keepmesh");
 
 export const programsDirectory = join(state, "kubernetes");
 export const imagesDirectory = join(state, "images");

@@ -6,19 +6,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ClusterError } from "./cluster-error.ts";
-import { type Image, writeDockerArchive } from "./images/docker-archive.ts";
+import type { Image } from "./images/image.ts";
+import { readLayerDigests } from "./images/layer-digests.ts";
+import { writeOciArchive } from "./images/oci-archive.ts";
 import { findFirstProcess } from "./machine-processes.ts";
 import { planSet } from "./plan/cluster-shape.ts";
 import { containerdSocket } from "./plan/node-files.ts";
 import type { SetRecord } from "./set-record.ts";
 
-/** Out: the nodes that have it now. */
+/** Of an image only the layers that nodes did not start with. Out: the nodes that have it now. */
 export async function loadImage(record: SetRecord, what: string | Image): Promise<readonly string[]> {
 	if (typeof what === "string") return loadArchive(record, what);
 	const work = mkdtempSync(join(tmpdir(), "keepmesh-image-"));
 	try {
 		const archive = join(work, "image.tar");
-		writeDockerArchive(archive, what);
+		writeOciArchive(archive, what, readLayerDigests(record.imageStore));
 		return await loadArchive(record, archive);
 	} finally {
 		rmSync(work, { recursive: true, force: true });

@@ -1,19 +1,22 @@
 // `npm run cluster`: real Kubernetes clusters, control planes and nodes with pods, inside this machine. Exit codes as sysexits.h.
 
 import { spawnSync } from "node:child_process";
-import { Command, InvalidArgumentError } from "commander";
+import { Argument, Command, InvalidArgumentError } from "commander";
 import { whyCannotRun } from "./cannot-run.ts";
 import { ClusterError } from "./cluster-error.ts";
 import { kubeconfigPath, namespacePath, programsDirectory } from "./cluster-paths.ts";
-import { listImages } from "./images/image-recipes.ts";
+import { listImages, readLayers } from "./images/image-recipes.ts";
+import { keepmeshRecipe } from "./images/keepmesh-image.ts";
 import { keepLogs } from "./keep-logs.ts";
 import { loadImage } from "./load-image.ts";
 import { nodeDown, nodeUp } from "./node-power.ts";
 import { mostClusters, mostNodes, planSet, type SetOptions, setNamePattern } from "./plan/cluster-shape.ts";
+import { type ControlPlaneProgram, controlPlanePrograms } from "./plan/control-plane-commands.ts";
 import { planSetNetwork } from "./plan/network-plan.ts";
 import type { ClusterOptions } from "./plan/node-options.ts";
 import { renderPlan } from "./plan/render-plan.ts";
 import { type PlannedCluster, planSetHere } from "./plan-set.ts";
+import { programDown, programUp } from "./program-power.ts";
 import { setDown } from "./set-down.ts";
 import { listSets, readSetRecord, type SetRecord } from "./set-record.ts";
 import { setStatus } from "./set-status.ts";
@@ -74,7 +77,7 @@ command("up", "starts clusters, and returns when their nodes are Ready and CoreD
 			share: flags.share,
 		};
 		if (flags.dryRun) {
-			const { shape, clusters } = planSetHere(newRecord(size, options));
+			const { shape, clusters } = planSetHere(newRecord(size, options, ""));
 			process.stdout.write(renderPlan(planSetNetwork(shape), clusters));
 			return;
 		}
@@ -154,11 +157,30 @@ power("node-up", "a node boots again, with the disk that it had").action(async (
 	say(`n${number} is Ready`);
 });
 
+const control = (name: string, description: string): Command =>
+	command(name, description)
+		.addArgument(new Argument("<program>", "of the control plane").choices(controlPlanePrograms))
+		.option("--cluster <number>", "which cluster", upTo(mostClusters), 1);
+
+control("stop", "a program of the control plane dies").action(async (name: ControlPlaneProgram, flags: PowerFlags) => {
+	const record = recordOf(flags.name);
+	await programDown(record, clusterOf(record, flags.cluster), name);
+	say(`${name} has ended`);
+});
+
+control("start", "it starts again").action(async (name: ControlPlaneProgram, flags: PowerFlags) => {
+	const record = recordOf(flags.name);
+	await programUp(record, clusterOf(record, flags.cluster), name);
+	say(`${name} runs`);
+});
+
 command("load-image", "gives an image to all nodes that run")
-	.argument("<image>", "a docker archive, or the name of a test image, for example net")
+	.argument("<image>", "a docker archive, or the name of an image: keepmesh, from this checkout, or a test image")
 	.action(async (what: string, { name }: { name: string }) => {
 		const record = recordOf(name);
-		const known = listImages(imageSources).find((image) => image.name === what || image.name.split(/[/:]/)[1] === what);
+		const layers = readLayers(imageSources);
+		const images = [...listImages(imageSources, layers), keepmeshRecipe(imageSources, layers)];
+		const known = images.find((image) => image.name === what || image.name.split(/[/:]/)[1] === what);
 		const nodes = await loadImage(record, known ?? what);
 		say(`loaded on ${nodes.join(", ") || "no node: none runs"}`);
 	});

@@ -13,6 +13,8 @@ export interface SetRecord {
 	readonly size: SetOptions;
 	readonly options: ClusterOptions;
 	readonly hierarchies: readonly CgroupHierarchy[];
+	/** The directory that its nodes started with a copy of. */
+	readonly imageStore: string;
 	/** The process that starts it; when that has gone before the set is up, the start was aborted. */
 	readonly starter: ProcessIdentity;
 	readonly isUp: boolean;

@@ -3,8 +3,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { identifyProcess, isRunning } from "../src/node/process-table.ts";
 import { ClusterError } from "./cluster-error.ts";
-import { envoyProgram, imagesDirectory, namespacePath, nodeProgram, programsDirectory } from "./cluster-paths.ts";
-import { listImages } from "./images/image-recipes.ts";
+import {
+	checkout,
+	envoyProgram,
+	imagesDirectory,
+	namespacePath,
+	nodeProgram,
+	programsDirectory,
+} from "./cluster-paths.ts";
+import { listImages, readLayers } from "./images/image-recipes.ts";
 import { ensureImageStore } from "./images/image-store.ts";
 import { keepLogs } from "./keep-logs.ts";
 import { readHierarchies } from "./plan/cgroup-directories.ts";
@@ -31,8 +38,8 @@ export async function setUp(size: SetOptions, options: ClusterOptions, deps: Sta
 		deps.say("what an aborted start left is removed");
 		await setDown(kept);
 	}
-	const store = await ensureImageStore(imagesDirectory, listImages(imageSources), deps.say);
-	const record = newRecord(size, options);
+	const store = await ensureImageStore(imagesDirectory, listImages(imageSources, readLayers(imageSources)), deps.say);
+	const record = newRecord(size, options, store);
 	const { shape, clusters } = planSetHere(record);
 	const taken = shape.clusters
 		.flatMap(({ controlPlane, nodes }) => [controlPlane, ...nodes])
@@ -81,13 +88,13 @@ async function startAll(
 	if (errors.length > 0) throw errors[0];
 }
 
-export const imageSources = { envoy: envoyProgram, node: nodeProgram, programs: programsDirectory };
+export const imageSources = { checkout, envoy: envoyProgram, node: nodeProgram, programs: programsDirectory };
 
-export function newRecord(size: SetOptions, options: ClusterOptions): SetRecord {
+export function newRecord(size: SetOptions, options: ClusterOptions, imageStore: string): SetRecord {
 	const starter = identifyProcess(process.pid);
 	if (!starter) throw new Error("this process is not in /proc");
 	const hierarchies = readHierarchies(readFileSync("/proc/self/cgroup", "utf8"));
-	return { size, options, hierarchies, starter, isUp: false };
+	return { size, options, hierarchies, imageStore, starter, isUp: false };
 }
 
 const sameShape = (record: SetRecord, size: SetOptions, options: ClusterOptions): boolean =>

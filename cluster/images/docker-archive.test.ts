@@ -5,7 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { type Image, writeDockerArchive } from "./docker-archive.ts";
+import { writeDockerArchive } from "./docker-archive.ts";
+import type { Image } from "./image.ts";
 
 describe("a docker archive", () => {
 	let work = "";

@@ -10,3 +10,7 @@ export const envoyImage = image("envoy", "1");
 /** nft, iptables, ip, ss, tc, conntrack, keepalived, tcpdump, and Node. */
 export const netImage = image("net", "1");
 export const coreDnsImage = image("coredns", "1");
+/** Node, Envoy and the network tools: what Keepmesh's image stands on. */
+export const keepmeshBaseImage = image("keepmesh-base", "1");
+/** Keepmesh from this checkout: only on nodes that it was loaded on. */
+export const keepmeshImage = image("keepmesh", "dev");

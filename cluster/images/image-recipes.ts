@@ -3,28 +3,45 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { Image } from "./docker-archive.ts";
-import { baseImage, coreDnsImage, envoyImage, netImage, nodeImage, pauseImage } from "./image-names.ts";
+import type { Image } from "./image.ts";
+import {
+	baseImage,
+	coreDnsImage,
+	envoyImage,
+	keepmeshBaseImage,
+	netImage,
+	nodeImage,
+	pauseImage,
+} from "./image-names.ts";
+import type { ImageSources } from "./image-sources.ts";
 import type { Layer, LayerEntry } from "./layer.ts";
 import { sharedLibraries } from "./shared-libraries.ts";
-
-export interface ImageSources {
-	readonly envoy: string;
-	readonly node: string;
-	/** Directory of `pause` and `coredns`. */
-	readonly programs: string;
-}
 
 const environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
 const shell = { environment, command: ["/bin/sh"] };
 const binaryDirectories = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
-export function listImages(sources: ImageSources): readonly Image[] {
-	const base = baseLayer(sources);
-	const node: Layer = [{ kind: "file", path: "usr/local/bin/node", source: realpathSync(sources.node), mode: 0o755 }];
-	const envoy: Layer = [
-		{ kind: "file", path: "usr/local/bin/envoy", source: realpathSync(sources.envoy), mode: 0o755 },
-	];
+/** The layers that images share. */
+export interface ImageLayers {
+	readonly base: Layer;
+	readonly node: Layer;
+	readonly envoy: Layer;
+	readonly net: Layer;
+}
+
+/** Looks every program's shared libraries up: call it once. */
+export function readLayers(sources: ImageSources): ImageLayers {
+	return {
+		base: baseLayer(sources),
+		node: [{ kind: "file", path: "usr/local/bin/node", source: realpathSync(sources.node), mode: 0o755 }],
+		envoy: [{ kind: "file", path: "usr/local/bin/envoy", source: realpathSync(sources.envoy), mode: 0o755 }],
+		net: netLayer(),
+	};
+}
+
+/** Those of the image store: every node has them. */
+export function listImages(sources: ImageSources, layers: ImageLayers): readonly Image[] {
+	const { base, node, envoy, net } = layers;
 	const single = (name: string): Layer => [
 		{ kind: "file", path: name, source: join(sources.programs, name), mode: 0o755 },
 	];
@@ -34,12 +51,18 @@ export function listImages(sources: ImageSources): readonly Image[] {
 		{ name: baseImage, config: shell, layers: [base] },
 		{ name: nodeImage, config: { environment, command: ["node"] }, layers: [base, node] },
 		{ name: envoyImage, config: { environment, entrypoint: ["envoy"] }, layers: [base, envoy] },
-		{ name: netImage, config: shell, layers: [base, node, netLayer()] },
+		{ name: netImage, config: shell, layers: [base, node, net] },
+		keepmeshBase(layers),
 	];
 }
 
+/** What Keepmesh's own image stands on, so that only its last layer has to be brought to nodes. */
+export function keepmeshBase({ base, node, net, envoy }: ImageLayers): Image {
+	return { name: keepmeshBaseImage, config: shell, layers: [base, node, net, envoy] };
+}
+
 /** What every image that runs Node or Envoy starts from. */
-export function baseLayer({ envoy, node }: ImageSources): Layer {
+function baseLayer({ envoy, node }: ImageSources): Layer {
 	const busybox = findProgram("busybox");
 	if (!busybox) throw new Error("busybox is not installed");
 	const applets = execFileSync(busybox, ["--list"], { encoding: "utf8" }).split("\n");

@@ -3,13 +3,15 @@
 
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Image, writeDockerArchive } from "./docker-archive.ts";
+import { writeDockerArchive } from "./docker-archive.ts";
+import type { Image } from "./image.ts";
+import { stampOfLayer, writeLayerDigests } from "./layer-digests.ts";
 
 /** Bump when what this file writes changes. */
-const format = 1;
+const format = 2;
 
 /** The directory of the store, made when it is not there; stores of other content are removed. */
 export async function ensureImageStore(
@@ -25,9 +27,11 @@ export async function ensureImageStore(
 	rmSync(work, { recursive: true, force: true });
 	mkdirSync(join(work, "archives"), { recursive: true });
 	try {
+		const digests: Record<string, string> = {};
 		const archives = images.map((image, index) => {
 			const file = join(work, "archives", `${index}.tar`);
-			writeDockerArchive(file, image);
+			for (const [at, digest] of writeDockerArchive(file, image).entries())
+				digests[stampOfLayer(image.layers[at] ?? [])] = digest;
 			return file;
 		});
 		writeFileSync(join(work, "containerd.toml"), configurationFor(join(work, "containerd")));
@@ -36,6 +40,7 @@ export async function ensureImageStore(
 			...["--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"],
 			...["bash", join(work, "import.sh")],
 		]);
+		writeLayerDigests(join(work, "containerd"), digests);
 		for (const name of readdirSync(directory))
 			if (name.startsWith("store-") && !name.startsWith(`store-${stampOf(images)}`) && !/\.\d+$/.test(name))
 				rmSync(join(directory, name), { recursive: true, force: true });
@@ -59,16 +64,11 @@ export function copyImageStore(store: string, target: string): void {
 
 /** Changes with anything that goes into an image. */
 function stampOf(images: readonly Image[]): string {
-	const hash = createHash("sha256").update(String(format));
-	hash.update(JSON.stringify(images));
-	for (const { source } of images
-		.flatMap((image) => image.layers)
-		.flat()
-		.filter((entry) => entry.kind === "file")) {
-		const { size, mtimeMs } = statSync(source);
-		hash.update(`${source} ${size} ${Math.floor(mtimeMs)}\n`);
-	}
-	return hash.digest("hex").slice(0, 16);
+	const stamps = images.map(({ name, config, layers }) => [name, config, layers.map(stampOfLayer)]);
+	return createHash("sha256")
+		.update(JSON.stringify([format, stamps]))
+		.digest("hex")
+		.slice(0, 16);
 }
 
 const configurationFor = (root: string): string => `version = 2
