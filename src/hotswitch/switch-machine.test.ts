@@ -195,6 +195,13 @@ describe("a lease that runs out", () => {
 		assert.ok(driver.wait(hangAfterLeaseMs(plaintext)).asked().includes("killProcess"));
 	});
 
+	it("is no failure of a sidecar that got no processor: however often, it does not flap", () => {
+		const driver = serving(plaintext, spareUp);
+		for (let time = 0; time < 10; time++) driver.happens(silent).wait(20).happens({ type: "leaseSeen", starved: true });
+		assert.equal(driver.state.servingStep, "sidecar");
+		assert.deepEqual(driver.state.failuresAtMs, []);
+	});
+
 	it("is no hang before the sidecar was ready: its first configuration may keep it busy", () => {
 		const driver = new Driver(plaintext).happens(started, heard, silent).wait(10 * plaintext.hangMs);
 		assert.deepEqual(driver.asked(), []);

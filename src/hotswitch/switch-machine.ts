@@ -94,7 +94,11 @@ function onEvent(policy: HotSwitchPolicy, state: SwitchState, event: SwitchEvent
 			);
 		case "leaseSeen":
 			return draft(
-				{ lease: "held", hung: false, failuresAtMs: state.lease === "lost" ? failed : state.failuresAtMs },
+				{
+					lease: "held",
+					hung: false,
+					failuresAtMs: state.lease === "lost" && !event.starved ? failed : state.failuresAtMs,
+				},
 				"heardAgain",
 				"the sidecar gives signs of life again",
 			);

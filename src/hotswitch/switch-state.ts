@@ -90,7 +90,9 @@ export type KeptSwitch = Pick<
 >;
 
 export type SwitchEvent = { readonly atMs: number } & (
-	| { readonly type: "processStarted" | "ready" | "leaseSeen" | "leaseLost" | "spareUp" | "policyChanged" }
+	| { readonly type: "processStarted" | "ready" | "leaseLost" | "spareUp" | "policyChanged" }
+	/** `starved`: it was silent because it got no processor, which is no failure of its own. */
+	| { readonly type: "leaseSeen"; readonly starved?: boolean }
 	/** The silent process would run, but gets no processor: it does not hang. */
 	| { readonly type: "starved" }
 	| ({ readonly type: "adopted" } & Adoption)

@@ -42,7 +42,7 @@ function podWithFakeKernel(keptFile = join(directory, `${files++}.json`)) {
 	return {
 		pod,
 		setWorker: (ranMs: number, isRunnable: boolean) => {
-			look = { atMs: clock.monotonicMs(), workers: new Map([["7", { ranMs, isRunnable }]]) };
+			look = { atMs: clock.monotonicMs(), workers: new Map([["7", { ranMs, waitedMs: 0, isRunnable }]]) };
 		},
 		clock,
 		setLease: (ms: number | undefined) => {

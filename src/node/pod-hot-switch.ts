@@ -192,7 +192,8 @@ export class PodHotSwitch {
 	readLease(): void {
 		if (this.#closed || !this.#path || !this.#state.running) return;
 		const isHeld = this.isHeard();
-		if (isHeld && this.#state.lease !== "held") this.happens({ type: "leaseSeen" });
+		if (isHeld && this.#state.lease !== "held")
+			this.happens({ type: "leaseSeen", starved: isStarved(this.#silentLook, this.#deps.lookAtWorkers?.()) });
 		if (!isHeld && this.#state.lease === "held") {
 			this.#silentLook = this.#deps.lookAtWorkers?.();
 			this.happens({ type: "leaseLost" });
