@@ -53,6 +53,9 @@ export interface RunningControl {
 	close(): Promise<void>;
 }
 
+/** A control plane that ends, while others go on, sends its proxies there over this time. */
+const handOverMs = 1000;
+
 /** How long proxies wait at the start for key sets that nobody has fetched yet. */
 const maxFirstFetchMs = 5000;
 
@@ -161,6 +164,7 @@ export async function startControl(
 	const close = async (): Promise<void> => {
 		isClosing = true;
 		await replicas?.leave();
+		if (replicas?.group.hasOthers) await Promise.all(servers.map((server) => server.leave(handOverMs)));
 		replicas?.close();
 		source.close();
 		keySets.close();

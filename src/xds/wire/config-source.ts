@@ -72,5 +72,7 @@ export interface XdsServer {
 	hasAnswered(proxyId: string, typeUrls: readonly TypeUrl[]): boolean;
 	/** What became of one version of a resource on each open stream of one proxy. */
 	applications(proxyId: string, typeUrl: TypeUrl, name: string, version: string): readonly Application[];
+	/** Ends every stream, a few at a time, and lets no new one in: its clients go to another control plane. */
+	leave(withinMs: number): Promise<void>;
 	close(): Promise<void>;
 }

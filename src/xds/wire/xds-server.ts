@@ -7,10 +7,12 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
+import { defaultAdmissionConfig } from "../admission.ts";
 import { defaultSessionConfig, type SessionConfig } from "../session.ts";
 import type { AppliedOn, ConfigSource, Peer, RefusedResponse, SessionStatus, XdsServer } from "./config-source.ts";
 import { HandshakeLimit } from "./handshake-limit.ts";
 import { boundAddress, createHttp2, type HttpServerOptions, keepAlive, listen, tlsContext } from "./http2-server.ts";
+import { StreamAdmission } from "./stream-admission.ts";
 import { type ChainCheck, TlsPeer } from "./tls-peer.ts";
 import { type SlowUnaryService, serveUnary, type UnaryService } from "./unary-service.ts";
 import { XdsStream, type XdsStreamHandlers } from "./xds-stream.ts";
@@ -56,6 +58,8 @@ export interface XdsServerDeps {
 const tickMs = 1_000;
 const ticksPerPeerCheck = 10;
 const strangerMs = 60_000;
+const waveMs = 50;
+const leavesBecause = "this control plane hands over; another one serves";
 const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const sotwPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 /** Envoy opens one such stream for each secret that does not come by ADS. */
@@ -73,6 +77,8 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 	const connections = new Set<ServerHttp2Session>();
 	const sockets = new Set<Socket>();
 	let isClosing = false;
+	let isLeaving = false;
+	const admission = new StreamAdmission(defaultAdmissionConfig, clock);
 
 	const handlers: XdsStreamHandlers = {
 		admit(stream, node) {
@@ -196,12 +202,15 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 		const protocol = path === deltaPath ? "delta" : path === sotwPath || path === secretsPath ? "sotw" : undefined;
 		if (protocol === undefined || isClosing)
 			return refuse(http, isClosing ? 14 : 12, isClosing ? "shutting down" : unknownMethod(path ?? ""));
+		if (isLeaving) return refuse(http, 14, leavesBecause);
 		// A stranger's request is not even read.
 		if (options.tls?.asksForCertificate && peer.uri === undefined) return refuse(http, 16, strangerBecause(peer));
 		const session = { ...defaultSessionConfig, ...options.session };
-		const stream = new XdsStream(http, { protocol, session, maxRequestBytes, peer }, clock, handlers);
-		const endsAtMs = maxStreamAgeMs > 0 ? clock.monotonicMs() + maxStreamAgeMs * (0.9 + 0.2 * random()) : Infinity;
-		streams.set(stream, endsAtMs);
+		admission.enter(http, () => {
+			const stream = new XdsStream(http, { protocol, session, maxRequestBytes, peer }, clock, handlers);
+			const endsAtMs = maxStreamAgeMs > 0 ? clock.monotonicMs() + maxStreamAgeMs * (0.9 + 0.2 * random()) : Infinity;
+			streams.set(stream, endsAtMs);
+		});
 	});
 
 	/** A stream may outlive the certificate that opened it, or that certificate's root. */
@@ -265,9 +274,20 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 			server.setSecureContext(tlsContext(context));
 			endRefusedPeers();
 		},
+		async leave(withinMs) {
+			isLeaving = true;
+			const leaving = [...streams.keys()].sort(() => random() - 0.5);
+			const waves = Math.max(1, Math.min(leaving.length, Math.floor(withinMs / waveMs)));
+			for (let wave = 0; wave < waves; wave++) {
+				const ofWave = leaving.filter((_, index) => index % waves === wave);
+				for (const stream of ofWave) stream.close(14, leavesBecause);
+				if (wave + 1 < waves) await new Promise<void>((resolve) => clock.after(waveMs, resolve));
+			}
+		},
 		async close() {
 			isClosing = true;
 			cancelTick();
+			admission.close();
 			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
 			for (const stream of streams.keys()) stream.close(14, "the control plane shuts down");
 			for (const session of connections) session.close();

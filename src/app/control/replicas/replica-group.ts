@@ -101,6 +101,11 @@ export class ReplicaGroup {
 		return leaderOf(this.#state, this.#options.id);
 	}
 
+	/** Another one serves as well. */
+	get hasOthers(): boolean {
+		return this.#peers.some(({ said }) => said && !said.leaves);
+	}
+
 	peerOf(id: string): ReplicaPeer | undefined {
 		return this.#peers.find(({ said }) => said?.id === id);
 	}
