@@ -2,6 +2,7 @@
 // words; `withPilotNames` says the same again in Istio's.
 
 import type { CounterMetric, GaugeMetric, HistogramMetric, Labels, Metrics } from "../runtime/metrics.ts";
+import { type Change, kindOfChange } from "../snapshot/change.ts";
 
 const pushSecondsBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30] as const;
 
@@ -13,6 +14,7 @@ export interface ControlMetrics {
 	readonly connected: GaugeMetric;
 	readonly withheld: GaugeMetric;
 	readonly quarantined: GaugeMetric;
+	readonly heldRemovals: GaugeMetric;
 	readonly configEvents: CounterMetric;
 	readonly pushTriggers: CounterMetric;
 	readonly pushTime: HistogramMetric;
@@ -36,6 +38,10 @@ export function controlMetrics(metrics: Metrics): ControlMetrics {
 			"keepmesh_quarantined_resources",
 			"Resources that proxies refused; their last good version is in force.",
 		),
+		heldRemovals: metrics.gauge(
+			"keepmesh_held_endpoint_removals",
+			"Pods, slices and workload entries that are gone at the source, and stay in force for now: most went at once.",
+		),
 		configEvents: metrics.counter("pilot_k8s_cfg_events", "Changes of resources.", ["type", "event"]),
 		pushTriggers: metrics.counter("pilot_push_triggers", "Publications, by what caused them.", ["type"]),
 		pushTime: metrics.histogram(
@@ -52,6 +58,13 @@ export function controlMetrics(metrics: Metrics): ControlMetrics {
 		validationPassed: metrics.counter("galley_validation_passed", "Resources that passed validation.", ["resource"]),
 		validationFailed: metrics.counter("galley_validation_failed", "Resources that failed validation.", ["resource"]),
 	};
+}
+
+export function countChanges(metrics: ControlMetrics, changes: readonly Change[]): void {
+	for (const change of changes) {
+		const event = change.type === "objectApplied" ? "update" : "delete";
+		metrics.configEvents.add(1, { type: kindOfChange(change), event });
+	}
 }
 
 const pilotTypes: Readonly<Record<string, string>> = {

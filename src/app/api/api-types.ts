@@ -139,6 +139,8 @@ export interface MeshStatus {
 	};
 	/** Resources that proxies refused; their last good version is in force. */
 	readonly quarantined: number;
+	/** Endpoints that are gone at the source, and stay in force for now because most went at once. */
+	readonly heldRemovals: number;
 }
 
 export interface AppliedItem {

@@ -234,6 +234,7 @@ function statusOf(parts: ControlRoutesParts, proxies: readonly ProxyItem[]): Mes
 			...(control.safety.waiting > 0 ? { waiting: control.safety.waiting } : {}),
 		},
 		quarantined: control.safety.held.size,
+		heldRemovals: control.heldRemovals,
 	};
 }
 

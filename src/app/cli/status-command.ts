@@ -74,7 +74,10 @@ async function showStatus(options: StatusOptions): Promise<void> {
 			if (item.rejection) print(`  ${proxy.name}: ${type} rejected: ${paint("red", item.rejection.message)}`);
 		}
 	}
-	if (proxies.some((proxy) => proxy.withheld?.because === "held")) print("  next: keepmesh proxy-status --confirm");
+	const removals = Math.max(0, ...controls.map((control) => control.heldRemovals));
+	if (removals > 0) print(`${mark(false)} ${removals} endpoints are gone at the source at once; they stay for 30 s`);
+	if (removals > 0 || proxies.some((proxy) => proxy.withheld?.because === "held"))
+		print("  next: keepmesh proxy-status --confirm");
 	if (problems.length > 0) print(renderProblems(problems.slice(0, 20), { colour: isColourful(process.stdout) }));
 	if (problems.length > 20) print(`... and ${problems.length - 20} more: keepmesh status -o json`);
 }

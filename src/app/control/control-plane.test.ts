@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { aPod, aProxy, applied, aRequestAuthentication, aService } from "../../model/model.testing.ts";
+import { aPod, aProxy, applied, aRequestAuthentication, aService, removed } from "../../model/model.testing.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
 import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import { controlMetrics } from "../../telemetry/control-metrics.ts";
 import { type TypeUrl, typeUrls } from "../../xds/resource.ts";
 import { ControlPlane } from "./control-plane.ts";
+import { findResource } from "./resource-makers.ts";
 
 const service = aService("web", { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80, targetPort: 8080 }] });
 const pod = (name: string, address: string, serviceAccountName: string) => aPod(name, address, { serviceAccountName });
@@ -57,6 +58,34 @@ describe("endpoints under a new service account", () => {
 		clock.advance(10);
 		assert.ok(holds(typeUrls.endpoints, "10.1.0.3"));
 		assert.equal(resource(typeUrls.cluster), before);
+	});
+});
+
+describe("the removal of most endpoints at once", () => {
+	it("does not reach proxies for 30 s, unless it is confirmed", () => {
+		const clock = new VirtualClock();
+		const parts = { clock, log: silentLog, metrics: controlMetrics(createMetrics()), onPublished: () => {} };
+		const control = new ControlPlane({}, parts);
+		const pods = Array.from({ length: 30 }, (_, index) => pod(`web-${index}`, `10.1.0.${index}`, "web"));
+		control.change(applied(service, ...pods));
+		control.flush();
+		const client = aProxy("client-1");
+		control.connect(client);
+		const endpoints = (): number => {
+			const found = findResource(control.configFor(client.id), typeUrls.endpoints, cluster);
+			return pods.filter((_, index) => Buffer.from(found?.any ?? []).includes(`10.1.0.${index}\u0018`)).length;
+		};
+		const all = endpoints();
+		assert.ok(all >= 29);
+		control.change(removed(...pods));
+		clock.advance(29_000);
+		assert.deepEqual([endpoints(), control.heldRemovals], [all, 30]);
+		control.change(applied(...pods.slice(0, 10)));
+		assert.equal(control.heldRemovals, 20);
+		assert.equal(control.confirmHeld(), 20);
+		clock.advance(10);
+		assert.equal(control.snapshot.objects.Pod?.size, 10);
+		assert.ok(endpoints() < all);
 	});
 });
 

@@ -11,8 +11,10 @@ import { applyKeySets, neededKeySets } from "../../snapshot/needed-key-sets.ts";
 import type { UnproxiedWorkload } from "../../snapshot/serving-steps.ts";
 import { applyChanges, applyServing, emptySnapshot, type Snapshot } from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
+import { countChanges } from "../../telemetry/control-metrics.ts";
 import type { ProxyConfig, ResourcePart } from "../../xds/resource.ts";
 import type { ControlPlaneOptions, ControlPlaneParts } from "./control-plane-parts.ts";
+import { concernsEndpoints, EndpointHold } from "./endpoint-hold.ts";
 import { KeyWait } from "./key-wait.ts";
 import { ProxyConfigMaker } from "./proxy-config-maker.ts";
 import { countProxies, isSameProxy, type ProxyEntry, type Withheld, withTrustBundle } from "./proxy-entry.ts";
@@ -29,9 +31,6 @@ import { SnapshotPair } from "./snapshot-pair.ts";
 
 const maxLastGood = 10_000;
 
-/** Kinds that, when they change, change endpoints in the first place: they pass the debounce. */
-const endpointKinds: ReadonlySet<string> = new Set(["EndpointSlice", "Pod", "WorkloadEntry"]);
-
 export class ControlPlane {
 	readonly #options: ControlPlaneOptions;
 	readonly #parts: ControlPlaneParts;
@@ -44,6 +43,7 @@ export class ControlPlane {
 	readonly #changedIn = new Map<ObjectKey, number>();
 	readonly #maker: ProxyConfigMaker;
 	readonly #keyWait: KeyWait;
+	readonly #endpointHold: EndpointHold;
 	/** Who gets what changed, and when; asks for the servers' answers. */
 	readonly safety: PushSafety;
 	#trustBundle: ResourcePart | undefined;
@@ -60,6 +60,11 @@ export class ControlPlane {
 		this.#keyWait = new KeyWait(parts.keySets);
 		this.#snapshots = new SnapshotPair(emptySnapshot(options.snapshot));
 		this.#maker = new ProxyConfigMaker(options.guard ?? defaultPushGuardConfig, parts);
+		this.#endpointHold = new EndpointHold({
+			...parts,
+			objects: () => this.snapshot.objects,
+			onReleased: (changes) => this.#changeEndpoints(changes),
+		});
 		this.safety = new PushSafety(options.safety ?? defaultPushSafetyConfig, {
 			...parts,
 			answers: parts.answers,
@@ -97,25 +102,27 @@ export class ControlPlane {
 	}
 
 	change(changes: readonly Change[]): void {
-		const endpoints = changes.filter((change) => endpointKinds.has(kindOfChange(change)));
-		const others = changes.filter((change) => !endpointKinds.has(kindOfChange(change)));
-		for (const change of changes) {
-			const event = change.type === "objectApplied" ? "update" : "delete";
-			this.#parts.metrics.configEvents.add(1, { type: kindOfChange(change), event });
-		}
-		const nowMs = this.#parts.clock.monotonicMs();
+		const endpoints = changes.filter(concernsEndpoints);
+		const others = changes.filter((change) => !concernsEndpoints(change));
+		countChanges(this.#parts.metrics, changes);
 		if (others.length > 0) {
 			this.#pending.push(...others);
 			// Fetched while the change waits for others, so that its rules have keys when they are published.
 			if (others.some((change) => kindOfChange(change) === "RequestAuthentication"))
 				this.#parts.keySets?.need(neededKeySets(this.snapshot, this.#pending));
-			this.#step({ type: "changed", lane: "everything", nowMs });
+			this.#step({ type: "changed", lane: "everything", nowMs: this.#parts.clock.monotonicMs() });
 		}
+		// They pass the debounce.
 		if (endpoints.length > 0) {
 			this.#parts.onApplied?.(endpoints);
-			this.#apply(endpoints, true);
-			this.#step({ type: "changed", lane: "endpoints", nowMs });
+			this.#changeEndpoints(this.#endpointHold.admit(endpoints));
 		}
+	}
+
+	#changeEndpoints(changes: readonly Change[]): void {
+		if (changes.length === 0) return;
+		this.#apply(changes, true);
+		this.#step({ type: "changed", lane: "endpoints", nowMs: this.#parts.clock.monotonicMs() });
 	}
 
 	/** Publishes what waits, now: at the start, when everything has been read. */
@@ -187,10 +194,16 @@ export class ControlPlane {
 		);
 		for (const { proxy } of held) this.#confirmed.add(proxy.id);
 		this.#refreshAndPublish(held.map(({ proxy }) => proxy.id));
-		return held.length;
+		return held.length + (proxyId === undefined ? this.#endpointHold.confirm() : 0);
+	}
+
+	/** Pods, slices and workload entries that are gone at the source, and stay for now because most went at once. */
+	get heldRemovals(): number {
+		return this.#endpointHold.size;
 	}
 
 	close(): void {
+		this.#endpointHold.close();
 		this.safety.close();
 		for (const cancel of this.#timers.values()) cancel();
 		this.#timers.clear();
