@@ -19,8 +19,10 @@ export async function drillRows(runs: number): Promise<readonly BenchRow[]> {
 	try {
 		const mesh = labDrillMesh(lab);
 		const lines = await runDrills(drills, { runs, baselineRuns: 2, marginMs: 500 }, mesh, {
-			begins: ({ name }, run) => console.error(`${name} ${run}/${runs}`),
-			ends: ({ missed }) => missed.forEach((what) => void console.error(`  missed: ${what}`)),
+			ends: ({ figures: all, missed }) => {
+				console.error(JSON.stringify(all));
+				for (const what of missed) console.error(`  missed: ${what}`);
+			},
 		});
 		return ["none", ...drills.map(({ name }) => name)].flatMap((name) => {
 			const bars = drills.find((drill) => drill.name === name)?.bars ?? {};

@@ -37,9 +37,21 @@ export function startSender(lab: Lab, place: string, load: SentLoad): Promise<Se
 	return startProgram(lab, place, programOf("drill-sender.ts"), load, (report) => report as LoadReport);
 }
 
-/** Every request one by one, in times of CLOCK_MONOTONIC. */
-export function startLoggedSender(lab: Lab, place: string, load: SentLoad): Promise<Sender<readonly SentRequest[]>> {
-	return startProgram(lab, place, programOf("request-log-sender.ts"), load, (log) => requestsOf(log as RequestLog));
+/** Every request one by one, in times of CLOCK_MONOTONIC. Resolves when it has begun. */
+export async function startLoggedSender(
+	lab: Lab,
+	place: string,
+	load: SentLoad,
+): Promise<Sender<readonly SentRequest[]>> {
+	const program = programOf("request-log-sender.ts");
+	return startProgram(
+		lab,
+		place,
+		program,
+		load,
+		(log) => requestsOf(log as RequestLog),
+		(child) => saysSo(child),
+	);
 }
 
 async function startProgram<Result>(
@@ -48,6 +60,7 @@ async function startProgram<Result>(
 	program: string,
 	load: SentLoad,
 	read: (report: unknown) => Result,
+	begins: (child: ChildProcess) => Promise<void> = async () => {},
 ): Promise<Sender<Result>> {
 	const request: LoadRequest = {
 		port: defaultPort,
@@ -59,9 +72,10 @@ async function startProgram<Result>(
 	};
 	const argv = [process.execPath, "--no-warnings", program, JSON.stringify(request)];
 	const child = await lab.spawnIn(place, argv, { stdio: ["pipe", "pipe", "pipe"] });
-	const report = outputOf(child).then((text) => read(JSON.parse(text)));
+	const report = outputOf(child).then((text) => read(JSON.parse(text.slice(text.indexOf("{")))));
 	// Whoever starts it may fail before it asks for the report.
 	report.catch(() => {});
+	await Promise.race([begins(child), report]);
 	return {
 		stop: () => {
 			child.stdin?.end();
@@ -76,6 +90,11 @@ function requestsOf({ startUs, outcomes, requests }: RequestLog): readonly SentR
 		endUs: startUs + endMs * 1000,
 		outcome: outcomes[outcome] ?? "unknown",
 	}));
+}
+
+/** With its first output. */
+function saysSo(child: ChildProcess): Promise<void> {
+	return new Promise((resolve) => child.stdout?.once("data", () => resolve()));
 }
 
 function outputOf(child: ChildProcess): Promise<string> {

@@ -1,5 +1,5 @@
 // Program: sends the load that its argument (JSON of a LoadRequest) describes until its standard input ends, and prints every
-// request: {"startUs", "outcomes": [names], "requests": [[due ms, end ms, index of the outcome], ...]}.
+// request, after a line `begins` when it begins: {"startUs", "outcomes": [names], "requests": [[due ms, end ms, index of the outcome], ...]}.
 
 import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
 import type { LoadRequest } from "../load/load-report.ts";
@@ -9,6 +9,7 @@ const request = JSON.parse(process.argv[2] ?? "{}") as LoadRequest;
 const stop = new AbortController();
 process.stdin.on("end", () => stop.abort()).on("close", () => stop.abort());
 process.stdin.resume();
+process.stdout.write("begins\n");
 const aheadUs = monotonicUs() - performance.now() * 1000;
 const { outcomes, startedMs } = await sendRequests(request, stop.signal);
 const names = [...new Set(outcomes.map(({ outcome }) => outcome))];
