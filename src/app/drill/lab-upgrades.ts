@@ -11,7 +11,7 @@ import { runDirectory } from "../../lab/lab-record.ts";
 import type { MeshStatus } from "../api/api-types.ts";
 import { until } from "../demo/applied-everywhere.ts";
 import { askControl } from "../demo/control-query.ts";
-import { askAgent, envoyPidOf, podOf, podsOf, podsOfAgent } from "./drill-pods.ts";
+import { agentPodOf, askAgent, envoyPidOf, podOf, podsOf, podsOfAgent } from "./drill-pods.ts";
 import { redirectOf } from "./lab-redirect.ts";
 
 export interface LabUpgrades extends DrillUpgrades {
@@ -68,6 +68,22 @@ export async function labUpgrades(lab: Lab): Promise<LabUpgrades> {
 		...(await podsOf(lab, "client")),
 		...(await podsOf(lab, "server")),
 	];
+
+	/** Ordered at once where the agent has not begun by itself; rejects when a pod keeps its Envoy. */
+	async function untilReplaced(pod: RunningPod, envoy: string): Promise<void> {
+		const untilMs = performance.now() + limitMs;
+		for (;;) {
+			const { uid, pid } = await agentPodOf(lab, pod);
+			if (commandOf(pid ?? 0).includes(envoy)) return;
+			const asked = askAgent(lab, pod.node, "POST", `/v1/pods/${uid}/replace-proxy?why=drill`);
+			const refusal = await asked.then(
+				() => "it was replaced by another",
+				(error: Error) => error.message,
+			);
+			if (performance.now() > untilMs) throw new Error(`${pod.name} keeps its Envoy: ${refusal}`);
+			await sleep(100);
+		}
+	}
 
 	return {
 		upgradeAgents: async () => {
@@ -132,23 +148,8 @@ export async function labUpgrades(lab: Lab): Promise<LabUpgrades> {
 				await untilReady(name, count);
 			}
 			const startedMs = performance.now();
-			const replaced = await Promise.all(
-				pods.map(async ({ node, namespace, name }) => {
-					const own = (await podsOfAgent(lab, node)).find((one) => one.name === name && one.namespace === namespace);
-					return askAgent(lab, node, "POST", `/v1/pods/${own?.uid}/replace-proxy?why=drill`).then(
-						() => [],
-						(error: Error) => [error.message],
-					);
-				}),
-			);
-			const tookMs = performance.now() - startedMs;
-			const now = await Promise.all(pods.map((pod) => envoyPidOf(lab, pod)));
-			const wrong = pods.flatMap(({ name, node }, index) => {
-				const pid = now[index] ?? 0;
-				if (commandOf(pid).some((word) => word === envoys.get(node))) return [];
-				return [`the Envoy of ${name} is not of the new program`];
-			});
-			return { tookMs, wrong: [...replaced.flat(), ...wrong] };
+			await Promise.all(pods.map((pod) => untilReplaced(pod, envoys.get(pod.node) ?? "")));
+			return { tookMs: performance.now() - startedMs, wrong: [] };
 		},
 		untilOldEnvoysEnded: async () => {
 			const startedMs = performance.now();

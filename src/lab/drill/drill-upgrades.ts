@@ -10,8 +10,8 @@ export interface DrillUpgrades {
 	/** The same for the control planes; resolves when each answers and every proxy is in sync. */
 	upgradeControlPlanes(): Promise<Upgraded>;
 	/**
-	 * Another Envoy program, for all pods of the load. Resolves when each pod has a process of the new one: with the time, and what is
-	 * wrong. The old ones may still have connections.
+	 * Another Envoy program, for all pods of the load. Resolves when each pod has a process of the new one, with the time since the
+	 * agents were told of it; rejects when one keeps its own. The old ones may still have connections.
 	 */
 	upgradeEnvoys(): Promise<Upgraded>;
 	/** Resolves with the time until the Envoys of before have ended; rejects after a while. */
