@@ -52,6 +52,11 @@ export interface RelayStreamOptions {
 		readonly pingEveryMs: number;
 		readonly pingTimeoutMs: number;
 	};
+	/**
+	 * The same proxy has a newer stream here: its Envoy hands over to another. Then a lost control plane is not looked for again, as
+	 * the two would drive each other out.
+	 */
+	readonly isSuperseded?: () => boolean;
 	/** Every control plane was tried, and none answered. */
 	readonly onAlone: () => void;
 }

@@ -76,10 +76,22 @@ export class RelayStream {
 
 	/** Connects at once if it waits to try again: the reason why it could not may be gone. */
 	retryNow(): void {
-		if (this.#isOver || this.#nodeId === "" || this.#probe || (this.#upstream && !this.#isOnCache)) return;
+		if (
+			this.#isOver ||
+			this.#options.isSuperseded?.() ||
+			this.#nodeId === "" ||
+			this.#probe ||
+			(this.#upstream && !this.#isOnCache)
+		)
+			return;
 		this.#cancelRetry();
 		this.#failures = 0;
 		this.#connect();
+	}
+
+	/** Empty until it has said who it is. */
+	get nodeId(): string {
+		return this.#nodeId;
 	}
 
 	/** Every control plane was tried, and none answered. */
@@ -321,6 +333,7 @@ export class RelayStream {
 			this.#run({ type: "upstreamClosed" });
 		}
 		this.#upstreamIndex = (this.#upstreamIndex + 1) % upstreams.length;
+		if (this.#options.isSuperseded?.()) return;
 		// The others are tried at once; only when none answers it waits, longer each round, and not in step with its neighbours.
 		const rounds = Math.floor(this.#failures / upstreams.length);
 		const waitMs = rounds === 0 && this.#failures > 0 ? 0 : Math.min(backoffMs.most, backoffMs.first * 2 ** rounds);

@@ -214,6 +214,23 @@ describe("the relay", () => {
 		await envoy.until(() => two.server.sessions()[0]?.types[0]?.nonceAcked === "1");
 	});
 
+	it("lets two Envoys of one proxy be, as one hands over to the other, and serves the one that stays", async () => {
+		const one = await control(resourceSet(cluster, { a: "1" }));
+		await start([one]);
+		const [before, after] = [client(), client()];
+		before.ask({ typeUrl: cluster, node: encodedNode("sidecar~1") });
+		await before.until(() => size(before, cluster) === 1);
+		after.ask({ typeUrl: cluster, node: encodedNode("sidecar~1") });
+		await after.until(() => size(after, cluster) === 1);
+		// The control plane has let go of the first; neither asks again and again.
+		await sleep(300);
+		const [status, ...others] = relay?.status() ?? [];
+		assert.deepEqual([status?.losses, status?.upstream, others], [0, `127.0.0.1:${one.port}`, []]);
+		after.stream.close();
+		one.setConfig(proxyConfig(resourceSet(cluster, { a: "2" })));
+		await before.until(() => before.held.get(cluster)?.get("a") === resource(cluster, "a", "2").version);
+	});
+
 	it("asks for the name table on the proxy's behalf and hands it over", async () => {
 		const tables: string[] = [];
 		const one = await control(resourceSet(cluster, { a: "1" }), resourceSet(nameTable, { all: "hosts" }));

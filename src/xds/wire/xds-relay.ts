@@ -103,9 +103,18 @@ export async function startXdsRelay(
 		const firstUpstream = Math.floor(random() * options.upstreams.length);
 		const stream: RelayStream = new RelayStream(
 			http,
-			{ ...streamOptions, firstUpstream, onAlone: () => watch.start() },
+			{
+				...streamOptions,
+				firstUpstream,
+				onAlone: () => watch.start(),
+				isSuperseded: () => newestOf(streams, stream.nodeId) !== stream,
+			},
 			{ clock: deps.clock, log: deps.log, random },
-			() => streams.delete(stream),
+			() => {
+				streams.delete(stream);
+				// One that had made way for it has the proxy again.
+				newestOf(streams, stream.nodeId)?.retryNow();
+			},
 		);
 		streams.add(stream);
 	});
@@ -117,7 +126,8 @@ export async function startXdsRelay(
 	chmodSync(options.socketPath, 0o600);
 	if (options.owner) chownSync(options.socketPath, options.owner.uid, options.owner.gid);
 	return {
-		status: () => [...streams].map((stream) => stream.status()),
+		status: () =>
+			[...streams].filter((stream) => newestOf(streams, stream.nodeId) === stream).map((stream) => stream.status()),
 		retryNow: () => {
 			for (const stream of streams) stream.retryNow();
 		},
@@ -134,4 +144,11 @@ export async function startXdsRelay(
 			rmSync(options.socketPath, { force: true });
 		},
 	};
+}
+
+/** Of one proxy's: it has two while one Envoy hands over to another. */
+function newestOf(streams: ReadonlySet<RelayStream>, nodeId: string): RelayStream | undefined {
+	let newest: RelayStream | undefined;
+	for (const stream of streams) if (stream.nodeId === nodeId) newest = stream;
+	return newest;
 }
