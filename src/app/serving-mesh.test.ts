@@ -103,6 +103,10 @@ describe("callers of a pod whose sidecar fails", { skip: cannotRun }, () => {
 		assert.ok(told.tookMs < 1_000, JSON.stringify(told));
 		assert.equal(told.later, 0, JSON.stringify(told));
 		assert.ok(told.failed < told.count / 10, JSON.stringify(told));
+		await mesh.until("the control plane knows how the requests ended", async () => {
+			const calls = (await mesh.serving()).find(({ pod }) => pod === "client")?.calls;
+			return calls !== undefined && calls.total >= told.count && calls.serverErrors >= told.failed;
+		});
 	});
 
 	it("stop mutual TLS to one that hangs, and lose nothing more", async () => {

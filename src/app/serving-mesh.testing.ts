@@ -15,7 +15,6 @@ import { JoinTokens } from "../identity/authority/join-tokens.ts";
 import { type EnvoyAdmin, envoyAdmin } from "../node/envoy-admin.ts";
 import { createRig, envoyBinary, type Host, type Rig } from "../node/namespace-rig.testing.ts";
 import type { PodStatus } from "../node/node-agent.ts";
-import { parseStats } from "../node/plan/envoy-stats.ts";
 import { nodePaths } from "../node/plan/pod-paths.ts";
 import type { ServingItem } from "./api/api-types.ts";
 
@@ -25,6 +24,8 @@ const cluster = "outbound|80||web.default.svc.cluster.local";
 
 export interface ServingMesh {
 	readonly rig: Rig;
+	/** Of the control plane, on 127.0.0.1. */
+	readonly apiPort: number;
 	startControl(): Promise<void>;
 	killControl(signal?: NodeJS.Signals): Promise<void>;
 	startNode(): Promise<void>;
@@ -43,8 +44,6 @@ export interface ServingMesh {
 	serving(): Promise<readonly ServingItem[]>;
 	/** How a pod's Envoy calls an address of the service at this moment. */
 	calledAs(caller: PodStatus, address: string): Promise<"mutual TLS" | "plaintext" | "not at all" | "unknown">;
-	/** When a pod's Envoy took its last endpoints of the service, in milliseconds since the epoch. */
-	toldAtMs(caller: PodStatus): Promise<number>;
 	until(what: string, is: () => Promise<boolean> | boolean, timeoutMs?: number): Promise<number>;
 	close(): Promise<void>;
 }
@@ -75,7 +74,7 @@ export async function createServingMesh(): Promise<ServingMesh> {
 		child.kill(signal);
 		await ended;
 	};
-	const until = async (what: string, is: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<number> => {
+	const until = async (what: string, is: () => Promise<boolean> | boolean, timeoutMs = 60_000): Promise<number> => {
 		const startMs = performance.now();
 		while (!(await is())) {
 			if (performance.now() - startMs > timeoutMs) throw new Error(`waited in vain: ${what}\n${said.slice(-4000)}`);
@@ -94,6 +93,7 @@ export async function createServingMesh(): Promise<ServingMesh> {
 		);
 	const mesh: ServingMesh = {
 		rig,
+		apiPort,
 		startControl: async () => {
 			const [xds, api] = [`127.0.0.1:${xdsPort}`, `127.0.0.1:${apiPort}`];
 			const flags = ["--id", "control-1", "--data", data, "--xds", xds, "--api", api];
@@ -148,11 +148,6 @@ export async function createServingMesh(): Promise<ServingMesh> {
 		ask,
 		serving: async () => (await ask<{ readonly items: readonly ServingItem[] }>("/api/v1/serving")).items,
 		calledAs: (caller, address) => calledAs(envoyAdmin(caller.adminSocket), address),
-		toldAtMs: async (caller) => {
-			const filter = encodeURIComponent("^cluster\\..*web.*\\.update_time$");
-			const answer = await envoyAdmin(caller.adminSocket).get(`/stats?filter=${filter}`);
-			return Math.max(0, ...parseStats(answer?.body ?? "").values());
-		},
 		until,
 		close: async () => {
 			if (node && node.exitCode === null) {

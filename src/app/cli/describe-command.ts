@@ -51,8 +51,9 @@ async function describe(kindText: string, nameText: string | undefined, options:
 		throw new CliError(exitCodes.failure, message, `keepmesh get ${kindPart} -A`);
 	}
 	if (options.to !== undefined) return printPair(name, options.to, workloads);
-	if (item) print(await headText(item));
-	for (const one of serving) print(`Served:     ${nameOf(one)}: ${longServing(one, Date.now())}`);
+	const served = serving.map((one) => `Served:     ${nameOf(one)}: ${longServing(one, Date.now())}`);
+	if (item) print(await headText(item, served));
+	else for (const line of served) print(line);
 	if (item && kind === "Service") {
 		print(await serviceText(item.manifest, options));
 		print(workloadSection(await workloadsOf(options, { service: name }), false));
@@ -92,7 +93,7 @@ async function workloadsOf(
 	return mergeWorkloads(answers.map(({ answer }) => answer.items));
 }
 
-async function headText(item: ResourceItem): Promise<string> {
+async function headText(item: ResourceItem, served: readonly string[]): Promise<string> {
 	const { stringify } = await import("yaml");
 	const { manifest, origin, status } = item;
 	const lines = [
@@ -102,6 +103,7 @@ async function headText(item: ResourceItem): Promise<string> {
 		`File:       ${origin.file}:${origin.line}`,
 		`Accepted:   ${status.accepted ? "yes" : paint("red", "no: the last good version is in force")}`,
 		`Applied:    ${status.proxies ? `on ${appliedText(status)} proxies` : "-"}`,
+		...served,
 	];
 	for (const { severity, path, message, hint } of status.problems) {
 		lines.push(`  ${severity}: ${path === "" ? "" : `${path}: `}${message}`, ...(hint === "" ? [] : [`    ${hint}`]));

@@ -29,7 +29,10 @@ describe("where pods' connections go, in words", () => {
 		const bypass = { by: "anna", why: "upgrade", untilMs: Date.UTC(2030, 0, 1) };
 		const one = item("web-1", "direct");
 		const shown = longServing({ serving: one.serving && { ...one.serving, bypass } }, 13_000);
-		assert.match(shown, /; bypassed by anna \(upgrade\) until 2030-01-01T00:00:00.000Z$/);
+		assert.match(shown, /: ended by SIGKILL; bypassed by anna: upgrade, until 2030-01-01T00:00:00.000Z$/);
+		const because = "bypass by anna: upgrade";
+		const asked = longServing({ serving: one.serving && { ...one.serving, cause: "bypass", because, bypass } }, 13_000);
+		assert.equal(asked, "direct for 12s: bypass by anna: upgrade, until 2030-01-01T00:00:00.000Z");
 	});
 
 	it("is counted by step, best first, and not at all without any hot-switch", () => {

@@ -37,10 +37,11 @@ export function shortServing({ serving }: Pick<ServingItem, "serving">, nowMs: n
 /** `direct for 12s: ended by SIGKILL`. */
 export function longServing({ serving }: Pick<ServingItem, "serving">, nowMs: number): string {
 	if (!serving) return "it has no hot-switch";
-	const { because, bypass, sinceMs, step } = serving;
-	const until = bypass?.untilMs === undefined ? "" : ` until ${new Date(bypass.untilMs).toISOString()}`;
-	const byHand = bypass ? `; bypassed by ${bypass.by} (${bypass.why})${until}` : "";
-	return `${paint(colours[step], step)} for ${renderAge(nowMs - sinceMs)}: ${because}${byHand}`;
+	const { because, bypass, cause, sinceMs, step } = serving;
+	// A bypass that began the step is in its reason already.
+	const who = bypass && cause !== "bypass" ? `; bypassed by ${bypass.by}: ${bypass.why}` : "";
+	const until = bypass?.untilMs === undefined ? "" : `, until ${new Date(bypass.untilMs).toISOString()}`;
+	return `${paint(colours[step], step)} for ${renderAge(nowMs - sinceMs)}: ${because}${who}${until}`;
 }
 
 /** `3 sidecar, 1 direct`; undefined when no pod has a hot-switch. */

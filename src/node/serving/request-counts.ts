@@ -19,7 +19,7 @@ export async function askCounts(
 	proxy: "sidecar" | "router",
 	wallMs: () => number,
 ): Promise<ProxyCounts | undefined> {
-	const answer = await admin.get(`/stats?usedonly&filter=${encodeURIComponent(filter)}`);
+	const answer = await admin.get(`/stats?usedonly&type=Counters&filter=${encodeURIComponent(filter)}`);
 	return answer?.status === 200 ? countsOf(answer.body, proxy, wallMs()) : undefined;
 }
 
