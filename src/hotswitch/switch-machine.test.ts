@@ -321,6 +321,15 @@ describe("direct", () => {
 		assert.equal(textOf(driver.state.path), "sidecar+direct");
 	});
 
+	it("has its whole limit when a bypass is over: that had an end of its own", () => {
+		const driver = serving({ ...plaintext, directLimitMs: 2000 })
+			.happens(bypass(10_000), crash)
+			.wait(11_999);
+		assert.equal(driver.state.servingStep, "direct");
+		driver.wait(1);
+		assert.equal(driver.state.servingStep, "closed");
+	});
+
 	it("ends at once when the policy becomes STRICT", () => {
 		const driver = serving(plaintext).happens(crash);
 		driver.policy = strict;

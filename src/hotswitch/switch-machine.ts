@@ -46,6 +46,7 @@ export function step(policy: HotSwitchPolicy, known: SwitchState, event: SwitchE
 		servingStep,
 		hadConnections: state.hadConnections || (path.sidecar && state.running),
 		...(moved ? { sinceMs: atMs, cause, because } : {}),
+		directFromMs: servingStep === "direct" && !rested.bypass ? (directSinceMs(before) ?? atMs) : undefined,
 	};
 	const deadlines = deadlinesOf(policy, settled);
 	const actions: readonly SwitchAction[] = [
@@ -222,13 +223,20 @@ function deadlinesOf(policy: HotSwitchPolicy, state: SwitchState): SwitchState["
 	// One that is still starting may be busy with its first configuration.
 	const mayHang = state.running && (state.ready || state.hadConnections) && (policy.enabled || !state.hung);
 	const { directLimitMs } = policy;
-	const isDirect = state.servingStep === "direct" && !state.bypass && !state.directSpent;
+	const directFromMs = state.servingStep === "direct" && !state.bypass ? directSinceMs(state) : undefined;
 	return {
 		...(isProving ? { proved: provedAtMs(policy, state) } : {}),
 		...(mayHang && state.lease === "lost" ? { hang: state.silentSinceMs + hangAfterLeaseMs(policy) } : {}),
 		...(state.bypass?.untilMs === undefined ? {} : { bypassEnd: state.bypass.untilMs }),
-		...(isDirect && directLimitMs !== undefined ? { directEnd: state.sinceMs + directLimitMs } : {}),
+		...(directFromMs === undefined || directLimitMs === undefined || state.directSpent
+			? {}
+			: { directEnd: directFromMs + directLimitMs }),
 	};
+}
+
+/** An earlier agent has kept only since when it is direct. */
+function directSinceMs({ servingStep, bypass, directFromMs, sinceMs }: SwitchState): number | undefined {
+	return servingStep === "direct" && !bypass ? (directFromMs ?? sinceMs) : undefined;
 }
 
 function timerActions(

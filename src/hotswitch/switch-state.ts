@@ -68,6 +68,8 @@ export interface SwitchState {
 	readonly failuresAtMs: readonly number[];
 	readonly spareUp: boolean;
 	readonly bypass?: Bypass;
+	/** Direct by itself since then: not for a bypass. */
+	readonly directFromMs?: number;
 	/** `direct` has lasted its limit: not again until something better has served. */
 	readonly directSpent: boolean;
 	readonly deadlines: Readonly<Partial<Record<SwitchTimer, number>>>;
