@@ -11,7 +11,7 @@ export interface DrillUpgrades {
 	upgradeControlPlanes(): Promise<Upgraded>;
 	/**
 	 * Another Envoy program, for all pods of the load. Resolves when each pod has a process of the new one, with the time since the
-	 * agents were told of it; rejects when one keeps its own. The old ones may still have connections.
+	 * agents know of it; rejects when one keeps its own. The old ones may still have connections.
 	 */
 	upgradeEnvoys(): Promise<Upgraded>;
 	/** Resolves with the time until the Envoys of before have ended; rejects after a while. */

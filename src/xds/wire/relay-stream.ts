@@ -5,8 +5,8 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { decodeNode } from "../node.ts";
+import { nodeIdOf } from "../node-id-of.ts";
 import { lacksResources, openRelaySession, type RelayEvent, type RelayState, stepRelay } from "../relay-session.ts";
-import { decodeDeltaRequest } from "../request.ts";
 import { FrameReader, frame } from "./grpc-frames.ts";
 import type { RelayStreamOptions, RelayStreamStatus } from "./relay-options.ts";
 import { type AdsStream, openAdsStream } from "./xds-client.ts";
@@ -349,11 +349,4 @@ export class RelayStream {
 		const upstream = this.#options.upstreams[this.#upstreamIndex];
 		return upstream ? `${upstream.host}:${upstream.port}` : "";
 	}
-}
-
-/** Undefined when the request is not fit: the session says why. */
-function nodeIdOf(bytes: Uint8Array): string | undefined {
-	const decoded = decodeDeltaRequest(bytes);
-	const node = decoded.ok && decoded.request.node ? decodeNode(decoded.request.node) : undefined;
-	return node?.ok ? node.node.id : undefined;
 }
