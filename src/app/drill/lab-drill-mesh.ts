@@ -50,7 +50,7 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 	};
 	let guarded: Promise<LabSpare> | undefined;
 	const spare = (): Promise<LabSpare> => {
-		guarded ??= labSpare(lab, ratePerSecond / 2);
+		guarded ??= labSpare(lab);
 		return guarded;
 	};
 	let leader: ReturnType<typeof labLeader> | undefined;

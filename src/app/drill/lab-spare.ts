@@ -26,34 +26,38 @@ export interface LabSpare extends DrillSpare {
 const file = "spare.yaml";
 const watcherProgram = fileURLToPath(new URL("../../lab/drill/wire-watcher.ts", import.meta.url));
 const port = 8080;
-const deniedRate = 50;
+/** Each way: every request is a handshake between two Envoys. */
+const ratePerSecond = 60;
+const deniedRate = 20;
 const strangerRate = 20;
+const settleMs = 500;
+/** Where a fault's gap may have begun. */
+const beforeFaultUs = 250_000;
 const limitMs = 30_000;
 const lookMs = 5;
 const goodInARow = 10;
 
-export async function labSpare(lab: Lab, ratePerSecond: number): Promise<LabSpare> {
+export async function labSpare(lab: Lab): Promise<LabSpare> {
 	const yaml = readFileSync(fileURLToPath(new URL(`../../../samples/drill/${file}`, import.meta.url)), "utf8");
 	await applyEverywhere(lab, yaml, file);
 	const pending = await lab.untilRolledOut(limitMs);
 	if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
-	return new GuardedWorkload(lab, ratePerSecond);
+	return new GuardedWorkload(lab);
 }
 
 interface Watcher {
+	readonly flowing: Promise<unknown>;
 	stop(): Promise<WireReport & { readonly dropped: number }>;
 }
 
 class GuardedWorkload implements LabSpare {
 	readonly #lab: Lab;
-	readonly #ratePerSecond: number;
 	#pod: RunningPod | undefined;
 	#killedPid: number | undefined;
 	#faultUs: number | undefined;
 
-	constructor(lab: Lab, ratePerSecond: number) {
+	constructor(lab: Lab) {
 		this.#lab = lab;
-		this.#ratePerSecond = ratePerSecond;
 	}
 
 	async startLoad(): Promise<RunningLoad> {
@@ -67,7 +71,7 @@ class GuardedWorkload implements LabSpare {
 		const keeper = await addressIn(lab, pod, "keeper");
 		const { client } = await lab.status();
 		const watcher = await watchWire(lab, pod, [client.address]);
-		const load = { newConnections: true, ratePerSecond: this.#ratePerSecond };
+		const load = { newConnections: true, ratePerSecond };
 		const senders = {
 			inbound: await startLoggedSender(lab, caller.name, { ...load, ...asHost("guarded", guarded) }),
 			outbound: await startLoggedSender(lab, pod.name, { ...load, ...asHost("keeper", keeper) }),
@@ -79,6 +83,9 @@ class GuardedWorkload implements LabSpare {
 			newConnections: true,
 		});
 		const stranger = await startSender(lab, "client", { host: pod.address, ratePerSecond: strangerRate });
+		// A busy machine takes its time to start them all.
+		await watcher.flowing;
+		await sleep(settleMs);
 		return {
 			stop: async () => {
 				const report = await this.#report(senders);
@@ -184,7 +191,8 @@ class GuardedWorkload implements LabSpare {
 			const requests = logs[index] ?? [];
 			if (!requests.some((one) => isGood(one) && (faultUs === undefined || one.endUs < faultUs)))
 				throw new Error(`nothing came through ${name} before the fault`);
-			sides[name] = sideReport(requests, undefined, faultUs);
+			const { gapMs } = sideReport(requests, faultUs === undefined ? undefined : faultUs - beforeFaultUs);
+			sides[name] = { ...sideReport(requests, undefined, faultUs), gapMs };
 		}
 		const all = logs.flat();
 		const firstUs = Math.min(...all.map(({ dueUs }) => dueUs));
@@ -229,9 +237,11 @@ async function watchWire(lab: Lab, pod: RunningPod, ignored: readonly string[]):
 	const child = await lab.spawnIn(pod.name, argv, { stdio: ["pipe", "pipe", "inherit"] });
 	const lines = linesOf(child);
 	await once(lines, "line", { signal: AbortSignal.timeout(limitMs) });
-	const said = once(lines, "line");
+	const flowing = once(lines, "line", { signal: AbortSignal.timeout(limitMs) });
 	return {
+		flowing,
 		stop: async () => {
+			const said = once(lines, "line");
 			child.stdin?.end();
 			const [line] = await said;
 			return JSON.parse(String(line)) as WireReport & { readonly dropped: number };

@@ -1,6 +1,6 @@
 // Program: reads every packet of the network namespace that it runs in, loopback's aside. In: addresses whose own sending does not
-// count, as arguments. Out: `watching`; when its standard input ends, one line of JSON: a WireReport, and how many packets the kernel
-// could not hand over.
+// count, as arguments. Out: `watching`, `flowing` once connections come and go; when its standard input ends, one line of JSON: a
+// WireReport, and how many packets the kernel could not hand over.
 
 import { errorNumber, libc } from "../../kernel/linux/libc.ts";
 import { WireFlows } from "./wire-flows.ts";
@@ -19,6 +19,7 @@ const hardwareTypeAt = 8;
 const ARPHRD_LOOPBACK = 772;
 const bufferBytes = 32 * 1024 * 1024;
 const readEveryMs = 2;
+const flowingFrom = 200;
 
 const inNetworkOrder = ((ETH_P_IP & 0xff) << 8) | (ETH_P_IP >> 8);
 const fd = libc.socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, inNetworkOrder);
@@ -50,7 +51,13 @@ function dropped(): number {
 	return stats.readUInt32LE(4);
 }
 
-setInterval(read, readEveryMs);
+let isFlowing = false;
+setInterval(() => {
+	read();
+	if (isFlowing || flows.report().encrypted < flowingFrom) return;
+	isFlowing = true;
+	process.stdout.write("flowing\n");
+}, readEveryMs);
 process.stdin
 	.on("end", () => {
 		read();
