@@ -89,7 +89,6 @@ export class RelayStream {
 		this.#connect();
 	}
 
-	/** Empty until it has said who it is. */
 	get nodeId(): string {
 		return this.#nodeId;
 	}
@@ -224,8 +223,7 @@ export class RelayStream {
 	}
 
 	#connect(): void {
-		// The list may have become shorter.
-		this.#upstreamIndex %= this.#options.upstreams.length;
+		this.#upstreamIndex %= this.#options.upstreams.length; // The list may have become shorter.
 		const to = this.#options.upstreams[this.#upstreamIndex];
 		if (!to || this.#isOver) return;
 		const tls = this.#options.tls?.();
