@@ -4,7 +4,7 @@ import { anEndpointSlice, anObject, aPod, aProxy, applied, aService, removed } f
 import type { ServiceSpec } from "../resources/kinds/core.ts";
 import { noLayer4Services, updateLayer4Services } from "./layer4-services.ts";
 import { nameTableFor } from "./name-table.ts";
-import { applyChanges, emptySnapshot, type Snapshot } from "./snapshot.ts";
+import { applyChanges, applyServing, emptySnapshot, type Snapshot } from "./snapshot.ts";
 
 const start = applyChanges(
 	emptySnapshot(),
@@ -54,6 +54,30 @@ describe("Services for layer 4", () => {
 		assert.deepEqual(addressesOf(there, "default/web"), ["10.1.0.9"]);
 		const without = applyChanges(withPod, removed(pod)).snapshot;
 		assert.deepEqual(addressesOf(updateLayer4Services(there, without), "default/web"), []);
+	});
+
+	it("leave out a pod that is closed, over TCP, and no other; and have it again afterwards", () => {
+		const ports = [
+			{ name: "http", port: 80 },
+			{ name: "dns", port: 53, protocol: "UDP" },
+		] as const;
+		const service = aService("web", { clusterIP: "10.96.0.3", ports });
+		const pods = [8, 9].map((n) => aPod(`web-${n}`, `10.1.0.${n}`, { nodeName: "n1" }));
+		const before = applyChanges(start, applied(service, ...pods)).snapshot;
+		const there = updateLayer4Services(first, before);
+		const usable = (state: typeof first) =>
+			state.services
+				.get("default/web")
+				?.ports.map(({ endpoints }) => endpoints.filter(({ ready, serving }) => ready || serving).length);
+		assert.deepEqual(usable(there), [2, 2]);
+		const told = { namespace: "default", name: "web-9", serviceAccount: "default", node: "n1", isGranted: false };
+		const closed = applyServing(before, [{ ...told, step: "closed" }]).snapshot;
+		const without = updateLayer4Services(there, closed);
+		assert.deepEqual(usable(without), [1, 2]);
+		assert.equal(without.services.get("default/reviews"), there.services.get("default/reviews"));
+		assert.deepEqual(usable(updateLayer4Services(without, applyServing(closed, []).snapshot)), [2, 2]);
+		const direct = applyServing(before, [{ ...told, step: "direct" }]).snapshot;
+		assert.equal(updateLayer4Services(there, direct).services, there.services, "direct takes connections");
 	});
 
 	it("have the address that the name table answers where the Service has none", () => {

@@ -2,7 +2,7 @@
 // that the name table answers for it, so that whoever resolves its name reaches it, with a proxy or without. A load balancer has the
 // addresses that it asks for and a VirtualIP holds.
 
-import { type Layer4Service, layer4Key } from "../l4/layer4-service.ts";
+import { type Layer4Endpoint, type Layer4Service, layer4Key } from "../l4/layer4-service.ts";
 import { askedAddresses, heldAddresses } from "../l4/services/asked-addresses.ts";
 import { layer4ServiceOf } from "../l4/services/layer4-service-of.ts";
 import { type ServiceKey, serviceKey } from "../model/service.ts";
@@ -13,6 +13,7 @@ import { objectsOf } from "./object-store.ts";
 import { changedKeys, PersistentMap } from "./persistent-map.ts";
 import { keepIdentity } from "./same-value.ts";
 import type { ServiceRegistry } from "./service-registry.ts";
+import { addressKey, addressOfKey, type ServingSteps } from "./serving-steps.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** By NAMESPACE/NAME. */
@@ -51,6 +52,8 @@ function changedServices(before: Snapshot | undefined, after: Snapshot): Readonl
 	for (const key of changedKeys(objectsOf(before.objects, "Service"), services)) changed.add(withoutKind(key));
 	for (const key of changedKeys(before.endpoints.slicesOf, after.endpoints.slicesOf)) changed.add(key);
 	for (const key of changedKeys(before.endpoints.members, after.endpoints.members)) addOwner(changed, registry, key);
+	for (const key of changedKeys(before.endpoints.steps, after.endpoints.steps))
+		for (const owner of after.endpoints.servicesAt.get(addressOfKey(key)) ?? []) addOwner(changed, registry, owner);
 	if (objectsOf(before.objects, "VirtualIP") !== objectsOf(after.objects, "VirtualIP"))
 		for (const service of services.values())
 			if (askedAddresses(service).length > 0) changed.add(layer4Key(service.metadata));
@@ -78,12 +81,27 @@ function serviceOf(
 	const slices = snapshot.endpoints.slicesOf.get(`${namespace}/${name}`) ?? [];
 	const members = snapshot.endpoints.members.get(key) ?? [];
 	const made = withAddresses(
-		layer4ServiceOf(object, slices, members.filter(isPod)),
+		withoutClosed(layer4ServiceOf(object, slices, members.filter(isPod)), snapshot.endpoints.steps),
 		askedAddresses(object).filter((address) => held.has(address)),
 	);
 	if (!made || made.clusterAddresses.length > 0) return made;
 	const registered = snapshot.routing.registry.byKey.get(key)?.service;
 	return registered?.allocated ? { ...made, clusterAddresses: registered.addresses } : made;
+}
+
+/** An endpoint where no proxy serves and nothing else may is not for new connections. UDP does not come to proxies. */
+function withoutClosed(service: Layer4Service | undefined, steps: ServingSteps): Layer4Service | undefined {
+	if (!service || steps.size === 0) return service;
+	const isClosed = ({ address, port }: Layer4Endpoint): boolean => {
+		const found = steps.get(addressKey(service.namespace, address));
+		return found !== undefined && (found.step === "closed" || found.closedPorts.includes(port));
+	};
+	const ports = service.ports.map((port) => {
+		if (port.protocol !== "tcp" || !port.endpoints.some(isClosed)) return port;
+		const endpoints = port.endpoints.map((one) => (isClosed(one) ? { ...one, ready: false, serving: false } : one));
+		return { ...port, endpoints };
+	});
+	return { ...service, ports };
 }
 
 function withAddresses(service: Layer4Service | undefined, given: readonly string[]): Layer4Service | undefined {
