@@ -10,6 +10,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { writeFileAtomic } from "../atomic-file.ts";
 import { blockedDirectories } from "../blocked-directories.ts";
+import { lookAtWorkers } from "../is-starved.ts";
 import { KeptProcess } from "../kept-process.ts";
 import { envoyCommand, programInDescriptor3 } from "../plan/envoy-command.ts";
 import type { SparePaths } from "../plan/spare-paths.ts";
@@ -129,6 +130,7 @@ export class SpareEnvoy {
 		this.#watch = new SpareWatch(
 			{
 				socketPath: this.#deps.paths.watchSocket,
+				look: () => (this.pid === undefined ? undefined : lookAtWorkers(this.pid, this.#deps.clock.monotonicMs())),
 				onHeard: () => this.#deps.onHeard(),
 				onSilent: () => this.#deps.onLost("the spare does not answer"),
 				onHung: () => {

@@ -2,6 +2,7 @@
 
 import { Agent, request } from "node:http";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
+import { isStarved, type ProcessorLook } from "../is-starved.ts";
 
 export interface SpareWatchOptions {
 	readonly socketPath: string;
@@ -11,6 +12,8 @@ export interface SpareWatchOptions {
 	readonly silentMs?: number;
 	/** And for so long it hangs. Default 2 s. */
 	readonly hangMs?: number;
+	/** At its workers: while they only wait for a processor it is not silent. */
+	readonly look?: () => ProcessorLook | undefined;
 	readonly onHeard: () => void;
 	readonly onSilent: () => void;
 	readonly onHung: () => void;
@@ -23,6 +26,7 @@ export class SpareWatch {
 	#state: "new" | "heard" | "silent" | "hung" = "new";
 	/** Of the question without an answer. */
 	#askedAtMs: number | undefined;
+	#look: ProcessorLook | undefined;
 	#cancel: Cancel = () => {};
 	#closed = false;
 
@@ -57,8 +61,12 @@ export class SpareWatch {
 	#judge(): void {
 		const silentForMs = this.#silentForMs();
 		// One that has not begun yet may be busy with its first configuration.
-		if (this.#closed || this.#state === "new") return;
-		if (this.#state === "heard" && silentForMs > (this.#options.silentMs ?? 250)) {
+		if (this.#closed || this.#state === "new" || silentForMs <= (this.#options.silentMs ?? 250)) return;
+		const before = this.#look;
+		this.#look = this.#options.look?.();
+		// It takes two looks to tell.
+		if ((this.#look && !before) || isStarved(before, this.#look)) return;
+		if (this.#state === "heard") {
 			this.#state = "silent";
 			this.#options.onSilent();
 		}
@@ -74,6 +82,7 @@ export class SpareWatch {
 		const outgoing = request({ socketPath, path: "/", agent: this.#agent, headers: { host: "spare" } }, (response) => {
 			response.resume();
 			this.#askedAtMs = undefined;
+			this.#look = undefined;
 			if (this.#closed || this.#state === "heard") return;
 			this.#state = "heard";
 			this.#options.onHeard();
