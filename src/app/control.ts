@@ -36,6 +36,7 @@ import { NodeStreams } from "./control/node-streams.ts";
 import { answersOf } from "./control/proxy-answers.ts";
 import { type Admit, configSource, type EndOf } from "./control/proxy-connections.ts";
 import { quarantineProblems } from "./control/quarantine-problems.ts";
+import { quarantineFile } from "./control/quarantine-store.ts";
 import { createReplicas, type Replicas } from "./control/replicas/start-replicas.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
 import { createRotation } from "./control/rotation-service.ts";
@@ -85,6 +86,9 @@ export async function startControl(
 		log,
 		metrics: counted,
 		answers: answersOf(servers),
+		...(options.dataDirectory && {
+			quarantine: quarantineFile(join(options.dataDirectory, "quarantine.json"), { clock, log }),
+		}),
 		onApplied: (changes) => replicas?.group.onApplied(changes),
 		onSnapshot: () => nodes.servicesMayHaveChanged(),
 		keySets: {
@@ -260,7 +264,11 @@ export async function startControl(
 		return { plain, secure };
 
 		async function startSecure(listen: HostPort, authority: CertificateAuthority): Promise<XdsServer> {
-			const names = { id: options.id, host: listen.host, names: options.xdsNames ?? [] };
+			const names = {
+				id: options.id,
+				host: listen.host,
+				names: [...(options.xdsNames ?? []), ...(replicas?.names ?? [])],
+			};
 			const certificate = openServerCertificate(authority, names, {
 				clock,
 				log,

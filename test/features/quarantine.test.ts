@@ -97,4 +97,13 @@ describe("a rule that Envoy refuses", () => {
 			[false, true, true],
 		);
 	});
+
+	it("keeps its last good version in force over a restart of the control plane", async () => {
+		await mesh.stopControl();
+		await mesh.startControl();
+		mesh.write("also.yaml", rule("more", "more-1"));
+		await answers("more", "more-1");
+		assert.equal(await bodyOf("bad"), "bad-2");
+		assert.match((await problemOf("bad")) ?? "", /the last good version stays in force/);
+	});
 });

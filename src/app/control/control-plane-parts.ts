@@ -9,6 +9,7 @@ import type { KeySetFetching } from "./key-wait.ts";
 import type { PublishConfig } from "./publish-machine.ts";
 import type { PushGuardConfig } from "./push-guard.ts";
 import type { ProxyAnswers, PushSafetyConfig } from "./push-safety.ts";
+import type { QuarantineStore } from "./quarantine-store.ts";
 
 export interface ControlPlaneOptions {
 	readonly publish?: PublishConfig;
@@ -31,4 +32,6 @@ export interface ControlPlaneParts {
 	readonly keySets?: KeySetFetching;
 	/** Without it every proxy gets everything at once, and nothing is taken back. */
 	readonly answers?: ProxyAnswers;
+	/** Keeps what proxies refused for the next process. */
+	readonly quarantine?: QuarantineStore;
 }

@@ -68,6 +68,7 @@ export class ControlPlane {
 		this.safety = new PushSafety(options.safety ?? defaultPushSafetyConfig, {
 			...parts,
 			answers: parts.answers,
+			store: parts.quarantine,
 			proxies: this.#proxies,
 			objects: () => this.snapshot.objects,
 			revise: (changes) => this.#revise(changes),
@@ -334,11 +335,8 @@ export class ControlPlane {
 			this.#setTimer("held", holdMs, () => this.#refreshAndPublish([...this.#proxies.keys()]));
 		this.#proxies.set(entry.proxy.id, { ...entry, view, withheld });
 		if (entry.withheld?.message === withheld.message) return;
-		const { because, message } = withheld;
-		this.#parts.log.warn(
-			{ proxy: entry.proxy.id, because, message },
-			"configuration withheld, the last good one stays",
-		);
+		const told = { proxy: entry.proxy.id, because: withheld.because, message: withheld.message };
+		this.#parts.log.warn(told, "configuration withheld, the last good one stays");
 	}
 
 	#count(): void {

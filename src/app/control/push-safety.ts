@@ -24,6 +24,7 @@ import {
 	type Refusal,
 	stepQuarantine,
 } from "./quarantine-machine.ts";
+import type { QuarantineStore } from "./quarantine-store.ts";
 import {
 	defaultRolloutConfig,
 	idleRollout,
@@ -69,6 +70,8 @@ export interface PushSafetyParts {
 	readonly log: Log;
 	readonly metrics: ControlMetrics;
 	readonly answers: ProxyAnswers | undefined;
+	/** Default: a restart tries everything again. */
+	readonly store: QuarantineStore | undefined;
 	readonly proxies: ReadonlyMap<string, ProxyEntry>;
 	/** Of the newest snapshot. */
 	readonly objects: () => ObjectStore;
@@ -93,6 +96,7 @@ export class PushSafety {
 	constructor(config: PushSafetyConfig, parts: PushSafetyParts) {
 		this.#config = config;
 		this.#parts = parts;
+		if (parts.store) this.#take({ type: "restored", held: parts.store.load() });
 	}
 
 	/** Resources that proxies refused, with what is in force instead. */
@@ -219,8 +223,11 @@ export class PushSafety {
 
 	#take(event: QuarantineEvent): readonly Change[] {
 		const { state, changes } = stepQuarantine(this.#config.quarantine, this.#quarantine, event);
+		const before = this.#quarantine.held;
 		this.#quarantine = state;
 		this.#parts.metrics.quarantined.set(state.held.size);
+		if (event.type !== "restored" && (before.size > 0 || state.held.size > 0) && before !== state.held)
+			this.#parts.store?.save(state.held);
 		return changes;
 	}
 

@@ -78,6 +78,8 @@ export type QuarantineEvent =
 			readonly refusal: Refusal;
 			readonly inForce: ReadonlyMap<ObjectKey, AnyObject>;
 	  }
+	/** Held by the process before this one; known before anything is read. */
+	| { readonly type: "restored"; readonly held: ReadonlyMap<ObjectKey, HeldObject> }
 	/** A proxy with what changed last is not what it was: all of that is held, and not tried again. */
 	| { readonly type: "unwell"; readonly refusal: Refusal }
 	/** Every proxy has answered about what it has now, or is not waited for. */
@@ -106,6 +108,10 @@ export function stepQuarantine(
 			return onChanged(state, event);
 		case "refused":
 			return onRefused(config, state, event);
+		case "restored": {
+			const proven = [...event.held].map(([key, one]) => [key, { ...one, isProven: true }] as const);
+			return { state: { ...state, held: new Map([...proven, ...state.held]) }, changes: [] };
+		}
 		case "unwell":
 			return onUnwell(config, state, event.refusal);
 		case "agreed":
@@ -134,7 +140,11 @@ function onChanged(
 		const key = keyOfChange(change);
 		const after = change.type === "objectApplied" ? change.object : undefined;
 		const held = state.held.get(key);
-		if (held && sameContent(held.wanted, after)) continue;
+		if (held && sameContent(held.wanted, after)) {
+			// At the start nothing is in force yet.
+			if (!isTrial && held.inForce) changes.push(changeTo(key, held.inForce));
+			continue;
+		}
 		if (held) state = without(state, [key]);
 		changes.push(change);
 		insisted.delete(key);
@@ -143,7 +153,10 @@ function onChanged(
 		const good = held ? held.inForce : suspects.has(key) ? suspects.get(key)?.before : inForce.get(key);
 		suspects.set(key, { before: good, after });
 	}
-	return { state: { ...state, suspects, insisted }, changes };
+	// What was held at the end of the process before, and has been removed since.
+	const mentioned = new Set(arriving.map(keyOfChange));
+	const gone = isTrial || arriving.length === 0 ? [] : [...state.held.keys()].filter((key) => !mentioned.has(key));
+	return { state: { ...without(state, gone), suspects, insisted }, changes };
 }
 
 function onRefused(
