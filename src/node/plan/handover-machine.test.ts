@@ -134,7 +134,11 @@ describe("an Envoy that hands over to another beside it", () => {
 
 	it("is over when the pod leaves", () => {
 		assert.equal(run(...toProving, { type: "cancelled" }).state.phase, "abandoning");
-		assert.equal(run(...toDraining, { type: "cancelled" }).state.phase, "ending");
+		const leaving = run(...toDraining, { type: "cancelled" });
+		assert.deepEqual(
+			[leaving.state.phase, leaving.actions],
+			["ending", ["clearTimers", "closeAll", "drainLimit in 2000"]],
+		);
 		assert.deepEqual(run({ type: "cancelled" }), { state: noHandover, actions: [] });
 	});
 

@@ -139,7 +139,7 @@ export function step(config: HandoverConfig, state: HandoverState, event: Handov
 			return onCount(config, state, event);
 		case "cancelled":
 			if (isBefore(state)) return abandon(config, state, "the pod leaves");
-			return state.phase === "draining" ? lastCall(config, state, 0) : stay();
+			return state.phase === "draining" ? lastCall(config, state, config.lastCallMs) : stay();
 		case "timerFired":
 			return onTimer(config, state, event.timer);
 		default:
