@@ -41,7 +41,7 @@ const ownFiles = [
 	/^(?:dns|vip)\.(?:json|log|log\.1)$/,
 	/^(?:vip|layer4)$/,
 	/^ipvs-(?:services|settings\.json)$/,
-	/^(?:name-table|contacts)\.json(?:\..*)?$/,
+	/^(?:name-table|contacts|format)\.json(?:\..*)?$/,
 ];
 
 async function isOurs(candidate: ProcessIdentity, state: string): Promise<boolean> {
