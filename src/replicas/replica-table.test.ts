@@ -29,6 +29,15 @@ describe("the table of replicas", () => {
 		assert.deepEqual(forward.newest, { epoch: 6, counter: 2 });
 	});
 
+	it("chooses the same of two entries that were counted alike on two sides of a split", () => {
+		const two = [entry("a", 5, 1, "x"), entry("a", 5, 1, "y"), entry("b", 5, 1), entry("b", 5, 1, "z")];
+		const [forward, backward] = [new ReplicaTable(), new ReplicaTable()];
+		for (const one of two) forward.take([one]);
+		for (const one of two.toReversed()) backward.take([one]);
+		assert.deepEqual(content(forward), ["a=y", "b=z"]);
+		assert.deepEqual(content(backward), content(forward));
+	});
+
 	it("tells which entries were news", () => {
 		const table = new ReplicaTable();
 		table.take([entry("a", 5, 2, "x")]);

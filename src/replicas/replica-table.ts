@@ -13,6 +13,12 @@ export interface ReplicaEntry {
 	readonly text?: string;
 }
 
+/** Two leaders that could not hear each other may have counted alike: then all choose the same of the two. */
+function isNewer(entry: ReplicaEntry, before: ReplicaEntry): boolean {
+	const order = compareRevisions(before.revision, entry.revision);
+	return order < 0 || (order === 0 && (entry.hash ?? "") > (before.hash ?? ""));
+}
+
 /** Deletions are remembered, so that a replica that was away does not bring the resource back; at most so many. */
 const maxDeleted = 10_000;
 
@@ -37,7 +43,7 @@ export class ReplicaTable {
 	take(entries: readonly ReplicaEntry[]): readonly ReplicaEntry[] {
 		const news = entries.filter((entry) => {
 			const before = this.#entries.get(entry.key);
-			return !before || compareRevisions(before.revision, entry.revision) < 0;
+			return !before || isNewer(entry, before);
 		});
 		for (const { text: _, ...entry } of news) {
 			if (this.#entries.get(entry.key)?.hash === undefined && this.#entries.has(entry.key)) this.#deleted -= 1;

@@ -144,12 +144,13 @@ export function openServerCertificate(
 	const isAll = ["", "0.0.0.0", "::"].includes(server.host);
 	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
 	const ipAddresses = isAll ? addresses.map(({ address }) => address) : isAddress(server.host) ? [server.host] : [];
-	const given = isAll || isAddress(server.host) ? server.names : [server.host, ...server.names];
+	const names = server.names.filter((name) => !isAddress(name));
+	const given = isAll || isAddress(server.host) ? names : [server.host, ...names];
 	return new ServerCertificate(
 		{
 			identity: { trustDomain: authority.trustDomain, part: "control", name: partName(server.id) },
 			dnsNames: [...new Set([...istioNames, ...given])],
-			ipAddresses: [...new Set(["127.0.0.1", "::1", ...ipAddresses])],
+			ipAddresses: [...new Set(["127.0.0.1", "::1", ...ipAddresses, ...server.names.filter(isAddress)])],
 		},
 		{ authority, ...parts },
 	);

@@ -37,6 +37,8 @@ export interface ReplicasPlace {
 
 export interface Replicas {
 	readonly group: ReplicaGroup;
+	/** Addresses, besides its own, at which its port may be reached. */
+	readonly names: readonly string[];
 	/** The API's routes, of which those that change resources are for the leader. */
 	routes(own: readonly ApiRoute[]): readonly ApiRoute[];
 	/** For the port of proxies, once there are routes. */
@@ -90,6 +92,7 @@ export function createReplicas(
 	const status: ApiRoute = { method: "GET", path: "/api/v1/replicas", answer: () => ({ json: group.status() }) };
 	return {
 		group,
+		names: options.virtualIp ? [options.virtualIp.address.replace(/\/\d+$/, "")] : [],
 		routes: (own) => {
 			writes = forwardWrites(own, group, { clock, isPending, exists: (key) => source.current(key) !== undefined });
 			return [...writes.routes, status];
