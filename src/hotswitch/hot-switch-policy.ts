@@ -38,7 +38,7 @@ export const defaultHotSwitchPolicy: HotSwitchPolicy = {
 	permitsPlaintext: false,
 	leaseMs: 90,
 	heartbeatMs: 30,
-	hangMs: 150,
+	hangMs: 130,
 	proveMs: 500,
 	flapCount: 3,
 	flapWindowMs: 60_000,
