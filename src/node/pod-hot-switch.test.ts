@@ -85,7 +85,7 @@ describe("a pod's hot-switch", () => {
 		setLease(undefined);
 		pod.readLease();
 		taken();
-		clock.advance(100);
+		clock.advance(50);
 		assert.deepEqual(taken(), ["set direct", "kill"]);
 	});
 
@@ -99,12 +99,12 @@ describe("a pod's hot-switch", () => {
 		pod.readLease();
 		taken();
 		for (let look = 0; look < 3; look++) {
-			clock.advance(59);
+			clock.advance(39);
 			setWorker(500 + look, true);
 			clock.advance(1);
 		}
 		assert.deepEqual(taken(), []);
-		clock.advance(59);
+		clock.advance(39);
 		setWorker(502, false);
 		clock.advance(1);
 		assert.deepEqual(taken(), ["set direct", "kill"]);
