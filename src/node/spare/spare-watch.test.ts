@@ -88,7 +88,7 @@ describe("the watch on the spare", () => {
 		let share = 0;
 		const look = (): ProcessorLook => {
 			ranMs += share;
-			return { atMs: performance.now(), workers: new Map([["1", { ranMs, isRunnable: true }]]) };
+			return { atMs: performance.now(), workers: new Map([["1", { ranMs, waitedMs: 0, isRunnable: true }]]) };
 		};
 		await listen();
 		begin(look);
