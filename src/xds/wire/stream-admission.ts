@@ -25,10 +25,6 @@ export class StreamAdmission {
 		this.#state = initialAdmission(config, clock.monotonicMs());
 	}
 
-	get waiting(): number {
-		return this.#waiting.length;
-	}
-
 	/** Calls `open` now, or when its turn has come; not at all when the client has gone by then. */
 	enter(http: ServerHttp2Stream, open: () => void): void {
 		this.#waiting.push({ http, open });

@@ -37,7 +37,7 @@ export interface LeaderVip {
 const instance = "control-plane";
 const againMs = 50;
 
-export function virtualIpOfControl(options: LeaderVipOptions): VirtualIPSpec {
+function virtualIpOfControl(options: LeaderVipOptions): VirtualIPSpec {
 	return {
 		addresses: [options.address],
 		virtualRouterId: options.routerId,
