@@ -8,6 +8,7 @@ import { AuthorityFilesError } from "../../identity/authority/authority.ts";
 import { CannotCertify } from "../../identity/authority/server-certificate.ts";
 import { type LogLevel, startLog } from "../../runtime/log.ts";
 import type { HostPort } from "../control/control-options.ts";
+import { defaultPushSafetyConfig, type PushSafetyConfig } from "../control/push-safety.ts";
 import type { ReplicasOptions } from "../control/replicas/start-replicas.ts";
 import { startControl } from "../control.ts";
 import { type CertificateFlags, certificateOptions, withCertificateFlags } from "./certificate-flags.ts";
@@ -18,6 +19,7 @@ interface ControlFlags extends CertificateFlags {
 	readonly resources: readonly string[];
 	readonly data?: string;
 	readonly ca?: string;
+	readonly canaryFrom: number;
 	readonly id: string;
 	readonly api: HostPort;
 	readonly apiName?: readonly string[];
@@ -76,6 +78,12 @@ export function controlCommand(): Command {
 		.option("--leader-vip-interface <name>", "where it lives (default: the interface whose network holds it)")
 		.option("--leader-vrid <number>", "VRRP's router id of that address", positive, 115)
 		.option("--leader-priority <number>", "VRRP's priority of this control plane", positive, 100)
+		.option(
+			"--canary-from <proxies>",
+			"from so many proxies on, new configuration goes to one of each workload first; 0: never",
+			wholeNumber,
+			defaultPushSafetyConfig.rollout.minProxies,
+		)
 		.option("--id <name>", "name of this replica", hostname())
 		.option("--trust-domain <domain>", "of the certificates that it signs", "cluster.local")
 		.option("--cluster-id <name>", "of the workloads in the resources", "Kubernetes")
@@ -116,6 +124,7 @@ async function runControl(flags: ControlFlags): Promise<void> {
 				api: flags.api,
 				certificates: certificateOptions(flags),
 				rotation: { settleMs: flags.rotationSettle },
+				safety: pushSafety(flags.canaryFrom),
 				snapshot: { clusterId: flags.clusterId, network: flags.network },
 				...(replicas ? { replicas } : {}),
 				...(flags.data === undefined ? {} : { dataDirectory: flags.data }),
@@ -137,6 +146,16 @@ async function runControl(flags: ControlFlags): Promise<void> {
 	await running.close();
 	// Watchers and sockets are closed; nothing may keep a stopped daemon alive.
 	setTimeout(() => process.exit(0), 2_000).unref();
+}
+
+function pushSafety(canaryFrom: number): PushSafetyConfig {
+	const minProxies = canaryFrom === 0 ? Number.POSITIVE_INFINITY : canaryFrom;
+	return { ...defaultPushSafetyConfig, rollout: { ...defaultPushSafetyConfig.rollout, minProxies } };
+}
+
+function wholeNumber(text: string): number {
+	if (/^\d{1,9}$/.test(text)) return Number(text);
+	throw new InvalidArgumentError(`"${text}" is no whole number`);
 }
 
 function startFailure(error: unknown, flags: ControlFlags): unknown {
