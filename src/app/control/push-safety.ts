@@ -109,10 +109,6 @@ export class PushSafety {
 		return isStaged(this.#rollout);
 	}
 
-	get trying(): number {
-		return this.#rollout.trying.size;
-	}
-
 	get waiting(): number {
 		return this.#rollout.waiting.length;
 	}
