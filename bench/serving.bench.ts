@@ -47,6 +47,7 @@ try {
 	};
 	const row = (what: string, unit: string, values: readonly number[], target?: string): void => {
 		rows.push({ what, unit, spread: spreadOf(values), ...(target && { target }) });
+		console.error(`${what}: ${values.join(" ")}`);
 	};
 
 	for (const [n, host] of webs.entries()) await host.run({ op: "serveHttp", port: 8080, name: `web-${n + 1}` });

@@ -74,7 +74,7 @@ export async function createServingMesh(): Promise<ServingMesh> {
 		child.kill(signal);
 		await ended;
 	};
-	const until = async (what: string, is: () => Promise<boolean> | boolean, timeoutMs = 60_000): Promise<number> => {
+	const until = async (what: string, is: () => Promise<boolean> | boolean, timeoutMs = 90_000): Promise<number> => {
 		const startMs = performance.now();
 		while (!(await is())) {
 			if (performance.now() - startMs > timeoutMs) throw new Error(`waited in vain: ${what}\n${said.slice(-4000)}`);
@@ -150,10 +150,12 @@ export async function createServingMesh(): Promise<ServingMesh> {
 		calledAs: (caller, address) => calledAs(envoyAdmin(caller.adminSocket), address),
 		until,
 		close: async () => {
-			if (node && node.exitCode === null) {
-				const { body } = await call<{ readonly pods: readonly PodStatus[] }>("GET", "/v1/pods");
-				for (const { uid } of body.pods ?? []) await call("DELETE", `/v1/pods/${uid}?graceSeconds=0`).catch(() => {});
-			}
+			// One that never came up has no pods.
+			const pods = await call<{ readonly pods?: readonly PodStatus[] }>("GET", "/v1/pods").then(
+				({ body }) => body.pods ?? [],
+				() => [],
+			);
+			for (const { uid } of pods) await call("DELETE", `/v1/pods/${uid}?graceSeconds=0`).catch(() => {});
 			await end(node, "SIGKILL");
 			await end(control, "SIGKILL");
 			rig.close();

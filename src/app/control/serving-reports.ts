@@ -61,8 +61,8 @@ export class ServingReports {
 	readonly #store: ServingStore;
 	#board: ServingBoard = emptyServingBoard;
 	readonly #events = new Map<string, SwitchRecord>();
-	/** `NODE NAMESPACE SERVICE-ACCOUNT`: believed where no resource places them. */
-	#granted: ReadonlySet<string> = new Set();
+	/** What follows from each report, worked out once: there may be hundreds of nodes. */
+	readonly #derived = new WeakMap<NodeServing, Derived>();
 	#told = "[]";
 	#cancel: Cancel = () => {};
 
@@ -87,7 +87,11 @@ export class ServingReports {
 		const nowMs = this.#parts.clock.monotonicMs();
 		const nodes = this.#store.load(this.#parts.clock.wallMs());
 		this.#board = new Map(nodes.map((one) => [one.node, { ...one, sequence: 0, heardAtMs: nowMs }]));
-		for (const { node, pods } of nodes) this.#grant(node, pods, (pod) => isGranted(node, pod));
+		for (const one of this.#board.values())
+			this.#derived.set(
+				one,
+				derivedFrom(one, (pod) => isGranted(one.node, pod)),
+			);
 		this.#settle();
 	}
 
@@ -130,24 +134,21 @@ export class ServingReports {
 		const board = withReport(this.#board, report, this.#parts.clock.monotonicMs());
 		this.#counted.add(1, { outcome: board === this.#board ? "overtaken" : "taken" });
 		const mayNot = refusedOf(report, rules);
-		if (board !== this.#board) {
+		const taken = board.get(node);
+		if (board !== this.#board && taken) {
 			this.#board = board;
 			const { nothingIsProved = false, trustDomain } = rules;
-			this.#grant(node, report.pods, (one) => nothingIsProved || rules.isGranted(node, { ...one, trustDomain }));
+			const isGranted = (one: PodReport): boolean => nothingIsProved || rules.isGranted(node, { ...one, trustDomain });
+			this.#derived.set(taken, derivedFrom(taken, isGranted));
 			this.#settle();
-			const isRefused = (pod: PodReport): boolean => mayNot.some(({ proxyId }) => proxyId === pod.proxyId);
-			this.#parts.onReport?.(report.pods.filter((pod) => !isRefused(pod)));
+			const refusedIds = new Set(mayNot.map(({ proxyId }) => proxyId));
+			this.#parts.onReport?.(report.pods.filter(({ proxyId }) => !refusedIds.has(proxyId)));
 		}
 		for (const event of report.events) if (event.node === node) this.#remember(event);
 		return {
 			ok: true,
 			message: encodeServingAnswer({ instance: this.#parts.instance, refused: mayNot }),
 		};
-	}
-
-	#grant(node: string, pods: readonly PodReport[], isGranted: (workload: PodReport) => boolean): void {
-		const others = [...this.#granted].filter((key) => !key.startsWith(`${node} `));
-		this.#granted = new Set([...others, ...pods.filter(isGranted).map((pod) => grantKey(node, pod))]);
 	}
 
 	#remember(event: SwitchRecord): void {
@@ -179,20 +180,35 @@ export class ServingReports {
 	}
 
 	#unproxied(): readonly UnproxiedWorkload[] {
-		return this.all()
-			.flatMap((pod): readonly UnproxiedWorkload[] => {
-				const step = pod.serving?.step;
-				if (step !== "direct" && step !== "closed") return [];
-				const { namespace, name, serviceAccount, node } = pod;
-				return [{ namespace, name, serviceAccount, node, step, isGranted: this.#granted.has(grantKey(node, pod)) }];
-			})
+		return [...this.#board.values()]
+			.flatMap((one) => this.#derived.get(one)?.unproxied ?? [])
 			.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 	}
 
 	#count(): void {
-		const all = this.all();
-		for (const step of servingSteps) this.#pods.set(all.filter((pod) => pod.serving?.step === step).length, { step });
+		const counts = [...this.#board.values()].flatMap((one) => this.#derived.get(one)?.counts ?? []);
+		for (const [index, step] of servingSteps.entries())
+			this.#pods.set(
+				counts.reduce((sum, ofNode) => sum + (ofNode[index] ?? 0), 0),
+				{ step },
+			);
 	}
+}
+
+interface Derived {
+	readonly unproxied: readonly UnproxiedWorkload[];
+	/** In the order of `servingSteps`; in a list of its own. */
+	readonly counts: readonly [readonly number[]];
+}
+
+function derivedFrom({ node, pods }: NodeServing, isGranted: (pod: PodReport) => boolean): Derived {
+	const unproxied = pods.flatMap((pod): readonly UnproxiedWorkload[] => {
+		const { name, namespace, serviceAccount } = pod;
+		const step = pod.serving?.step;
+		if (step !== "direct" && step !== "closed") return [];
+		return [{ namespace, name, serviceAccount, node, step, isGranted: isGranted(pod) }];
+	});
+	return { unproxied, counts: [servingSteps.map((step) => pods.filter((pod) => pod.serving?.step === step).length)] };
 }
 
 /** What the next process must know of the node. */
@@ -215,17 +231,19 @@ function strangerIn(node: string, caller: Identity | undefined, rules: ReportRul
 function refusedOf({ node, pods }: { node: string; pods: readonly PodReport[] }, rules: ReportRules) {
 	if (rules.nothingIsProved) return [];
 	const { trustDomain } = rules;
+	const answers = new Map<string, boolean>();
+	const mayCertify = ({ namespace, serviceAccount }: PodReport): boolean => {
+		const key = `${namespace} ${serviceAccount}`;
+		const answer = answers.get(key) ?? rules.mayCertify(node, { trustDomain, namespace, serviceAccount });
+		answers.set(key, answer);
+		return answer;
+	};
 	return pods
-		.filter(({ namespace, serviceAccount }) => !rules.mayCertify(node, { trustDomain, namespace, serviceAccount }))
+		.filter((pod) => !mayCertify(pod))
 		.map(({ proxyId, namespace, serviceAccount }) => ({
 			proxyId,
 			because: `no resource known here places a workload of ${serviceAccount} in ${namespace} on node ${node}`,
 		}));
 }
-
-const grantKey = (
-	node: string,
-	{ namespace, serviceAccount }: Pick<PodReport, "namespace" | "serviceAccount">,
-): string => `${node} ${namespace} ${serviceAccount}`;
 
 const keyOf = ({ namespace, name, node }: UnproxiedWorkload): string => `${namespace}/${name}/${node}`;
