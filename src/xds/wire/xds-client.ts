@@ -74,6 +74,8 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 		settings: { initialWindowSize: windowBytes, enablePush: false },
 	});
 	session.on("connect", () => {
+		// It is told of later than it happens: the attempt may have been given up between.
+		if (session.destroyed) return;
 		session.setLocalWindowSize(windowBytes);
 		handlers.connected?.();
 	});
