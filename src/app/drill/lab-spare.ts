@@ -33,7 +33,7 @@ const strangerRate = 20;
 const settleMs = 500;
 /** Where a fault's gap may have begun. */
 const beforeFaultUs = 250_000;
-const limitMs = 30_000;
+const limitMs = 60_000;
 const lookMs = 5;
 const goodInARow = 10;
 
