@@ -101,7 +101,14 @@ describe("the hot-switch, simulated", () => {
 		const agentForMs = world.isAgentUp ? nowMs - world.agentSinceMs : -1;
 		if (Math.min(goodForMs, agentForMs) > settleMs && !hasOther && !isFlapping)
 			assert.notEqual(route, "refused", `${when}: the sidecar is good, and nothing else may serve`);
-		if (kernel.sidecar && !memory.wasAdmitted && state.begun && policy.enabled && otherForMs > policy.proveMaxMs) {
+		if (
+			kernel.sidecar &&
+			!memory.wasAdmitted &&
+			state.begun &&
+			policy.enabled &&
+			otherForMs > policy.proveMaxMs &&
+			policy.directLimitMs === undefined
+		) {
 			const leastMs = isFlapping ? 2 * policy.proveMs : policy.proveMs;
 			assert.ok(
 				seenGoodForMs >= leastMs - settleMs,

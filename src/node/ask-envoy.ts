@@ -1,5 +1,6 @@
-// Questions to a pod's Envoy, asked over its admin socket.
+// Questions and commands to a pod's Envoy, asked over its admin socket.
 
+import type { Log } from "../runtime/log.ts";
 import type { EnvoyAdmin } from "./envoy-admin.ts";
 import {
 	connectionsFilter,
@@ -8,6 +9,8 @@ import {
 	type Readiness,
 	readinessFilter,
 	readinessOf,
+	rejectionsOf,
+	rejectionsPath,
 	responsesFilter,
 	responsesOf,
 } from "./plan/envoy-stats.ts";
@@ -17,7 +20,11 @@ import type { Connections } from "./plan/proxy-machine.ts";
 export async function askReadiness(admin: EnvoyAdmin): Promise<Readiness> {
 	const ready = (await admin.get("/ready"))?.body ?? "";
 	const path = `/stats?filter=${encodeURIComponent(readinessFilter)}`;
-	return readinessOf(ready, isLive(ready) ? ((await admin.get(path))?.body ?? "") : "");
+	const readiness = readinessOf(ready, isLive(ready) ? ((await admin.get(path))?.body ?? "") : "");
+	if (readiness.ready || !readiness.rejected) return readiness;
+	const dumped = (await admin.get(rejectionsPath(readiness.rejected)))?.body ?? "";
+	const reasons = rejectionsOf(dumped);
+	return { ...readiness, because: [readiness.because, ...reasons].join(": ") };
 }
 
 /** Undefined when Envoy does not answer. */
@@ -30,4 +37,11 @@ export async function askConnections(admin: EnvoyAdmin, proxy: PodSpec["proxy"])
 export async function askResponses(admin: EnvoyAdmin): Promise<number | undefined> {
 	const answer = await admin.get(`/stats?filter=${encodeURIComponent(responsesFilter)}`);
 	return answer && responsesOf(answer.body);
+}
+
+/** A command that Envoy does not take is told in the log: it changes nothing that is waited for. */
+export async function tellEnvoy(admin: EnvoyAdmin, path: string, owner: string, log: Log): Promise<undefined> {
+	const answer = await admin.post(path);
+	if (answer?.status !== 200) log.warn({ pod: owner, path, status: answer?.status }, "Envoy did not take a command");
+	return undefined;
 }

@@ -35,6 +35,8 @@ export interface FakeControl {
 	/** Types that are not answered until release. */
 	hold(...typeUrls: readonly string[]): void;
 	release(): void;
+	/** Gives a listener that Envoy refuses as well. */
+	spoil(isSpoiled: boolean): void;
 	/** What may be done for every proxy from its next connection on. Default: nothing is said. */
 	allow(policy: HotSwitchPolicy | undefined): void;
 	close(): void;
@@ -46,6 +48,7 @@ export function createFakeControl(): FakeControl {
 	const waiting: (() => void)[] = [];
 	const streams = new Set<ServerHttp2Stream>();
 	let policy: HotSwitchPolicy | undefined;
+	let spoiled = false;
 	const server = createServer();
 	server.on("stream", (stream: ServerHttp2Stream, headers) => {
 		streams.add(stream);
@@ -75,7 +78,10 @@ export function createFakeControl(): FakeControl {
 						create(DeltaDiscoveryResponseSchema, {
 							typeUrl,
 							nonce: String(nonce++),
-							resources: resourcesOf(typeUrl, policy),
+							resources: [
+								...resourcesOf(typeUrl, policy),
+								...(spoiled && typeUrl === typeUrls.listener ? [broken] : []),
+							],
 						}),
 					);
 					const head = Buffer.alloc(5);
@@ -102,6 +108,9 @@ export function createFakeControl(): FakeControl {
 		release: () => {
 			held.clear();
 			for (const answer of waiting.splice(0)) answer();
+		},
+		spoil: (isSpoiled) => {
+			spoiled = isSpoiled;
 		},
 		allow: (given) => {
 			policy = given;
@@ -155,6 +164,8 @@ function resourcesOf(typeUrl: string, policy: HotSwitchPolicy | undefined) {
 			return [];
 	}
 }
+
+const broken = { name: "broken", version: "1", resource: packAny(ListenerSchema, { name: "broken" }) };
 
 function originalDestination(name: string, source?: string) {
 	return {

@@ -47,6 +47,18 @@ describe("the node agent", { skip: cannotRun }, () => {
 		assert.equal((await get(a.client, a.pod.ip, 15_021, "/healthz/ready")).status, 200);
 	});
 
+	it("names what Envoy refuses of its first configuration", async () => {
+		a.control.spoil(true);
+		await call("POST", "/v1/pods?wait=false", describePod());
+		const refused = /^Envoy has refused its first listeners: .*broken/;
+		await until("refused", async () => {
+			const { because = "", servingBecause = "" } = (await call("GET", "/v1/pods/app-1")).body;
+			return refused.test(because) && refused.test(servingBecause);
+		});
+		assert.equal((await call("GET", "/v1/pods/app-1")).body.servingStep, "closed");
+		a.control.spoil(false);
+	});
+
 	it("starts a crashed Envoy again", async () => {
 		const { body } = await call("POST", "/v1/pods", describePod());
 		kill(body.pid);

@@ -123,6 +123,17 @@ describe("a pod's hot-switch", () => {
 		assert.deepEqual(taken(), []);
 	});
 
+	it("kills a proxy that hung before this agent began", () => {
+		const { pod, clock, setLease, taken } = podWithFakeKernel();
+		setLease(undefined);
+		pod.happens({ type: "adopted" });
+		pod.tableApplied();
+		taken();
+		pod.readLease();
+		clock.advance(50);
+		assert.deepEqual(taken(), ["set direct", "kill"]);
+	});
+
 	it("counts its switches", () => {
 		const { pod } = podWithFakeKernel();
 		pod.happens({ type: "adopted" });

@@ -194,7 +194,9 @@ export class PodHotSwitch {
 		const isHeld = this.isHeard();
 		if (isHeld && this.#state.lease !== "held")
 			this.happens({ type: "leaseSeen", starved: isStarved(this.#silentLook, this.#deps.lookAtWorkers?.()) });
-		if (!isHeld && this.#state.lease === "held") {
+		// One that was taken over and has not been heard since is as silent as one that was heard before.
+		const { lease, ready } = this.#state;
+		if (!isHeld && (lease === "held" || (lease === "unknown" && ready))) {
 			this.#silentLook = this.#deps.lookAtWorkers?.();
 			this.happens({ type: "leaseLost" });
 		}

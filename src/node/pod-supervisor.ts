@@ -5,7 +5,7 @@ import { rm } from "node:fs/promises";
 import type { PlaintextPorts, RedirectPlan } from "../hotswitch/redirect-plan.ts";
 import { openPodPath } from "../kernel/linux/open-pod-path.ts";
 import type { Cancel } from "../runtime/clock.ts";
-import { askConnections, askReadiness } from "./ask-envoy.ts";
+import { askConnections, tellEnvoy } from "./ask-envoy.ts";
 import type { EnvoyAdmin } from "./envoy-admin.ts";
 import { lookAtWorkers } from "./is-starved.ts";
 import { readKeptRedirect } from "./kept-redirect.ts";
@@ -16,6 +16,7 @@ import type { PodPaths } from "./plan/pod-paths.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
 import {
 	defaultProxyMachineConfig,
+	leavingPhases,
 	newProxy,
 	type ProxyAction,
 	type ProxyEvent,
@@ -31,14 +32,8 @@ import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
 import { PodWatch } from "./pod-watch.ts";
 import type { ProcessIdentity } from "./process-table.ts";
 import { givesSignsOfLife } from "./start-envoy.ts";
-
-const leavingPhases: ReadonlySet<ProxyState["phase"]> = new Set([
-	"releasing",
-	"settling",
-	"stopping",
-	"stopped",
-	"failed",
-]);
+import { StartProbe } from "./start-probe.ts";
+import { StateWaiters } from "./state-waiters.ts";
 
 export class PodSupervisor {
 	readonly pod: PodSpec;
@@ -48,10 +43,11 @@ export class PodSupervisor {
 	readonly #deps: PodSupervisorDeps;
 	readonly #config: ProxyMachineConfig;
 	readonly #timers = new Map<ProxyTimer, Cancel>();
-	readonly #waiting = new Set<(state: ProxyState) => boolean>();
+	readonly #waiters = new StateWaiters<ProxyState>();
 	readonly #redirect: PodRedirect;
 	readonly #process: PodProcesses;
 	readonly #watch: PodWatch;
+	readonly #probe: StartProbe;
 	#state: ProxyState = newProxy;
 	readonly #finished = Promise.withResolvers<void>();
 	#closed = false;
@@ -89,6 +85,16 @@ export class PodSupervisor {
 					return identity && lookAtWorkers(identity.pid, deps.clock.monotonicMs());
 				},
 			});
+		this.#probe = new StartProbe({
+			clock: deps.clock,
+			admin: () => this.admin,
+			hotSwitch: () => this.hotSwitch,
+			tableSettled: async () => {
+				if (this.hotSwitch) await this.#redirect.settled();
+				return this.#state.redirected && this.plan.lease !== undefined;
+			},
+			kill: () => this.#process.signal("SIGKILL"),
+		});
 		this.#watch = new PodWatch(this.hotSwitch, {
 			...deps,
 			proxy: () => ({ socketPath: this.paths.watchSocket, admin: this.admin, concurrency: pod.concurrency }),
@@ -164,14 +170,7 @@ export class PodSupervisor {
 
 	/** Resolves as soon as the state satisfies the condition; rejects never. */
 	when(condition: (state: ProxyState) => boolean): Promise<ProxyState> {
-		if (condition(this.#state)) return Promise.resolve(this.#state);
-		return new Promise((resolve) => {
-			this.#waiting.add((state) => {
-				if (!condition(state)) return false;
-				resolve(state);
-				return true;
-			});
-		});
+		return this.#waiters.when(this.#state, condition);
 	}
 
 	/** Resolves when it has been stopped and its files are gone. */
@@ -232,7 +231,7 @@ export class PodSupervisor {
 		if (leavingPhases.has(state.phase)) this.hotSwitch?.close();
 		this.#watch.follow(state.phase === "ready");
 		for (const action of actions) this.#perform(action);
-		for (const waiting of this.#waiting) if (waiting(state)) this.#waiting.delete(waiting);
+		this.#waiters.tell(state);
 	}
 
 	#perform(action: ProxyAction): void {
@@ -247,7 +246,7 @@ export class PodSupervisor {
 				this.#run(() => this.#startProcess());
 				break;
 			case "probe":
-				this.#run(() => this.#probe());
+				this.#run(() => this.#probe.ask());
 				break;
 			case "countConnections":
 				this.#run(async () => {
@@ -300,33 +299,19 @@ export class PodSupervisor {
 	}
 
 	#tell(path: string): void {
-		this.#run(async () => {
-			const answer = await this.admin.post(path);
-			if (answer?.status !== 200)
-				this.#deps.log.warn({ pod: this.plan.owner, path, status: answer?.status }, "Envoy did not take a command");
-			return undefined;
-		});
+		this.#run(() => tellEnvoy(this.admin, path, this.plan.owner, this.#deps.log));
 	}
 
 	async #startProcess(): Promise<ProxyEvent | undefined> {
 		const started = await this.#process.start(this.hotSwitch?.takeLease().heartbeatMs);
 		if (!started.ok) return { type: "processNotStarted", because: started.because };
+		this.#probe.reset();
 		this.hotSwitch?.happens({ type: "processStarted" });
 		this.#lease();
 		await this.#deps.onProcess(started.identity);
 		// It may have ended meanwhile; that was said already.
 		if (this.#process.identity !== started.identity) return undefined;
 		return { type: "processStarted", pid: started.identity.pid };
-	}
-
-	async #probe(): Promise<ProxyEvent> {
-		const readiness = await askReadiness(this.admin);
-		if (!readiness.ready) return { type: "probed", ready: false, because: readiness.because };
-		// A table that is being made anew begins with the path of before; and a silent proxy would get no connection.
-		if (this.hotSwitch) await this.#redirect.settled();
-		if (this.#state.redirected && this.plan.lease && this.hotSwitch?.isHeard() === false)
-			return { type: "probed", ready: false, because: "it has shown the kernel no sign of life yet" };
-		return { type: "probed", ready: true, because: "" };
 	}
 
 	async #onReplaced(pid: number): Promise<void> {

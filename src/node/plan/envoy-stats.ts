@@ -2,10 +2,24 @@
 
 import type { Connections } from "./proxy-machine.ts";
 
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly because: string };
+export type Readiness =
+	| { readonly ready: true }
+	| {
+			readonly ready: false;
+			readonly because: string;
+			/** It will not become ready by waiting: Envoy has refused what it was given. */
+			readonly rejected?: "clusters" | "listeners";
+	  };
+
+/** Its admin interface did not answer. */
+export function isMute(readiness: Readiness): boolean {
+	return !readiness.ready && readiness.because === muteBecause;
+}
+
+const muteBecause = "Envoy says nothing";
 
 /** The statistics that readinessOf needs, as a filter for /stats. */
-export const readinessFilter = "^(cluster_manager\\.cds|listener_manager\\.lds)\\.update_success$";
+export const readinessFilter = "^(cluster_manager\\.cds|listener_manager\\.lds)\\.update_(success|rejected)$";
 
 /** What /ready says once the server has initialised. */
 export function isLive(readyAnswer: string): boolean {
@@ -15,13 +29,38 @@ export function isLive(readyAnswer: string): boolean {
 /** Ready: the server is LIVE and has taken clusters and listeners at least once, so what the redirect catches is served. */
 export function readinessOf(readyAnswer: string, stats: string): Readiness {
 	const state = readyAnswer.trim();
-	if (!isLive(state)) return { ready: false, because: `Envoy says ${state === "" ? "nothing" : state}` };
+	if (!isLive(state)) return { ready: false, because: state === "" ? muteBecause : `Envoy says ${state}` };
 	const values = parseStats(stats);
-	if (!((values.get("cluster_manager.cds.update_success") ?? 0) > 0))
-		return { ready: false, because: "no clusters from the control plane yet" };
-	if (!((values.get("listener_manager.lds.update_success") ?? 0) > 0))
-		return { ready: false, because: "no listeners from the control plane yet" };
+	for (const [what, name] of [
+		["clusters", "cluster_manager.cds"],
+		["listeners", "listener_manager.lds"],
+	] as const) {
+		if ((values.get(`${name}.update_success`) ?? 0) > 0) continue;
+		if (!((values.get(`${name}.update_rejected`) ?? 0) > 0))
+			return { ready: false, because: `no ${what} from the control plane yet` };
+		return { ready: false, because: `Envoy has refused its first ${what}`, rejected: what };
+	}
 	return { ready: true };
+}
+
+/** What Envoy says against what it was given last, by resource, without the resource itself. */
+export function rejectionsPath(what: "clusters" | "listeners"): string {
+	const resource = what === "listeners" ? "dynamic_listeners" : "dynamic_active_clusters";
+	return `/config_dump?resource=${resource}&mask=name,error_state.details`;
+}
+
+/** Of the answer to rejectionsPath; one sentence for each resource, the first few. */
+export function rejectionsOf(dumped: string): readonly string[] {
+	try {
+		const { configs = [] } = JSON.parse(dumped) as {
+			configs?: readonly { name?: string; error_state?: { details?: string } }[];
+		};
+		return configs
+			.flatMap(({ error_state: error }) => (error?.details ? [error.details.slice(0, 300)] : []))
+			.slice(0, 3);
+	} catch {
+		return [];
+	}
 }
 
 /** The statistics that megaMissesOf needs. */

@@ -66,6 +66,15 @@ export type ProxyAction =
 	| { readonly type: "setTimer"; readonly timer: ProxyTimer; readonly afterMs: number }
 	| { readonly type: "clearTimers" };
 
+/** It has no redirect any more, or will have none. */
+export const leavingPhases: ReadonlySet<ProxyState["phase"]> = new Set([
+	"releasing",
+	"settling",
+	"stopping",
+	"stopped",
+	"failed",
+]);
+
 export interface ProxyMachineConfig {
 	/** Between the first readiness probes; later ones are up to ten times as far apart. */
 	readonly probeIntervalMs: number;
