@@ -54,8 +54,6 @@ export interface PodStatus {
 	readonly servingBecause?: string;
 	/** The node's spare Envoy could take its connections now. */
 	readonly spareReady?: boolean;
-	/** The node's spare Envoy could take its connections now. */
-	readonly spareReady?: boolean;
 	readonly bypass?: { readonly by: string; readonly why: string; readonly since: string; readonly until?: string };
 	readonly connections?: { readonly inbound: number; readonly outbound: number };
 	/** Another Envoy takes over, or the last one that did. */
@@ -296,7 +294,6 @@ function servingOf({ hotSwitch }: PodSupervisor): Partial<PodStatus> {
 		servingStep,
 		servingSince: new Date(hotSwitch.sinceMs).toISOString(),
 		servingBecause: because,
-		spareReady: hotSwitch.state.spareUp,
 		spareReady: hotSwitch.state.spareUp,
 		...(bypass ? { bypass: bypassStatus(bypass) } : {}),
 	};
