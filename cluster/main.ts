@@ -84,8 +84,9 @@ command("up", "starts clusters, and returns when their nodes are Ready and CoreD
 		const why = whyCannotRun();
 		if (why) throw new ClusterError(`clusters cannot run here: ${why}`, "run it as root on a machine that has it");
 		const stop = new AbortController();
+		// Not once: npm hands on what a terminal has sent already, and the second must not end the clearing away.
 		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-			process.once(signal, () => stop.abort(new ClusterError("stopped", "npm run cluster -- up")));
+			process.on(signal, () => stop.abort(new ClusterError("stopped", "npm run cluster -- up")));
 		const outcome = await setUp(size, options, { say, signal: stop.signal });
 		say(`${outcome}: npm run cluster -- kubectl ${size.name === "kl" ? "" : `--name ${size.name} `}get nodes`);
 	});

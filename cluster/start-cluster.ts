@@ -53,11 +53,17 @@ export async function startCluster(
 		const { status } = await api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default");
 		return status === 200;
 	});
+	await wait("first pod Running", async () => {
+		const { body } = await api.request("GET", "/api/v1/namespaces/kube-system/pods");
+		return (body as { items?: { status?: { phase?: string } }[] }).items?.some(isRunning) ?? false;
+	});
 	await wait("CoreDNS", async () => {
 		const { body } = await api.request("GET", "/apis/apps/v1/namespaces/kube-system/deployments/coredns");
 		return ((body as { status?: { availableReplicas?: number } }).status?.availableReplicas ?? 0) > 0;
 	});
 }
+
+const isRunning = (pod: { readonly status?: { readonly phase?: string } }): boolean => pod.status?.phase === "Running";
 
 export function startProgram(
 	set: string,

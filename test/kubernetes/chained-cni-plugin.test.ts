@@ -82,7 +82,7 @@ const podNamed = (name: string): object => ({
 	},
 });
 
-describe("a chained CNI plug-in that a DaemonSet installs", { skip: noCluster, timeout: 120_000 }, () => {
+describe("a chained CNI plug-in that a DaemonSet installs", { skip: noCluster, timeout: 300_000 }, () => {
 	let cluster: TestCluster;
 	before(async () => {
 		cluster = await openCluster();

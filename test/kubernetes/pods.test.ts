@@ -52,7 +52,7 @@ interface Pod {
 	readonly status: { readonly podIP: string };
 }
 
-describe("pods on a real cluster", { skip: noCluster, timeout: 120_000 }, () => {
+describe("pods on a real cluster", { skip: noCluster, timeout: 300_000 }, () => {
 	let cluster: TestCluster;
 	let pods: readonly Pod[];
 	before(async () => {

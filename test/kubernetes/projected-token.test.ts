@@ -37,7 +37,7 @@ interface Review {
 	readonly error?: string;
 }
 
-describe("a pod's projected token", { skip: noCluster, timeout: 120_000 }, () => {
+describe("a pod's projected token", { skip: noCluster, timeout: 300_000 }, () => {
 	let cluster: TestCluster;
 	let token = "";
 	before(async () => {
