@@ -30,7 +30,7 @@ const port = 8080;
 const ratePerSecond = 60;
 const deniedRate = 20;
 const strangerRate = 20;
-const settleMs = 500;
+const settleMs = 2_000;
 /** Where a fault's gap may have begun. */
 const beforeFaultUs = 250_000;
 const limitMs = 60_000;
@@ -72,10 +72,11 @@ class GuardedWorkload implements LabSpare {
 		const { client } = await lab.status();
 		const watcher = await watchWire(lab, pod, [client.address]);
 		const load = { newConnections: true, ratePerSecond };
-		const senders = {
-			inbound: await startLoggedSender(lab, caller.name, { ...load, ...asHost("guarded", guarded) }),
-			outbound: await startLoggedSender(lab, pod.name, { ...load, ...asHost("keeper", keeper) }),
-		};
+		const outbound = await startLoggedSender(lab, pod.name, { ...load, ...asHost("keeper", keeper) });
+		// A busy machine takes its time to start a sender.
+		await watcher.flowing;
+		const inbound = await startLoggedSender(lab, caller.name, { ...load, ...asHost("guarded", guarded) });
+		const senders = { inbound, outbound };
 		const denied = await startSender(lab, caller.name, {
 			...asHost("guarded", guarded),
 			path: "/headers",
@@ -83,8 +84,6 @@ class GuardedWorkload implements LabSpare {
 			newConnections: true,
 		});
 		const stranger = await startSender(lab, "client", { host: pod.address, ratePerSecond: strangerRate });
-		// A busy machine takes its time to start them all.
-		await watcher.flowing;
 		await sleep(settleMs);
 		return {
 			stop: async () => {

@@ -19,7 +19,7 @@ const hardwareTypeAt = 8;
 const ARPHRD_LOOPBACK = 772;
 const bufferBytes = 32 * 1024 * 1024;
 const readEveryMs = 2;
-const flowingFrom = 200;
+const flowingFrom = 60;
 
 const inNetworkOrder = ((ETH_P_IP & 0xff) << 8) | (ETH_P_IP >> 8);
 const fd = libc.socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, inNetworkOrder);
