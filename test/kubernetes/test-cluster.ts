@@ -8,11 +8,11 @@ import { kubeconfigPath, namespacePath, programsDirectory } from "../../cluster/
 import { type ClusterShape, planSet } from "../../cluster/plan/cluster-shape.ts";
 import { readSetRecord, type SetRecord } from "../../cluster/set-record.ts";
 
-const set = process.env.KEEPMESH_CLUSTER;
+const given = process.env.KEEPMESH_CLUSTER;
 
 /** Why these tests cannot run; undefined when a cluster is up. */
 export const noCluster: string | undefined =
-	set !== undefined && readSetRecord(set)?.isUp ? undefined : "needs a cluster: npm run test:kubernetes";
+	given !== undefined && readSetRecord(given)?.isUp ? undefined : "needs a cluster: npm run test:kubernetes";
 
 export interface CommandOutcome {
 	readonly code: number;
@@ -40,7 +40,8 @@ export interface TestCluster {
 
 let count = 0;
 
-export async function openCluster(number = 1): Promise<TestCluster> {
+/** Cluster `number` of the set that was started for the tests, or of another that is up. */
+export async function openCluster(number = 1, set = given): Promise<TestCluster> {
 	const record = set === undefined ? undefined : readSetRecord(set);
 	if (!record) throw new Error(noCluster);
 	const shape = planSet(record.size).clusters[number - 1];
