@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import type { PodReport } from "../../hotswitch/serving-report.ts";
-import { aGateway, anObject, aProxy, applied, aVirtualService } from "../../model/model.testing.ts";
+import {
+	aGateway,
+	anObject,
+	aPeerAuthentication,
+	aProxy,
+	applied,
+	aVirtualService,
+} from "../../model/model.testing.ts";
 import type { AnyObject } from "../../resources/config-object.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
@@ -182,6 +189,14 @@ describe("a rule with which proxies are not well", () => {
 		for (const index of [0, 1]) mesh.report(index, { ready: false });
 		assert.deepEqual(mesh.held, []);
 		assert.equal(mesh.control.snapshot.objects.HotSwitch?.size, 1);
+	});
+
+	it("is never mutual TLS made STRICT: that does not become plaintext because a proxy fails", () => {
+		const mesh = new Mesh(1);
+		mesh.report(0);
+		mesh.write(aPeerAuthentication("own", { mtls: { mode: "STRICT" } }));
+		mesh.report(0, { ready: false });
+		assert.deepEqual(mesh.held, []);
 	});
 
 	it("has proved itself after a while", () => {

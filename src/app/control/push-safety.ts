@@ -36,8 +36,11 @@ import {
 } from "./rollout-machine.ts";
 import { traceRefusal } from "./trace-refusal.ts";
 
-/** Nodes follow it, and no Envoy hears of it: a proxy that is not well has not become so by it. */
-const unseenKind = "HotSwitch";
+/**
+ * No Envoy hears of a HotSwitch, so none fails by it. And mutual TLS that was made STRICT must not become plaintext again because
+ * a proxy fails.
+ */
+const neverTakenBack: ReadonlySet<string> = new Set(["HotSwitch", "PeerAuthentication"]);
 
 /** What is tried by a few first. */
 export const stagedTypes: readonly TypeUrl[] = [typeUrls.cluster, typeUrls.listener, typeUrls.route];
@@ -120,8 +123,8 @@ export class PushSafety {
 
 	/** What of the changes is for the snapshot. `isTrial`: false for what is there at the start. */
 	admit(changes: readonly Change[], isTrial: boolean): readonly Change[] {
-		const seen = changes.filter((change) => kindOfChange(change) !== unseenKind);
-		const unseen = changes.filter((change) => kindOfChange(change) === unseenKind);
+		const seen = changes.filter((change) => !neverTakenBack.has(kindOfChange(change)));
+		const unseen = changes.filter((change) => neverTakenBack.has(kindOfChange(change)));
 		if (seen.length === 0) return unseen;
 		const inForce = this.#inForce(seen.map(keyOfChange));
 		return [...this.#take({ type: "changed", changes: seen, inForce, isTrial }), ...unseen];
