@@ -156,6 +156,7 @@ describe("callers of a pod whose sidecar fails", { skip: cannotRun }, () => {
 	});
 
 	it("never call it in plaintext once STRICT is in force", async () => {
+		await policy(["direct"]);
 		await bypass();
 		peers("STRICT");
 		await mesh.until("plaintext ends", async () => (await mesh.calledAs(caller, ip(1))) !== "plaintext");
