@@ -2,7 +2,7 @@
 // https://kubernetes.io/docs/tasks/administer-cluster/coredns/
 
 import { coreDnsImage } from "../images/image-names.ts";
-import { type ClusterShape, clusterDomain } from "./cluster-shape.ts";
+import { apiPort, type ClusterShape, clusterDomain } from "./cluster-shape.ts";
 
 export interface KubernetesObject {
 	readonly apiVersion: string;
@@ -61,10 +61,10 @@ export function planCoreDns(cluster: ClusterShape): readonly KubernetesObject[] 
 			ports: ["UDP", "TCP"].map((protocol) => ({ name: `dns-${protocol.toLowerCase()}`, port: 53, protocol })),
 		},
 	};
-	return [account, role, binding, configuration, service, deployment];
+	return [account, role, binding, configuration, service, deploymentFor(cluster)];
 }
 
-const deployment = {
+const deploymentFor = (cluster: ClusterShape): KubernetesObject & { readonly spec: object } => ({
 	apiVersion: "apps/v1",
 	kind: "Deployment",
 	metadata: { name, namespace, labels },
@@ -83,6 +83,11 @@ const deployment = {
 						name,
 						image: coreDnsImage,
 						args: ["-conf", "/etc/coredns/Corefile"],
+						// Not by its Service: names also resolve where nodes have no kube-proxy.
+						env: [
+							{ name: "KUBERNETES_SERVICE_HOST", value: cluster.controlPlane.ip },
+							{ name: "KUBERNETES_SERVICE_PORT", value: String(apiPort) },
+						],
 						ports: ["UDP", "TCP"].map((protocol) => ({ containerPort: 53, protocol })),
 						readinessProbe: { httpGet: { path: "/ready", port: 8181 }, periodSeconds: 1 },
 						securityContext: {
@@ -97,4 +102,4 @@ const deployment = {
 			},
 		},
 	},
-};
+});
