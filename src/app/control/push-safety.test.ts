@@ -5,6 +5,7 @@ import { beforeEach, describe, it } from "node:test";
 import type { PodReport } from "../../hotswitch/serving-report.ts";
 import {
 	aGateway,
+	anAuthorizationPolicy,
 	anObject,
 	aPeerAuthentication,
 	aProxy,
@@ -95,6 +96,15 @@ class Mesh {
 		const proxyId = this.ids[index] ?? "";
 		const pod = { proxyId, namespace: "default", name: proxyId, serviceAccount: "edge", ready: true };
 		this.control.safety.reported([{ ...pod, ...fields }]);
+	}
+
+	/** Proxies that are connected to another control plane. */
+	elsewhere(count: number, fields: Partial<PodReport> = {}): void {
+		const pods = Array.from({ length: count }, (_, index) => {
+			const name = `elsewhere-${index}`;
+			return { proxyId: name, namespace: "default", name, serviceAccount: "edge", ready: true, ...fields };
+		});
+		this.control.safety.reported(pods);
 	}
 
 	get held(): readonly string[] {
@@ -191,12 +201,27 @@ describe("a rule with which proxies are not well", () => {
 		assert.equal(mesh.control.snapshot.objects.HotSwitch?.size, 1);
 	});
 
-	it("is never mutual TLS made STRICT: that does not become plaintext because a proxy fails", () => {
-		const mesh = new Mesh(1);
-		mesh.report(0);
-		mesh.write(aPeerAuthentication("own", { mtls: { mode: "STRICT" } }));
-		mesh.report(0, { ready: false });
+	it("is never about who may call whom: that does not change because proxies fail", () => {
+		mesh.clock.advance(60_000);
+		mesh.write(aPeerAuthentication("own", { mtls: { mode: "STRICT" } }), anAuthorizationPolicy("own"));
+		for (const index of mesh.ids.keys()) mesh.report(index, { ready: false });
 		assert.deepEqual(mesh.held, []);
+	});
+
+	it("is not to blame in a mesh where all had it at once: proxies fail for other reasons", () => {
+		const mesh = new Mesh(7);
+		for (const index of mesh.ids.keys()) mesh.report(index);
+		mesh.write(rule("v2"));
+		for (const index of mesh.ids.keys()) mesh.report(index, { ready: false });
+		assert.deepEqual(mesh.held, []);
+		assert.match(mesh.versions, /^(v2 ?){7}$/);
+	});
+
+	it("is not to blame for proxies that get their configuration from another control plane", () => {
+		mesh.clock.advance(5_000);
+		mesh.elsewhere(3);
+		mesh.elsewhere(3, { ready: false });
+		assert.match(mesh.versions, /^(v2 ?){10}$/);
 	});
 
 	it("has proved itself after a while", () => {

@@ -51,6 +51,8 @@ export interface PushSafetyConfig {
 	readonly wellness: WellnessConfig;
 	/** For so long after all have it, a change can still be taken back because proxies are not well. */
 	readonly watchMs: number;
+	/** Of the proxies that have it; two at least. */
+	readonly unwellShare: number;
 }
 
 export const defaultPushSafetyConfig: PushSafetyConfig = {
@@ -58,6 +60,7 @@ export const defaultPushSafetyConfig: PushSafetyConfig = {
 	quarantine: defaultQuarantineConfig,
 	wellness: defaultWellnessConfig,
 	watchMs: 10_000,
+	unwellShare: 0.1,
 };
 
 /** What the servers know of proxies' answers. */
@@ -93,6 +96,8 @@ export class PushSafety {
 	#quarantine: QuarantineState = emptyQuarantine;
 	#wellness: Wellness = new Map();
 	#unwell = new Map<string, string>();
+	/** The newest snapshot went, or goes, to a few proxies first: only then is there anything to tell chance from fault. */
+	#isCompared = false;
 	#cancelTimer: Cancel = () => {};
 	#cancelWatch: Cancel = () => {};
 
@@ -136,6 +141,7 @@ export class PushSafety {
 		const minProxies = this.#parts.answers ? this.#config.rollout.minProxies : Infinity;
 		const { first, rest } = chooseCanaries(proxies, minProxies);
 		this.#unwell.clear();
+		this.#isCompared = rest.length > 0;
 		this.#step({ type: "begun", first, rest });
 		return first;
 	}
@@ -198,13 +204,15 @@ export class PushSafety {
 		this.#hold({ type: "refused", suspects, refusal, inForce: this.#inForce(suspects) });
 	}
 
-	/** It counts against what was changed last, if the proxy has that. */
+	/** It counts against what was changed last, if the proxy has that from here. */
 	#onUnwell(proxyId: string, because: string): void {
 		const { suspects, watched } = this.#quarantine;
-		if ((suspects.size === 0 && watched.size === 0) || this.isWaiting(proxyId)) return;
+		const { proxies } = this.#parts;
+		if (!this.#isCompared || !proxies.has(proxyId) || this.isWaiting(proxyId)) return;
+		if (suspects.size === 0 && watched.size === 0) return;
 		this.#unwell.set(proxyId, because);
-		// While others wait, one is enough; later it may be chance, unless there is only one.
-		const enough = this.isStaged ? 1 : Math.min(2, this.#parts.proxies.size);
+		// While others wait, one is enough; later one may be chance, and in a large mesh two may be.
+		const enough = this.isStaged ? 1 : Math.max(2, Math.ceil(proxies.size * this.#config.unwellShare));
 		if (this.#unwell.size < enough) return;
 		const message = [...this.#unwell.values()].join("; ");
 		this.#unwell.clear();

@@ -98,6 +98,9 @@ export interface QuarantineStep {
 /** Endpoints, and what travels as a secret, are never held. */
 const exempt: ReadonlySet<string> = new Set(["EndpointSlice", "Pod", "WorkloadEntry", "Secret", "Node"]);
 
+/** Taken back only when a proxy refuses them: who may call whom does not change because a proxy fails. */
+const onlyByRefusal: ReadonlySet<string> = new Set(["AuthorizationPolicy", "RequestAuthentication"]);
+
 export function stepQuarantine(
 	config: QuarantineConfig,
 	state: QuarantineState,
@@ -185,7 +188,8 @@ function onRefused(
 }
 
 function onUnwell({ maxSuspects }: QuarantineConfig, state: QuarantineState, refusal: Refusal): QuarantineStep {
-	const suspects = new Map([...state.watched, ...state.suspects]);
+	const recent = [...state.watched, ...state.suspects];
+	const suspects = new Map(recent.filter(([key]) => !onlyByRefusal.has(key.slice(0, key.indexOf("/")))));
 	if (suspects.size > maxSuspects) return { state, changes: [] };
 	const held = new Map(state.held);
 	for (const [key, { before, after }] of suspects)
