@@ -25,7 +25,10 @@ describe("keepmesh bypass", { skip: cannotRun }, () => {
 		assert.match(done.stdout, /^default\/app-1 .*(direct|spare) +in (10m|9m)/m);
 		const { bypass } = await status();
 		assert.deepEqual([bypass?.by, bypass?.why], ["ann", "upgrade"]);
-		assert.match((await typed("bypass", "--list")).stdout, /^default\/app-1 .* (direct|spare) +ann +\d+s +in .* upgrade$/m);
+		assert.match(
+			(await typed("bypass", "--list")).stdout,
+			/^default\/app-1 .* (direct|spare) +ann +\d+s +in .* upgrade$/m,
+		);
 		const [listed] = JSON.parse((await typed("bypass", "--list", "-o", "json")).stdout) as { bypass: object }[];
 		assert.deepEqual(listed?.bypass, bypass);
 		const restored = await typed("restore", "default/app-1");
