@@ -56,13 +56,22 @@ describe("revisions in the relay", () => {
 		assert.deepEqual(sends("7.3", typeUrls.nameTable), ["closeUpstream"]);
 	});
 
-	it("count what a replica may have as seen, and only what it surely has as good enough", () => {
-		const { sends, next } = session();
+	it("count what a replica surely has, as seen and as good enough", () => {
+		const { sends, next, seen } = session();
 		assert.deepEqual(sends("7.3~7.6"), ["reportRevision", "sendDownstream"]);
+		assert.deepEqual(seen(), { epoch: 7, counter: 3 });
 		next();
-		assert.deepEqual(sends("7.5~7.9"), ["closeUpstream"]);
+		assert.deepEqual(sends("7.2~7.9"), ["closeUpstream"]);
 		next();
 		assert.deepEqual(sends("7.6~7.9"), ["reportRevision", "sendDownstream"]);
+	});
+
+	it("go on with a change that is taken back before it was given a number", () => {
+		const { sends } = session();
+		assert.deepEqual(sends("7.3"), ["reportRevision", "sendDownstream"]);
+		assert.deepEqual(sends("7.3~7.4"), ["sendDownstream"]);
+		assert.deepEqual(sends("7.3~7.4"), ["sendDownstream"]);
+		assert.deepEqual(sends("7.3"), ["sendDownstream"]);
 	});
 
 	it("are not asked of a control plane that says none", () => {

@@ -21,6 +21,7 @@ export function judgeRevision(seen: Revision | undefined, systemVersion: string 
 		const because = `its state ${renderRevision(label.has)} is older than ${renderRevision(seen)}, which came before`;
 		return { type: "older", because };
 	}
-	const newest = seen ? newerRevision(seen, label.mayHave) : label.mayHave;
+	// Not what it may have: a number that nothing is ever given would shut out every control plane.
+	const newest = seen ? newerRevision(seen, label.has) : label.has;
 	return seen && compareRevisions(newest, seen) === 0 ? { type: "same" } : { type: "newer", seen: newest };
 }
