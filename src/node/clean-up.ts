@@ -41,7 +41,8 @@ const ownFiles = [
 	/^(?:dns|vip)\.(?:json|log|log\.1)$/,
 	/^(?:vip|layer4)$/,
 	/^ipvs-(?:services|settings\.json)$/,
-	/^(?:name-table|contacts|format)\.json(?:\..*)?$/,
+	/^(?:name-table|contacts|format|control-planes|revisions)\.json(?:\..*)?$/,
+	/^switches\.jsonl(?:\..*)?$/,
 ];
 
 async function isOurs(candidate: ProcessIdentity, state: string): Promise<boolean> {
