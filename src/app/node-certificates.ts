@@ -61,6 +61,8 @@ export interface NodeCertificatesDeps {
 	readonly adminOf: (proxyId: string) => EnvoyAdmin | undefined;
 	/** A proxy has another certificate, other roots or other revocation lists. */
 	readonly onSecrets?: (proxyId: string) => void;
+	/** Why the node's spare Envoy, where it serves the proxy's pod or could, does not use what the proxy should have now. */
+	readonly lackOfSpare?: (proxyId: string) => Promise<string | undefined>;
 	/** A connection to the control planes that was not possible before may be now. */
 	readonly onJoined: () => void;
 	readonly clock: Clock;
@@ -174,6 +176,11 @@ export class NodeCertificates {
 	/** Id of the stream that the node opens for itself. */
 	get ownStreamId(): string {
 		return nodeStreamId(this.#options.name);
+	}
+
+	/** Another Envoy has answered for secrets of these proxies. */
+	spareAnswered(): void {
+		this.#bundles.check();
 	}
 
 	/** Once the relay listens. The own stream is needed for the node's certificate, or for what is subscribed to on it. */
@@ -293,6 +300,7 @@ export class NodeCertificates {
 			key: this.#workloads.keyOf(proxyId),
 			use: this.#secrets?.useOf(proxyId),
 			admin: this.#deps.adminOf(proxyId),
+			lackOfSpare: async () => this.#deps.lackOfSpare?.(proxyId),
 		};
 		return lackOfTrust(bundle, this.#node, proxyId === this.ownStreamId ? undefined : workload);
 	}

@@ -75,6 +75,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			adminOf: (proxyId) => supervisorOf(proxyId)?.admin,
 			onJoined: () => relay?.retryNow(),
 			onSecrets: (proxyId) => spare?.certificateChanged(proxyId),
+			lackOfSpare: async (proxyId) => spare?.lackOfTrust(proxyId),
 			clock,
 			log,
 		},
@@ -89,7 +90,13 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				paths: sparePaths(options.state),
 				...(options.upstreamDns ? { resolvers: options.upstreamDns } : {}),
 			},
-			{ clock, log, supervisors, keyPairOf: (proxyId) => certificates.keyPairOf(proxyId) },
+			{
+				clock,
+				log,
+				supervisors,
+				keyPairOf: (proxyId) => certificates.keyPairOf(proxyId),
+				onSecretsAnswered: () => certificates.spareAnswered(),
+			},
 		);
 	const serving = servingPart(
 		{

@@ -16,16 +16,20 @@ export interface SparePartDeps {
 	readonly supervisors: Supervisors;
 	/** By proxy id. */
 	readonly keyPairOf: (proxyId: string) => WorkloadKeyPair | undefined;
+	/** The spare has confirmed or refused secrets. */
+	readonly onSecretsAnswered: () => void;
 }
 
 export interface SparePart extends NodePart {
 	/** A proxy has a new certificate, or other roots. */
 	certificateChanged(proxyId: string): void;
+	/** Why it does not use the proxy's certificate and roots as they are now; undefined when it does, or may not serve the pod. */
+	lackOfTrust(proxyId: string): Promise<string | undefined>;
 }
 
 export function sparePart(
-	options: Omit<NodeSpareOptions, "keyPairOf" | "tell">,
-	{ clock, log, supervisors, keyPairOf }: SparePartDeps,
+	options: Omit<NodeSpareOptions, "keyPairOf" | "tell" | "onSecretsAnswered">,
+	{ clock, log, supervisors, keyPairOf, onSecretsAnswered }: SparePartDeps,
 ): SparePart {
 	/** By proxy id, and by uid. */
 	const uids = new Map<string, string>();
@@ -33,6 +37,7 @@ export function sparePart(
 	const spare = new NodeSpare(
 		{
 			...options,
+			onSecretsAnswered,
 			keyPairOf: (uid) => keyPairOf(proxyIds.get(uid) ?? ""),
 			tell: (uid, word) => supervisors.of(proxyIds.get(uid) ?? "")?.hotSwitch?.happens(word),
 		},
@@ -68,6 +73,11 @@ export function sparePart(
 		certificateChanged: (proxyId) => {
 			const uid = uids.get(proxyId);
 			if (uid !== undefined) spare.certificateChanged(uid);
+		},
+		lackOfTrust: async (proxyId) => {
+			const uid = uids.get(proxyId);
+			const mayServe = supervisors.of(proxyId)?.hotSwitch?.state.spareUp === true;
+			return uid !== undefined && mayServe ? spare.lackOfTrust(uid) : undefined;
 		},
 		started: () => spare.begin(),
 		metrics: () => spareMetrics(spare),

@@ -3,7 +3,13 @@
 
 import { resourcePart } from "../../envoy/encode-resource.ts";
 import { referencesOf } from "../../envoy/references.ts";
-import { type EncodedResource, type ProxyConfig, type TypeUrl, typeUrls } from "../../xds/resource.ts";
+import {
+	type EncodedResource,
+	type ProxyConfig,
+	type ResourceSet,
+	type TypeUrl,
+	typeUrls,
+} from "../../xds/resource.ts";
 
 export interface AcceptedChange {
 	readonly typeUrl: TypeUrl;
@@ -45,5 +51,9 @@ function withoutUnnamed(config: ProxyConfig): ProxyConfig {
 }
 
 export function resourcesOf(config: ProxyConfig, typeUrl: TypeUrl): readonly EncodedResource[] {
-	return (config.get(typeUrl)?.parts ?? []).flatMap(({ resources }) => [...resources.values()]);
+	return resourcesIn(config.get(typeUrl));
+}
+
+export function resourcesIn(set: ResourceSet | undefined): readonly EncodedResource[] {
+	return (set?.parts ?? []).flatMap(({ resources }) => [...resources.values()]);
 }

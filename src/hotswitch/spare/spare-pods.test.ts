@@ -148,30 +148,43 @@ describe("whether the spare can take a pod's connections", () => {
 		{ name: "a|in", version: "2" },
 		{ name: "a|out", version: "1" },
 	];
-	const listener = (name: string, activeVersion: string, error?: string) => ({
-		name,
-		activeVersion,
-		...(error === undefined ? {} : { error }),
-	});
-	const both = [listener("a|in", "2"), listener("a|out", "1")];
+	const takes = { isActive: true, isWarming: false };
+	const both = [
+		{ name: "a|in", ...takes },
+		{ name: "a|out", ...takes },
+	];
+	const seen = { listeners: both, refusals: [], hasConfirmed: () => true };
 
-	it("is yes when every listener that it should have takes connections", () => {
-		assert.equal(spareServing("a", wanted, { listeners: both, refusals: [] }).state, "serves");
+	it("is yes when every listener that it should have was confirmed, and takes connections", () => {
+		assert.equal(spareServing("a", wanted, seen).state, "serves");
 	});
-	it("is not yet while one is older, or does not take any", () => {
-		for (const listeners of [[listener("a|in", "1"), both[1]], [both[1]], [{ name: "a|in" }, both[1]]]) {
-			const serving = spareServing("a", wanted, { listeners: listeners.flatMap((one) => one ?? []), refusals: [] });
-			assert.deepEqual(serving, { state: "pending", because: "the spare is not ready with a|in" });
+	it("is not yet while one is not confirmed, or does not take any", () => {
+		const notReady = { state: "pending", because: "the spare is not ready with a|in" };
+		for (const first of [
+			{ isActive: false, isWarming: false },
+			{ isActive: true, isWarming: true },
+		]) {
+			const listeners = [{ name: "a|in", ...first }, ...both.slice(1)];
+			assert.deepEqual(spareServing("a", wanted, { ...seen, listeners }), notReady);
 		}
+		assert.deepEqual(spareServing("a", wanted, { ...seen, listeners: both.slice(1) }), notReady);
+		const hasConfirmed = ({ name }: { readonly name: string }) => name !== "a|in";
+		assert.deepEqual(spareServing("a", wanted, { ...seen, hasConfirmed }), notReady);
+	});
+	it("is not yet while secrets are not confirmed, and no when they were refused", () => {
+		const because = "why";
+		assert.equal(spareServing("a", wanted, seen, { because, isRefused: false }).state, "pending");
+		assert.equal(spareServing("a", wanted, seen, { because, isRefused: true }).state, "refused");
 	});
 	it("is no when the spare refused one, or another resource of the pod, but not another pod's", () => {
-		const listeners = [listener("a|in", "1", "no such file"), listener("a|out", "1")];
-		assert.deepEqual(spareServing("a", wanted, { listeners, refusals: [] }), {
+		const listeners = [{ name: "a|in", ...takes, error: "no such file" }, ...both.slice(1)];
+		const hasConfirmed = ({ name }: { readonly name: string }) => name !== "a|in";
+		assert.deepEqual(spareServing("a", wanted, { ...seen, listeners, hasConfirmed }), {
 			state: "refused",
 			because: "the spare refused a|in: no such file",
 		});
 		const refusals = ["Error adding/updating cluster(s) a|x: bad"];
-		assert.equal(spareServing("a", wanted, { listeners: both, refusals }).state, "refused");
-		assert.equal(spareServing("b", wanted, { listeners: both, refusals }).state, "serves");
+		assert.equal(spareServing("a", wanted, { ...seen, refusals }).state, "refused");
+		assert.equal(spareServing("b", wanted, { ...seen, refusals }).state, "serves");
 	});
 });

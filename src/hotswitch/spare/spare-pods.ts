@@ -4,14 +4,16 @@
 import { danglingReferences, renderDangling } from "../../envoy/find-dangling-references.ts";
 import { type WorkloadKeyPair, workloadSecrets } from "../../envoy/secret/workload-secrets.ts";
 import { type ProxyConfig, type ResourceSet, typeUrls } from "../../xds/resource.ts";
-import { type AcceptedChange, resourcesOf, withAccepted } from "./accepted-config.ts";
+import { type AcceptedChange, resourcesIn, resourcesOf, withAccepted } from "./accepted-config.ts";
 import { joinConfigs } from "./join-configs.ts";
-import { SpareConfig } from "./spare-config.ts";
-import type { WantedListener } from "./spare-serving.ts";
+import { SpareConfig, spareName } from "./spare-config.ts";
+import type { WantedResource } from "./spare-serving.ts";
 
 interface Entry {
 	readonly spare: SpareConfig;
 	accepted: ProxyConfig;
+	/** `accepted` as it was whole last. */
+	whole: ProxyConfig | undefined;
 	certificate: ResourceSet | undefined;
 	pair: WorkloadKeyPair | undefined;
 	isAllowed: boolean;
@@ -23,7 +25,7 @@ interface Entry {
 }
 
 export type SpareWanted =
-	| { readonly ok: true; readonly listeners: readonly WantedListener[] }
+	| { readonly ok: true; readonly listeners: readonly WantedResource[] }
 	| { readonly ok: false; readonly because: string };
 
 export class SparePods {
@@ -34,6 +36,7 @@ export class SparePods {
 		this.#pods.set(uid, {
 			spare: new SpareConfig({ uid, netns }),
 			accepted: new Map(),
+			whole: undefined,
 			certificate: undefined,
 			pair: undefined,
 			isAllowed: false,
@@ -89,6 +92,14 @@ export class SparePods {
 		return joinConfigs([...this.#pods.values()].flatMap(({ made }) => made ?? []));
 	}
 
+	/** Its certificate and the roots that it trusts, by the spare's names, as `config` gave them last. */
+	secrets(uid: string): readonly WantedResource[] {
+		const entry = this.#pods.get(uid);
+		if (!entry?.made || !entry.certificate) return [];
+		const names = new Set(resourcesIn(entry.certificate).map(({ name }) => spareName(uid, name)));
+		return resourcesOf(entry.made, typeUrls.secret).filter(({ name }) => names.has(name));
+	}
+
 	/** As `config` gave it last. */
 	wanted(uid: string): SpareWanted {
 		const entry = this.#pods.get(uid);
@@ -119,18 +130,17 @@ function refresh(entry: Entry): void {
 		entry.because = "the sidecar has accepted no configuration yet";
 		return;
 	}
-	// In the midst of a sidecar's start: what was whole stays until this is.
+	// In the midst of a sidecar's start: what was whole stays until this is, but for the certificate and the roots.
 	const missing = danglingReferences(entry.accepted).find(({ effect }) => effect === "waits");
-	if (missing) {
-		entry.because = `what the sidecar has accepted is not whole: ${renderDangling(missing)}`;
-		return;
-	}
-	const secrets = [entry.accepted.get(typeUrls.secret), entry.certificate].flatMap((set) => set?.parts ?? []);
-	const whole = new Map(entry.accepted);
-	if (secrets.length > 0) whole.set(typeUrls.secret, { typeUrl: typeUrls.secret, parts: secrets });
-	const outcome = entry.spare.of(whole);
+	if (missing) entry.because = `what the sidecar has accepted is not whole: ${renderDangling(missing)}`;
+	else entry.whole = entry.accepted;
+	if (!entry.whole) return;
+	const secrets = [entry.whole.get(typeUrls.secret), entry.certificate].flatMap((set) => set?.parts ?? []);
+	const config = new Map(entry.whole);
+	if (secrets.length > 0) config.set(typeUrls.secret, { typeUrl: typeUrls.secret, parts: secrets });
+	const outcome = entry.spare.of(config);
 	entry.made = outcome.ok ? outcome.config : undefined;
-	entry.because = outcome.ok ? undefined : outcome.because;
+	if (!outcome.ok) entry.because = outcome.because;
 }
 
 function isSamePair(a: WorkloadKeyPair | undefined, b: WorkloadKeyPair | undefined): boolean {

@@ -42,6 +42,12 @@ describe("a trust bundle is in force", () => {
 			["the workload has one of the old issuer", /another issuer/, keyOf("new"), { ...inForce, key: keyOf("old") }],
 			["Envoy has not answered", /not confirmed/, keyOf("new"), { ...inForce, use: { state: "waiting", unasked: [] } }],
 			["Envoy has refused", /refused/, keyOf("new"), { ...inForce, use: { state: "refused", unasked: [] } }],
+			[
+				"the spare that could serve has not confirmed",
+				/spare/,
+				keyOf("new"),
+				{ ...inForce, lackOfSpare: async () => "the spare has not confirmed" },
+			],
 			["Envoy does not ask, and nobody can see into it", /does not ask/, keyOf("new"), unasked(undefined)],
 			["Envoy does not ask, and its admin is busy", /does not ask/, keyOf("new"), unasked(envoyWith(503, ""))],
 			[

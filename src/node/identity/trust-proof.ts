@@ -12,6 +12,8 @@ export interface WorkloadTrust {
 	readonly use: SecretUse | undefined;
 	/** Of the workload's Envoy. */
 	readonly admin: EnvoyAdmin | undefined;
+	/** Of the node's spare Envoy, where it serves the workload or could; asked once the workload's own lacks nothing. */
+	readonly lackOfSpare?: () => Promise<string | undefined>;
 }
 
 /** `nodeKey`: undefined where the node has no certificate by design. `workload`: undefined for the node itself. */
@@ -22,7 +24,11 @@ export async function lackOfTrust(
 ): Promise<string | undefined> {
 	if (nodeKey && nodeKey.issuerKeyId !== issuerKeyId) return "the node's own certificate comes from another issuer";
 	if (!workload) return undefined;
-	const { admin, key, use } = workload;
+	const lack = await lackOfWorkload(issuerKeyId, workload);
+	return lack ?? workload.lackOfSpare?.();
+}
+
+async function lackOfWorkload(issuerKeyId: string, { admin, key, use }: WorkloadTrust): Promise<string | undefined> {
 	if (!key) return "it has no certificate yet";
 	if (key.issuerKeyId !== issuerKeyId) return "its certificate comes from another issuer";
 	if (!use || use.state === "waiting") return "its Envoy has not confirmed the secrets yet";
@@ -34,7 +40,7 @@ export async function lackOfTrust(
 }
 
 /** Whether an Envoy holds one of these secrets; undefined when it does not answer. */
-async function hasSecret(admin: EnvoyAdmin | undefined, names: readonly string[]): Promise<boolean | undefined> {
+export async function hasSecret(admin: EnvoyAdmin | undefined, names: readonly string[]): Promise<boolean | undefined> {
 	const answer = await admin?.get("/config_dump?resource=dynamic_active_secrets");
 	if (answer?.status !== 200) return undefined;
 	const { configs = [] } = JSON.parse(answer.body) as { readonly configs?: readonly { readonly name?: string }[] };

@@ -1,7 +1,7 @@
 // Names for the pods' network namespaces that are never used again: an Envoy that still drains a listener of the namespace that
 // a path led to before must not take another one for it. In: a pod's path. Out: the path of a link to it.
 
-import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { namespaceIdentity } from "../../kernel/linux/namespace-identity.ts";
 
@@ -28,8 +28,11 @@ export class NamespaceLinks {
 				return { ok: false, because: `${netns} cannot be opened by Envoy's user; give it a name below /run/netns` };
 			const [, cookie = ""] = identity.id.split("/");
 			const link = join(this.#directory, `${uid}.${cookie}-${identity.inode}`);
-			rmSync(link, { force: true });
-			symlinkSync(target, link);
+			// Never a moment without it: a spare that goes on opens it for each connection.
+			const next = `${link}.new`;
+			rmSync(next, { force: true });
+			symlinkSync(target, next);
+			renameSync(next, link);
 			return { ok: true, link };
 		} catch (error) {
 			return { ok: false, because: error instanceof Error ? error.message : String(error) };

@@ -10,7 +10,7 @@ import { type SpareSeen, type SpareServing, spareServing } from "../../hotswitch
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { noMetrics } from "../../runtime/metrics.ts";
-import type { ProxyConfig } from "../../xds/resource.ts";
+import { type ProxyConfig, typeUrls } from "../../xds/resource.ts";
 import type { XdsServer } from "../../xds/wire/config-source.ts";
 import { startXdsServer } from "../../xds/wire/xds-server.ts";
 import { type EnvoyAdmin, envoyAdmin } from "../envoy-admin.ts";
@@ -22,6 +22,7 @@ import { secureSocket } from "../unix-server.ts";
 import { askSpareListeners } from "./ask-spare.ts";
 import { listensInside } from "./listens-inside.ts";
 import { type LinkedNamespace, NamespaceLinks } from "./namespace-links.ts";
+import { SpareConfirmed } from "./spare-confirmed.ts";
 import { SpareEnvoy } from "./spare-envoy.ts";
 import { type SparePodStatus, type SpareWord, SpareWords } from "./spare-words.ts";
 
@@ -34,6 +35,8 @@ export interface NodeSpareOptions {
 	readonly keyPairOf: (uid: string) => WorkloadKeyPair | undefined;
 	/** Said for each pod when it changes, the first time as soon as it is known. */
 	readonly tell: (uid: string, word: SpareWord) => void;
+	/** It has confirmed or refused secrets, of whichever pod. */
+	readonly onSecretsAnswered?: () => void;
 }
 
 /** Changes that come together go out together. */
@@ -51,6 +54,7 @@ export class NodeSpare {
 	readonly #links: NamespaceLinks;
 	readonly #envoy: SpareEnvoy;
 	readonly #admin: EnvoyAdmin;
+	readonly #confirmed: SpareConfirmed;
 	#server: XdsServer | undefined;
 	/** All pods of the earlier agent are known: until then the spare is told nothing. */
 	#begun = false;
@@ -68,6 +72,7 @@ export class NodeSpare {
 		this.#words = new SpareWords(options.tell, { clock, log });
 		this.#links = new NamespaceLinks(options.paths.namespaces);
 		this.#admin = envoyAdmin(options.paths.adminSocket);
+		this.#confirmed = new SpareConfirmed({ spareId: this.#id, server: () => this.#server, admin: this.#admin });
 		this.#envoy = new SpareEnvoy({
 			clock,
 			log,
@@ -121,8 +126,17 @@ export class NodeSpare {
 		if (this.#pods.allow(uid, isAllowed)) this.#changed();
 	}
 
+	/** At once: nothing is gathered with it. */
 	certificateChanged(uid: string): void {
-		if (this.#pods.certify(uid, this.#options.keyPairOf(uid))) this.#changed();
+		if (!this.#pods.certify(uid, this.#options.keyPairOf(uid)) || !this.#begun || this.#closed) return;
+		this.#cancelPublish?.();
+		this.#cancelPublish = undefined;
+		this.#publish();
+	}
+
+	/** Why the spare does not show the pod's certificate or trust the pod's roots as they are now; undefined when it does. */
+	async lackOfTrust(uid: string): Promise<string | undefined> {
+		return this.#confirmed.lackOfTrust(this.#pods.secrets(uid));
 	}
 
 	/** Once the pods of an earlier agent are known. */
@@ -136,7 +150,10 @@ export class NodeSpare {
 				clock: this.#clock,
 				log: this.#log,
 				metrics: noMetrics,
-				onAnswered: () => this.#look(),
+				onAnswered: (_, typeUrl) => {
+					this.#look();
+					if (typeUrl === typeUrls.secret) this.#options.onSecretsAnswered?.();
+				},
 				source: {
 					connect: ({ id }) =>
 						id === this.#id
@@ -210,11 +227,14 @@ export class NodeSpare {
 	}
 
 	async #lookNow(): Promise<void> {
+		// Before Envoy is asked: what it confirms afterwards may be warming by then.
+		const wanted = [...this.#namespaces.keys()].map((uid) => this.#pods.wanted(uid));
+		const hasConfirmed = this.#confirmed.listeners(wanted.flatMap((one) => (one.ok ? one.listeners : [])));
 		const listeners = this.#envoy.isHeard ? await askSpareListeners(this.#admin) : undefined;
 		const refusals = (this.#server?.sessions() ?? []).flatMap(({ types }) =>
 			types.flatMap(({ typeUrl, error }) => (error && !typeUrl.endsWith(".Listener") ? [error.message] : [])),
 		);
-		const seen = listeners && { listeners, refusals };
+		const seen = listeners && { listeners, refusals, hasConfirmed };
 		if (this.#closed) return;
 		for (const [uid, linked] of this.#namespaces) this.#words.judged(uid, this.#judge(uid, linked, seen));
 	}
@@ -224,7 +244,7 @@ export class NodeSpare {
 		const wanted = this.#pods.wanted(uid);
 		if (!wanted.ok) return { state: "pending", because: wanted.because };
 		if (!seen || !this.#envoy.isHeard) return { state: "pending", because: "the spare is starting" };
-		const serving = spareServing(uid, wanted.listeners, seen);
+		const serving = spareServing(uid, wanted.listeners, seen, this.#confirmed.secretLack(this.#pods.secrets(uid)));
 		if (serving.state !== "serves" || this.#words.isUp(uid)) return serving;
 		return [...sparePorts.values()].every((port) => listensInside(linked.link, port))
 			? serving
