@@ -17,6 +17,8 @@ interface DrillFlags {
 	readonly keep?: boolean;
 }
 
+const ownLab = `drill${process.pid % 100_000}`;
+
 export function drillCommand(): Command {
 	return new Command("drill")
 		.description("Breaks or replaces something for real under load, in a lab of its own, and prints what was noticed.")
@@ -37,6 +39,7 @@ async function drill(names: readonly string[], flags: DrillFlags): Promise<void>
 	}
 	const drills = names.includes("all") ? drillList : names.map(drillNamed);
 	needRoot("drill");
+	const stopWatching = flags.lab === undefined ? downOnSignal(ownLab) : () => {};
 	const lab = await bringUp(flags);
 	const { labDrillMesh } = await import("../drill/lab-drill-mesh.ts");
 	const mesh = labDrillMesh(lab, { ratePerSecond: flags.rate });
@@ -52,6 +55,7 @@ async function drill(names: readonly string[], flags: DrillFlags): Promise<void>
 	} finally {
 		mesh.close?.();
 		if (flags.lab === undefined && !flags.keep) await lab.down();
+		stopWatching();
 	}
 	if (!flags.json) print(renderTable(header, lines.map(cellsOf)));
 	const missed = lines.filter((line) => line.missed.length > 0);
@@ -118,7 +122,23 @@ async function bringUp(flags: DrillFlags): Promise<Lab> {
 		return lab;
 	}
 	say("a lab is brought up ...");
-	return await startDrillLab({ name: `drill${process.pid % 100_000}` });
+	return await startDrillLab({ name: ownLab });
+}
+
+/** An interrupted drill leaves nothing behind. Returns what ends the watch. */
+function downOnSignal(name: string): () => void {
+	const signals = { SIGINT: 130, SIGTERM: 143 } as const;
+	const down = (signal: keyof typeof signals): void => {
+		say("interrupted: the lab is taken down ...");
+		void import("../../lab/lab.ts")
+			.then(({ Lab }) => new Lab(name).down())
+			.catch((error: unknown) => say(`lab ${name} may be left: ${error}; next: keepmesh lab down --name ${name}`))
+			.finally(() => process.exit(signals[signal]));
+	};
+	for (const signal of Object.keys(signals)) process.once(signal, down);
+	return () => {
+		for (const signal of Object.keys(signals)) process.off(signal, down);
+	};
 }
 
 function positive(text: string): number {

@@ -12,6 +12,7 @@ import { type LoadReport, type LoadRequest, summarise } from "../../lab/load/loa
 import { netnsPath } from "../../lab/network.ts";
 import type { TourMesh } from "../../lab/tour/tour-mesh.ts";
 import type { MeshStatus } from "../api/api-types.ts";
+import { restartsOf } from "../drill/drill-pods.ts";
 import { applyEverywhere, removeEverywhere, until } from "./applied-everywhere.ts";
 import { askControl } from "./control-query.ts";
 import { rotateRoot } from "./lab-rotation.ts";
@@ -114,10 +115,6 @@ async function readyPods(lab: Lab, deployment: string): Promise<readonly Running
 			pod.readySinceMs !== undefined &&
 			pod.deletedMs === undefined,
 	);
-}
-
-function restartsOf(pod: RunningPod): number {
-	return pod.containers.reduce((sum, container) => sum + container.restarts, 0);
 }
 
 /** A node whose cable is pulled holds nothing that a client could reach. */

@@ -65,3 +65,8 @@ export async function envoyPidOf(lab: Lab, pod: Pick<RunningPod, "name" | "names
 	if (pid === undefined) throw new Error(`no Envoy runs for ${pod.name}`);
 	return pid;
 }
+
+/** Of its containers together. */
+export function restartsOf(pod: RunningPod): number {
+	return pod.containers.reduce((sum, container) => sum + container.restarts, 0);
+}

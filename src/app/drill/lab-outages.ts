@@ -14,11 +14,13 @@ import { askEnvoy } from "../cli/lab-pods.ts";
 import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
 import { askControl, requestControl } from "../demo/control-query.ts";
 import { requestInNamespace } from "../demo/namespace-request.ts";
-import { podOf, podsOfAgent } from "./drill-pods.ts";
+import { podOf, podsOfAgent, restartsOf } from "./drill-pods.ts";
 import { redirectOf } from "./lab-redirect.ts";
 import { bystanderFile, nonsenseRule, numberHeader, numberRule, readBystander } from "./outage-rules.ts";
 
 const limitMs = 20_000;
+/** From then on the lab waits too long before it starts the container once more. */
+const mostCrashes = 3;
 const numberName = "drill-number";
 const nonsenseName = "drill-nonsense";
 
@@ -70,16 +72,21 @@ export async function labOutages(lab: Lab): Promise<DrillOutages> {
 		await until("the new pod can call", async () => (await call(await podOf(lab, "bystander"))).status === 200);
 	}
 
-	const crashes = new Map<string, number>();
-	/** The one that crashed least: the lab waits longer each time before it starts the same container again. */
-	async function nextServer(): Promise<RunningPod> {
-		const servers = (await lab.pods()).filter(
+	const serversReady = async (): Promise<readonly RunningPod[]> =>
+		(await lab.pods()).filter(
 			({ labels, readySinceMs, deletedMs }) =>
 				labels.app === "server" && readySinceMs !== undefined && deletedMs === undefined,
 		);
-		const [pod] = servers.sort((a, b) => (crashes.get(a.name) ?? 0) - (crashes.get(b.name) ?? 0));
+	/** The one that crashed least; another in its place when it crashed too often. */
+	async function nextServer(): Promise<RunningPod> {
+		let [pod] = [...(await serversReady())].sort((a, b) => restartsOf(a) - restartsOf(b));
+		if (pod && restartsOf(pod) >= mostCrashes) {
+			await lab.deletePod(pod.namespace, pod.name);
+			const late = await lab.untilRolledOut(limitMs);
+			if (late.length > 0) throw new Error(`not ready: ${late.join(", ")}`);
+			pod = (await serversReady()).find((one) => restartsOf(one) === 0);
+		}
 		if (!pod) throw new Error("no server is ready");
-		crashes.set(pod.name, (crashes.get(pod.name) ?? 0) + 1);
 		return pod;
 	}
 
@@ -174,7 +181,7 @@ export async function labOutages(lab: Lab): Promise<DrillOutages> {
 				const line = `outbound|8080||server.default.svc.cluster.local::${pod.address}:8080::health_flags::`;
 				return (await askEnvoy(caller, "/clusters")).includes(`${line}healthy`);
 			};
-			if (!(await isChosen())) throw new Error(`${pod.name} is not chosen`);
+			await until("the server is chosen", isChosen);
 			const faultMs = performance.now();
 			await lab.signalPod(pod.namespace, pod.name, "SIGKILL");
 			await until("the dead server is no longer chosen", async () => !(await isChosen()));

@@ -5,7 +5,6 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
 import type { DrillReport, RunningLoad } from "../../lab/drill/drill-mesh.ts";
@@ -15,8 +14,9 @@ import type { Lab, RunningPod } from "../../lab/lab.ts";
 import { summarise } from "../../lab/load/load-report.ts";
 import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
 import { requestInNamespace } from "../demo/namespace-request.ts";
-import { type AgentPod, agentPodOf, askAgent, podOf } from "./drill-pods.ts";
+import { podOf } from "./drill-pods.ts";
 import { type Sender, startLoggedSender } from "./drill-senders.ts";
+import { freshPodOf, SwitchedPod } from "./switched-pod.ts";
 
 export interface LabSidecar extends DrillSidecar {
 	startLoad(): Promise<RunningLoad>;
@@ -27,7 +27,6 @@ const holderProgram = fileURLToPath(new URL("../../lab/drill/connection-holder.t
 const port = 8080;
 const heldEachWay = 5;
 const limitMs = 30_000;
-const lookMs = 5;
 const goodInARow = 10;
 
 export interface LabSidecarOptions {
@@ -47,12 +46,10 @@ class DrillWorkload implements LabSidecar {
 	readonly #lab: Lab;
 	readonly #beyond: RunningPod;
 	readonly #ratePerSecond: number;
-	#pod: RunningPod | undefined;
+	#switched: SwitchedPod | undefined;
 	/** Of the service of the pod without a proxy. */
 	#outside = "";
-	#faultUs: number | undefined;
 	#fromUs: number | undefined;
-	#brokenPid: number | undefined;
 
 	constructor(lab: Lab, beyond: RunningPod, ratePerSecond: number) {
 		this.#lab = lab;
@@ -62,10 +59,8 @@ class DrillWorkload implements LabSidecar {
 
 	async startLoad(): Promise<RunningLoad> {
 		const pod = await this.#freshPod();
-		this.#pod = pod;
-		this.#faultUs = undefined;
+		this.#switched = new SwitchedPod(this.#lab, pod, limitMs);
 		this.#fromUs = undefined;
-		this.#brokenPid = undefined;
 		const load = { port, newConnections: true, ratePerSecond: this.#ratePerSecond };
 		const inbound = await startLoggedSender(this.#lab, this.#beyond.name, { ...load, host: pod.address });
 		const outbound = await startLoggedSender(this.#lab, pod.name, { ...load, host: this.#outside });
@@ -73,33 +68,27 @@ class DrillWorkload implements LabSidecar {
 	}
 
 	async break(signal: "SIGKILL" | "SIGSTOP", agentToo = false): Promise<number> {
-		const { pid } = await this.#ofAgent();
-		if (pid === undefined) throw new Error("no Envoy runs for the workload");
-		this.#brokenPid = pid;
-		if (agentToo) await this.#lab.holdProcess(this.#workload.node, true);
-		this.#faultUs = monotonicUs();
-		process.kill(pid, signal);
-		return nowMsOf(this.#faultUs);
+		const pid = await this.#workload.pid();
+		if (agentToo) await this.#lab.holdProcess(this.#workload.pod.node, true);
+		return nowMsOf(this.#workload.break(pid, signal));
 	}
 
 	reviveAgent(): Promise<void> {
-		return this.#lab.holdProcess(this.#workload.node, false);
+		return this.#lab.holdProcess(this.#workload.pod.node, false);
 	}
 
 	untilSwitched(): Promise<void> {
-		return this.#untilAgentSays("connections go another way", ({ servingStep }) => servingStep !== "sidecar");
+		return this.#workload.untilAgentSays("connections go another way", ({ servingStep }) => servingStep !== "sidecar");
 	}
 
 	untilRestored(): Promise<void> {
-		return this.#untilAgentSays(
-			"connections go through the workload's own Envoy",
-			({ servingStep, ready, pid }) => servingStep === "sidecar" && ready && pid !== this.#brokenPid,
-		);
+		return this.#workload.untilOnSidecar();
 	}
 
 	async hold(): Promise<HeldConnections> {
-		const inbound = await this.#holdFrom(this.#beyond.name, this.#workload.address);
-		const outbound = await this.#holdFrom(this.#workload.name, this.#outside);
+		const { address, name } = this.#workload.pod;
+		const inbound = await this.#holdFrom(this.#beyond.name, address);
+		const outbound = await this.#holdFrom(name, this.#outside);
 		return {
 			untilClosed: async () => {
 				const closedUs = (await Promise.all([inbound(), outbound()])).flat();
@@ -111,58 +100,29 @@ class DrillWorkload implements LabSidecar {
 	}
 
 	bypassByHand(): Promise<void> {
-		return this.#byHand("bypass?by=drill&why=a%20drill");
+		return this.#workload.bypass();
 	}
 
 	restoreByHand(): Promise<void> {
-		return this.#byHand("restore?by=drill");
+		return this.#workload.restore();
 	}
 
 	countFromNow(): void {
 		this.#fromUs = monotonicUs();
 	}
 
-	get #workload(): RunningPod {
-		if (!this.#pod) throw new Error("no load runs");
-		return this.#pod;
-	}
-
-	async #byHand(order: string): Promise<void> {
-		const { uid } = await this.#ofAgent();
-		await askAgent(this.#lab, this.#workload.node, "POST", `/v1/pods/${encodeURIComponent(uid)}/${order}`);
-	}
-
-	#ofAgent(): Promise<AgentPod> {
-		return agentPodOf(this.#lab, this.#workload);
-	}
-
-	async #untilAgentSays(what: string, holds: (pod: AgentPod) => boolean): Promise<void> {
-		const endMs = performance.now() + limitMs;
-		let last: AgentPod | undefined;
-		for (;;) {
-			last = await this.#ofAgent().catch(() => undefined);
-			if (last && holds(last)) return;
-			if (performance.now() > endMs)
-				throw new Error(`not within ${limitMs / 1000} s: ${what}; now ${last?.servingStep}: ${last?.servingBecause}`);
-			await sleep(lookMs);
-		}
+	get #workload(): SwitchedPod {
+		if (!this.#switched) throw new Error("no load runs");
+		return this.#switched;
 	}
 
 	/** One whose Envoy never failed, and that answers and calls. */
 	async #freshPod(): Promise<RunningPod> {
-		let pod = await podOf(this.#lab, "switched");
-		const { restarts, servingStep } = await agentPodOf(this.#lab, pod);
-		if (servingStep === undefined) throw new Error(`${pod.name} has no hot-switch`);
-		if (restarts > 0 || this.#pod?.uid === pod.uid) {
-			await this.#lab.deletePod(pod.namespace, pod.name, 0);
-			const pending = await this.#lab.untilRolledOut(limitMs);
-			if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
-			pod = await podOf(this.#lab, "switched");
-		}
+		const usedUid = this.#switched?.pod.uid;
+		const pod = await freshPodOf(this.#lab, "switched", limitMs, ({ uid }) => uid === usedUid);
 		const { stdout } = await this.#lab.execIn(pod.name, ["getent", "ahostsv4", "beyond.default.svc.cluster.local"]);
 		[this.#outside = ""] = stdout.split(/\s/);
 		if (this.#outside === "") throw new Error(`beyond is no name in ${pod.name}`);
-		const fresh = pod;
 		const answers = (from: RunningPod, host: string): Promise<boolean> =>
 			requestInNamespace({ netns: from.netns, host, port }, "/get", { timeoutMs: 2_000 }).then(
 				({ status }) => status === 200,
@@ -170,11 +130,11 @@ class DrillWorkload implements LabSidecar {
 			);
 		let good = 0;
 		await until("the workload answers and calls", async () => {
-			const both = (await answers(this.#beyond, fresh.address)) && (await answers(fresh, this.#outside));
+			const both = (await answers(this.#beyond, pod.address)) && (await answers(pod, this.#outside));
 			good = both ? good + 1 : 0;
 			return good >= goodInARow;
 		});
-		return fresh;
+		return pod;
 	}
 
 	async #holdFrom(place: string, host: string): Promise<() => Promise<readonly (number | null)[]>> {
@@ -196,7 +156,7 @@ class DrillWorkload implements LabSidecar {
 	}
 
 	async #report(senders: Readonly<Record<string, Sender<readonly SentRequest[]>>>): Promise<DrillReport> {
-		const [faultUs, fromUs] = [this.#faultUs, this.#fromUs];
+		const [faultUs, fromUs] = [this.#switched?.faultUs, this.#fromUs];
 		const logs = await Promise.all(Object.values(senders).map((sender) => sender.stop()));
 		const sides: Record<string, SideReport> = {};
 		let strays = 0;

@@ -7,7 +7,6 @@ import { readFileSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
 import type { DrillReport, RunningLoad } from "../../lab/drill/drill-mesh.ts";
 import type { DrillSpare } from "../../lab/drill/drill-spare.ts";
 import { isGood, type SentRequest, type SideReport, sideReport } from "../../lab/drill/sent-requests.ts";
@@ -16,8 +15,9 @@ import type { Lab, RunningPod } from "../../lab/lab.ts";
 import { goodAnswers, summarise } from "../../lab/load/load-report.ts";
 import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
 import { requestInNamespace } from "../demo/namespace-request.ts";
-import { type AgentPod, agentPodOf, askAgent, podOf } from "./drill-pods.ts";
+import { agentPodOf, podOf } from "./drill-pods.ts";
 import { type Sender, startLoggedSender, startSender } from "./drill-senders.ts";
+import { freshPodOf, SwitchedPod } from "./switched-pod.ts";
 
 export interface LabSpare extends DrillSpare {
 	startLoad(): Promise<RunningLoad>;
@@ -34,7 +34,6 @@ const settleMs = 2_000;
 /** Where a fault's gap may have begun. */
 const beforeFaultUs = 250_000;
 const limitMs = 60_000;
-const lookMs = 5;
 const goodInARow = 10;
 
 export async function labSpare(lab: Lab): Promise<LabSpare> {
@@ -52,9 +51,7 @@ interface Watcher {
 
 class GuardedWorkload implements LabSpare {
 	readonly #lab: Lab;
-	#pod: RunningPod | undefined;
-	#killedPid: number | undefined;
-	#faultUs: number | undefined;
+	#switched: SwitchedPod | undefined;
 
 	constructor(lab: Lab) {
 		this.#lab = lab;
@@ -63,9 +60,7 @@ class GuardedWorkload implements LabSpare {
 	async startLoad(): Promise<RunningLoad> {
 		const lab = this.#lab;
 		const pod = await this.#freshPod();
-		this.#pod = pod;
-		this.#killedPid = undefined;
-		this.#faultUs = undefined;
+		this.#switched = new SwitchedPod(lab, pod, limitMs);
 		const caller = await podOf(lab, "client");
 		const guarded = await addressIn(lab, caller, "guarded");
 		const keeper = await addressIn(lab, pod, "keeper");
@@ -100,71 +95,35 @@ class GuardedWorkload implements LabSpare {
 	}
 
 	async killSidecar(): Promise<number> {
-		const { pid } = await this.#ofAgent();
-		if (pid === undefined) throw new Error("no Envoy runs for the workload");
-		this.#killedPid = pid;
-		this.#faultUs = monotonicUs();
-		process.kill(pid, "SIGKILL");
+		this.#workload.break(await this.#workload.pid(), "SIGKILL");
 		return performance.now();
 	}
 
 	untilOnSpare(): Promise<void> {
-		return this.#untilAgentSays("the spare has the connections", ({ servingStep }) => servingStep === "spare");
+		return this.#workload.untilAgentSays("the spare has the connections", ({ servingStep }) => servingStep === "spare");
 	}
 
 	untilOnSidecar(): Promise<void> {
-		return this.#untilAgentSays(
-			"the workload's own Envoy has the connections",
-			({ servingStep, ready, pid }) => servingStep === "sidecar" && ready && pid !== this.#killedPid,
-		);
+		return this.#workload.untilOnSidecar();
 	}
 
 	bypassByHand(): Promise<void> {
-		return this.#byHand("bypass?by=drill&why=a%20drill");
+		return this.#workload.bypass();
 	}
 
 	restoreByHand(): Promise<void> {
-		return this.#byHand("restore?by=drill");
+		return this.#workload.restore();
 	}
 
-	get #workload(): RunningPod {
-		if (!this.#pod) throw new Error("no load runs");
-		return this.#pod;
-	}
-
-	async #byHand(order: string): Promise<void> {
-		const { uid } = await this.#ofAgent();
-		await askAgent(this.#lab, this.#workload.node, "POST", `/v1/pods/${encodeURIComponent(uid)}/${order}`);
-	}
-
-	#ofAgent(): Promise<AgentPod> {
-		return agentPodOf(this.#lab, this.#workload);
-	}
-
-	async #untilAgentSays(what: string, holds: (pod: AgentPod) => boolean): Promise<void> {
-		const endMs = performance.now() + limitMs;
-		for (;;) {
-			const last = await this.#ofAgent().catch(() => undefined);
-			if (last && holds(last)) return;
-			if (performance.now() > endMs)
-				throw new Error(`not within ${limitMs / 1000} s: ${what}; now ${last?.servingStep}: ${last?.servingBecause}`);
-			await sleep(lookMs);
-		}
+	get #workload(): SwitchedPod {
+		if (!this.#switched) throw new Error("no load runs");
+		return this.#switched;
 	}
 
 	/** One whose Envoy never failed, that is called and calls, and that the spare could serve. */
 	async #freshPod(): Promise<RunningPod> {
 		const lab = this.#lab;
-		let pod = await podOf(lab, "guarded");
-		const { restarts, servingStep } = await agentPodOf(lab, pod);
-		if (servingStep === undefined) throw new Error(`${pod.name} has no hot-switch`);
-		if (restarts > 0) {
-			await lab.deletePod(pod.namespace, pod.name, 0);
-			const pending = await lab.untilRolledOut(limitMs);
-			if (pending.length > 0) throw new Error(`not ready: ${pending.join(", ")}`);
-			pod = await podOf(lab, "guarded");
-		}
-		const fresh = pod;
+		const fresh = await freshPodOf(lab, "guarded", limitMs);
 		const caller = await podOf(lab, "client");
 		const guarded = await addressIn(lab, caller, "guarded");
 		const keeper = await addressIn(lab, fresh, "keeper");
@@ -182,7 +141,7 @@ class GuardedWorkload implements LabSpare {
 	}
 
 	async #report(senders: Readonly<Record<string, Sender<readonly SentRequest[]>>>): Promise<DrillReport> {
-		const faultUs = this.#faultUs;
+		const faultUs = this.#switched?.faultUs;
 		const names = Object.keys(senders);
 		const logs = await Promise.all(Object.values(senders).map((sender) => sender.stop()));
 		const sides: Record<string, SideReport> = {};
