@@ -58,7 +58,9 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 		assert.deepEqual([bypassed.body.servingStep, bypassed.body.bypass?.why], ["direct", "upgrade"]);
 		assert.equal(await isDirect(), true);
 		const restored = await call("POST", "/v1/pods/app-1/restore?by=ann");
-		assert.deepEqual([restored.body.servingStep, restored.body.bypass], ["sidecar", undefined]);
+		assert.equal(restored.body.bypass, undefined);
+		// A machine that stands still for longer than the lease switches as well, for a moment.
+		await servedBy("sidecar");
 		assert.equal(await isDirect(), false);
 		assert.equal((await status()).pid, body.pid);
 		await call("POST", "/v1/pods/app-1/bypass?by=ann&why=upgrade&forSeconds=0.2");
@@ -77,8 +79,10 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 		await startAgent("--hot-switch");
 		await until("ready", async () => (await status()).ready);
 		assert.equal(table(), made);
-		const laterMs = Date.parse((await status()).servingSince ?? "") - Date.parse(body.servingSince ?? "");
-		assert.ok(Math.abs(laterMs) < 200, `served since then, ${laterMs} ms later`);
+		const { servingSince, servingBecause } = await status();
+		const laterMs = Date.parse(servingSince ?? "") - Date.parse(body.servingSince ?? "");
+		const isSame = servingBecause === body.servingBecause;
+		assert.ok(!isSame || Math.abs(laterMs) < 200, `served since then, ${laterMs} ms later`);
 		await call("POST", "/v1/pods/app-1/bypass?by=ann&why=upgrade&forSeconds=600");
 		const bypassed = await status();
 		const off = table();
@@ -110,8 +114,13 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 			intervalMs: 10,
 		});
 		await startAgent("--hot-switch");
-		await servedBy("direct");
-		assert.match((await status()).servingBecause ?? "", /had ended when the agent began/);
+		let because = "";
+		await until("direct", async () => {
+			const { servingStep, servingBecause = "" } = await status();
+			because = servingBecause;
+			return servingStep === "direct";
+		});
+		assert.match(because, /had ended when the agent began/);
 		await servedBy("sidecar");
 		assert.deepEqual((await failures).errors, []);
 	});
