@@ -38,6 +38,7 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 
 	it("goes past one that hangs, kills it and starts another", async () => {
 		const { body } = await call("POST", "/v1/pods", describePod());
+		await servedBy("sidecar");
 		assert.ok(body.pid);
 		process.kill(body.pid, "SIGSTOP");
 		await servedBy("direct");
@@ -52,6 +53,7 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 
 	it("is switched by hand, for a reason and a time, and tells of it", async () => {
 		const { body } = await call("POST", "/v1/pods", describePod());
+		await servedBy("sidecar");
 		assert.equal((await call("POST", "/v1/pods/app-1/bypass?by=ann")).status, 400);
 		const bypassed = await call("POST", "/v1/pods/app-1/bypass?by=ann&why=upgrade&forSeconds=600");
 		assert.equal(bypassed.status, 200, JSON.stringify(bypassed.body));
@@ -73,7 +75,9 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 		a.pod.exec("nft", "-a", "list", "table", "inet", "keepmesh").replaceAll(/^.*expires \d+ms.*\n/gm, "");
 
 	it("leaves the table of an earlier agent untouched, and a bypass until its end", async () => {
-		const { body } = await call("POST", "/v1/pods", describePod());
+		await call("POST", "/v1/pods", describePod());
+		await servedBy("sidecar");
+		const body = await status();
 		const made = table();
 		await killAgent("SIGKILL");
 		await startAgent("--hot-switch");
@@ -83,7 +87,8 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 		const laterMs = Date.parse(servingSince ?? "") - Date.parse(body.servingSince ?? "");
 		const isSame = servingBecause === body.servingBecause;
 		assert.ok(!isSame || Math.abs(laterMs) < 200, `served since then, ${laterMs} ms later`);
-		await call("POST", "/v1/pods/app-1/bypass?by=ann&why=upgrade&forSeconds=600");
+		const order = await call("POST", "/v1/pods/app-1/bypass?by=ann&why=upgrade&forSeconds=600");
+		assert.equal(order.status, 200, JSON.stringify(order.body));
 		const bypassed = await status();
 		const off = table();
 		await killAgent("SIGKILL");
@@ -102,6 +107,7 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 
 	it("does not close a pod whose sidecar ended with the agent", async () => {
 		const { body } = await call("POST", "/v1/pods", describePod());
+		await servedBy("sidecar");
 		await killAgent("SIGKILL");
 		kill(body.pid);
 		// Until the kernel has noticed.

@@ -53,6 +53,18 @@ function podWithFakeKernel(keptFile = join(directory, `${files++}.json`)) {
 }
 
 describe("a pod's hot-switch", () => {
+	it("has a bypass of an earlier agent also when it hears of its policy before it looks", () => {
+		const keptFile = join(directory, "bypassed.json");
+		const { pod: earlier } = podWithFakeKernel(keptFile);
+		earlier.happens({ type: "processStarted" });
+		earlier.happens({ type: "ready" });
+		assert.deepEqual(earlier.requestBypass("ann", "upgrade"), { ok: true });
+		const { pod } = podWithFakeKernel(keptFile);
+		pod.follow({ ...defaultHotSwitchPolicy, permitsPlaintext: true, proveMs: 700 });
+		pod.adopt(true, undefined);
+		assert.equal(pod.bypass?.by, "ann");
+	});
+
 	it("sets the path that a new table does not know yet, and what follows at once", () => {
 		const { pod, taken } = podWithFakeKernel();
 		pod.happens({ type: "processStarted" });

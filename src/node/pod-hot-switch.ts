@@ -69,6 +69,8 @@ export class PodHotSwitch {
 	/** Absent until the pod's table is in the kernel. */
 	#path: PodPath | undefined;
 	#kept: KeptSwitch | undefined;
+	/** Until a process is started or taken over, what an earlier agent kept is still to be read. */
+	#mayKeep = false;
 	/** When the lease was over, or the last time that it seemed to hang. */
 	#silentLook: ProcessorLook | undefined;
 	#closed = false;
@@ -128,7 +130,8 @@ export class PodHotSwitch {
 		this.#state = state;
 		const by = "by" in event ? event.by : "keepmesh";
 		for (const action of actions) this.#perform(action, by);
-		this.#keep();
+		this.#mayKeep ||= event.type === "adopted" || event.type === "processStarted";
+		if (this.#mayKeep) this.#keep();
 		return actions;
 	}
 
