@@ -19,8 +19,9 @@ import {
 } from "../hotswitch/switch-state.ts";
 import type { Opened } from "../kernel/host-network.ts";
 import type { PodPath } from "../kernel/pod-path.ts";
-import type { Cancel, Clock } from "../runtime/clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
+import { NamedTimers } from "../runtime/named-timers.ts";
 import { isStarved, type ProcessorLook } from "./is-starved.ts";
 import { readKeptFile, writeKeptFile } from "./kept-file.ts";
 
@@ -60,7 +61,7 @@ export class PodHotSwitch {
 	/** As logs name the pod. */
 	readonly pod: string;
 	readonly #deps: PodHotSwitchDeps;
-	readonly #timers = new Map<SwitchTimer, Cancel>();
+	readonly #timers: NamedTimers<SwitchTimer>;
 	readonly #counts = new Map<string, SwitchCount>();
 	/** In force, with the lease that runs. */
 	#policy: HotSwitchPolicy;
@@ -78,6 +79,7 @@ export class PodHotSwitch {
 	constructor(pod: string, deps: PodHotSwitchDeps) {
 		this.pod = pod;
 		this.#deps = deps;
+		this.#timers = new NamedTimers(deps.clock, (timer) => this.#onTimer(timer));
 		this.#told = deps.told ?? deps.policy;
 		const { leaseMs, heartbeatMs } = deps.policy;
 		this.#policy = withLease(this.#told, { leaseMs, heartbeatMs });
@@ -213,8 +215,7 @@ export class PodHotSwitch {
 	/** Leaves the path as it is. */
 	close(): void {
 		this.#closed = true;
-		for (const cancel of this.#timers.values()) cancel();
-		this.#timers.clear();
+		this.#timers.clearAll();
 		this.#path?.close();
 		this.#path = undefined;
 	}
@@ -249,15 +250,10 @@ export class PodHotSwitch {
 				this.#path?.forgetFlows();
 				break;
 			case "setTimer":
-				this.#timers.get(action.timer)?.();
-				this.#timers.set(
-					action.timer,
-					this.#deps.clock.after(action.afterMs, () => this.#onTimer(action.timer)),
-				);
+				this.#timers.set(action.timer, action.afterMs);
 				break;
 			case "clearTimer":
-				this.#timers.get(action.timer)?.();
-				this.#timers.delete(action.timer);
+				this.#timers.clear(action.timer);
 				break;
 			case "refuseBypass":
 				break;
@@ -277,7 +273,6 @@ export class PodHotSwitch {
 	}
 
 	#onTimer(timer: SwitchTimer): void {
-		this.#timers.delete(timer);
 		// An agent that was itself held up must not take its own pause for the proxy's.
 		if (timer === "hang") this.readLease();
 		if (timer === "hang" && this.#onlyWaits()) this.happens({ type: "starved" });

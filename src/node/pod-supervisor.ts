@@ -4,7 +4,7 @@
 import { rm } from "node:fs/promises";
 import type { PlaintextPorts, RedirectPlan } from "../hotswitch/redirect-plan.ts";
 import { openPodPath } from "../kernel/linux/open-pod-path.ts";
-import type { Cancel } from "../runtime/clock.ts";
+import { NamedTimers } from "../runtime/named-timers.ts";
 import { askConnections, tellEnvoy } from "./ask-envoy.ts";
 import type { EnvoyAdmin } from "./envoy-admin.ts";
 import { lookAtWorkers } from "./is-starved.ts";
@@ -42,7 +42,7 @@ export class PodSupervisor {
 	readonly hotSwitch: PodHotSwitch | undefined;
 	readonly #deps: PodSupervisorDeps;
 	readonly #config: ProxyMachineConfig;
-	readonly #timers = new Map<ProxyTimer, Cancel>();
+	readonly #timers: NamedTimers<ProxyTimer>;
 	readonly #waiters = new StateWaiters<ProxyState>();
 	readonly #redirect: PodRedirect;
 	readonly #process: PodProcesses;
@@ -55,6 +55,7 @@ export class PodSupervisor {
 	constructor(pod: PodSpec, deps: PodSupervisorDeps) {
 		this.pod = pod;
 		this.#deps = deps;
+		this.#timers = new NamedTimers(deps.clock, (timer) => this.#handle({ type: "timerFired", timer }));
 		this.#config = { ...defaultProxyMachineConfig, ...deps.machine };
 		const { plan, warnings } = planPod(pod, deps.dns);
 		this.#process = new PodProcesses(pod, {
@@ -191,7 +192,7 @@ export class PodSupervisor {
 	release(): void {
 		this.#closed = true;
 		this.#watch.close();
-		this.#clearTimers();
+		this.#timers.clearAll();
 		this.hotSwitch?.close();
 		this.#process.release();
 	}
@@ -267,14 +268,10 @@ export class PodSupervisor {
 				this.#process.signal(action.signal);
 				break;
 			case "setTimer":
-				this.#timers.get(action.timer)?.();
-				this.#timers.set(
-					action.timer,
-					this.#deps.clock.after(action.afterMs, () => this.#handle({ type: "timerFired", timer: action.timer })),
-				);
+				this.#timers.set(action.timer, action.afterMs);
 				break;
 			case "clearTimers":
-				this.#clearTimers();
+				this.#timers.clearAll();
 				break;
 			case "finish":
 				this.#run(async () => {
@@ -341,10 +338,5 @@ export class PodSupervisor {
 	/** Its redirect stands, and shall stand. */
 	#isCaught(): boolean {
 		return this.#state.redirected && !leavingPhases.has(this.#state.phase);
-	}
-
-	#clearTimers(): void {
-		for (const cancel of this.#timers.values()) cancel();
-		this.#timers.clear();
 	}
 }

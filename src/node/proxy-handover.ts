@@ -2,9 +2,10 @@
 // the pod has another Envoy, or still the same one, and no connection was refused meanwhile.
 
 import { sharePorts } from "../kernel/share-ports.ts";
-import type { Cancel, Clock } from "../runtime/clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { askConnections, askReadiness, askResponses } from "./ask-envoy.ts";
+import { NamedTimers } from "../runtime/named-timers.ts";
+import { askConnections, askReadiness, askResponses, tellEnvoy } from "./ask-envoy.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import type { EnvoyAdmin } from "./envoy-admin.ts";
 import {
@@ -48,7 +49,7 @@ export interface ProxyHandoverDeps {
 export class ProxyHandover {
 	readonly #deps: ProxyHandoverDeps;
 	readonly #config: HandoverConfig;
-	readonly #timers = new Map<HandoverTimer, Cancel>();
+	readonly #timers: NamedTimers<HandoverTimer>;
 	readonly #waiting = new Set<() => void>();
 	#state: HandoverState = noHandover;
 	#promoted: Promise<void> = Promise.resolve();
@@ -56,6 +57,7 @@ export class ProxyHandover {
 
 	constructor(deps: ProxyHandoverDeps) {
 		this.#deps = deps;
+		this.#timers = new NamedTimers(deps.clock, (timer) => this.#handle({ type: "timerFired", timer }));
 		this.#config = { ...defaultHandoverConfig, ...deps.config };
 	}
 
@@ -101,7 +103,7 @@ export class ProxyHandover {
 	/** Leaves both as they are, for the next agent. */
 	close(): void {
 		this.#closed = true;
-		this.#clearTimers();
+		this.#timers.clearAll();
 		this.#wake();
 	}
 
@@ -181,14 +183,10 @@ export class ProxyHandover {
 				beside.signal(action.signal);
 				break;
 			case "setTimer":
-				this.#timers.get(action.timer)?.();
-				this.#timers.set(
-					action.timer,
-					this.#deps.clock.after(action.afterMs, () => this.#handle({ type: "timerFired", timer: action.timer })),
-				);
+				this.#timers.set(action.timer, action.afterMs);
 				break;
 			case "clearTimers":
-				this.#clearTimers();
+				this.#timers.clearAll();
 				break;
 			case "report": {
 				const { ok, because } = action;
@@ -211,18 +209,10 @@ export class ProxyHandover {
 	/** One after the other. */
 	#tell(...commands: readonly string[]): void {
 		this.#run(async () => {
-			for (const path of commands) {
-				const status = (await this.#deps.beside.admin.post(path))?.status;
-				if (status !== 200)
-					this.#deps.log.warn({ pod: this.#deps.owner, path, status }, "Envoy did not take a command");
-			}
+			const { beside, owner, log } = this.#deps;
+			for (const path of commands) await tellEnvoy(beside.admin, path, owner, log);
 			return undefined;
 		});
-	}
-
-	#clearTimers(): void {
-		for (const cancel of this.#timers.values()) cancel();
-		this.#timers.clear();
 	}
 
 	#wake(): void {
