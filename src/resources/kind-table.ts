@@ -18,12 +18,14 @@ import {
 	sidecarShape,
 	workloadEntryShape,
 } from "./shapes/networking-shapes.ts";
+import { remoteClusterShape } from "./shapes/remote-cluster-shape.ts";
 import {
 	authorizationPolicyShape,
 	peerAuthenticationShape,
 	requestAuthenticationShape,
 } from "./shapes/security-shapes.ts";
 import type { StructShape } from "./shapes/shape.ts";
+import { virtualIpPoolShape } from "./shapes/virtual-ip-pool-shape.ts";
 import { virtualIpShape } from "./shapes/virtual-ip-shape.ts";
 import { virtualServiceShape } from "./shapes/virtual-service-shape.ts";
 import { nearestName } from "./text/nearest-name.ts";
@@ -61,7 +63,9 @@ const kinds: readonly KindInfo[] = [
 	info("AuthorizationPolicy", istioSecurity, "optionalSpec", authorizationPolicyShape),
 	info("MeshConfig", ["keepmesh.io/v1alpha1"], "optionalSpec", meshConfigShape),
 	info("VirtualIP", ["keepmesh.io/v1alpha1"], "spec", virtualIpShape),
+	info("VirtualIPPool", ["keepmesh.io/v1alpha1"], "spec", virtualIpPoolShape, false),
 	info("HotSwitch", ["keepmesh.io/v1alpha1"], "optionalSpec", hotSwitchShape),
+	info("RemoteCluster", ["keepmesh.io/v1alpha1"], "spec", remoteClusterShape),
 ];
 
 const byName: ReadonlyMap<string, KindInfo> = new Map(kinds.map((item) => [item.kind, item]));

@@ -71,7 +71,7 @@ function nameOf(document: Mapping, kind: unknown, defaultNamespace: string): str
 	const metadata = isMapping(document.metadata) ? document.metadata : {};
 	const name = typeof metadata.name === "string" ? metadata.name : "(no name)";
 	if (typeof kind !== "string") return "";
-	if (kind === "Namespace") return `${kind} ${name}`;
+	if (kind === "Namespace" || kind === "VirtualIPPool") return `${kind} ${name}`;
 	const namespace = typeof metadata.namespace === "string" ? metadata.namespace : defaultNamespace;
 	return `${kind} ${namespace}/${name}`;
 }

@@ -2,12 +2,16 @@
 
 import type { HotSwitchSpec } from "./hot-switch.ts";
 import type { LocalityLbSetting } from "./networking.ts";
+import type { RemoteClusterSpec } from "./remote-cluster.ts";
 import type { VirtualIPSpec } from "./virtual-ip.ts";
+import type { VirtualIPPoolSpec } from "./virtual-ip-pool.ts";
 
 export interface KeepmeshSpecs {
 	MeshConfig: MeshConfigSpec;
 	VirtualIP: VirtualIPSpec;
+	VirtualIPPool: VirtualIPPoolSpec;
 	HotSwitch: HotSwitchSpec;
+	RemoteCluster: RemoteClusterSpec;
 }
 
 /** Mesh-wide settings; the names and defaults are those of Istio's meshConfig. One object, in the root namespace. */

@@ -17,12 +17,20 @@ export interface VirtualIPSpec {
 	readonly priority?: number;
 	/** Nodes that may hold the addresses. Empty: every node that reads this, with `priority`. */
 	readonly nodes?: readonly VirtualIPNode[];
+	/** On Kubernetes: nodes with these labels may hold the addresses, beside those of `nodes`. */
+	readonly nodeSelector?: Readonly<Record<string, string>>;
+	/** On Kubernetes the default is unicast to the other nodes' addresses. */
 	readonly transport?: VirtualIPTransport;
 	readonly authentication?: VirtualIPAuthentication;
 	/** A node with a higher priority takes the addresses over from a lower one that is healthy. Default true. */
 	readonly preempt?: boolean;
 	/** Default `0s`. */
 	readonly preemptDelay?: string;
+	/**
+	 * What becomes of connections that a node translated to a server elsewhere, when the addresses move on while that node lives:
+	 * `follow`: their packets are handed to it. Default `end`. Not for programs of the nodes themselves.
+	 */
+	readonly openConnections?: "follow" | "end";
 	/** Default BACKUP: waits for a sign of another owner. MASTER makes a difference with priority 255 only. */
 	readonly initialState?: "MASTER" | "BACKUP";
 	readonly checks?: readonly VirtualIPCheck[];
@@ -78,6 +86,16 @@ export interface VirtualIPLease {
 	readonly duration?: string;
 	/** Most by which a claim waits for the holder. Default `1s`, at most `1m`; `0s`: the lease is only kept and shown. */
 	readonly maxDelay?: string;
+	/**
+	 * `advises`: beside VRRP, as a witness. `decides`: instead of VRRP, where nodes cannot hear each other; the holder has the
+	 * addresses. Default advises. The default duration of a lease that decides is `5s`.
+	 */
+	readonly role?: "advises" | "decides";
+	/**
+	 * Of one that decides: the owner that cannot renew it in time goes on until it hears another machine answer for an address
+	 * (`keep`), or lets go at once (`release`). Default keep.
+	 */
+	readonly whenUnreachable?: "keep" | "release";
 }
 
 export interface VirtualIPNode {

@@ -9,9 +9,11 @@ import { checkGateway } from "./gateway-rules.ts";
 import { checkHotSwitch } from "./hot-switch-rules.ts";
 import { checkMeshConfig } from "./mesh-config-rules.ts";
 import { checkPeerAuthentication } from "./peer-authentication-rules.ts";
+import { checkRemoteCluster } from "./remote-cluster-rules.ts";
 import { checkRequestAuthentication } from "./request-authentication-rules.ts";
 import { checkServiceEntry, checkWorkloadEntry } from "./service-entry-rules.ts";
 import { checkSidecar } from "./sidecar-rules.ts";
+import { checkVirtualIpPool } from "./virtual-ip-pool-rules.ts";
 import { checkVirtualIp } from "./virtual-ip-rules.ts";
 import { checkVirtualService } from "./virtual-service-rules.ts";
 
@@ -51,8 +53,14 @@ export function checkRules(object: AnyObject, findings: Findings): void {
 		case "VirtualIP":
 			checkVirtualIp(object, findings);
 			return;
+		case "VirtualIPPool":
+			checkVirtualIpPool(object, findings);
+			return;
 		case "HotSwitch":
 			checkHotSwitch(object, findings);
+			return;
+		case "RemoteCluster":
+			checkRemoteCluster(object, findings);
 			return;
 		case "Service":
 			checkService(object, findings);

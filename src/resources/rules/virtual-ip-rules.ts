@@ -15,8 +15,13 @@ export function checkVirtualIp(object: ConfigObject<"VirtualIP">, findings: Find
 	checkAuthentication(spec, findings);
 	checkOwner(spec, findings);
 	checkLease(spec, findings);
+	checkChecks(spec.checks, findings);
+}
+
+/** Also of a VirtualIPPool. */
+export function checkChecks(checks: readonly VirtualIPCheck[] | undefined, findings: Findings): void {
 	const names = new Set<string>();
-	for (const [index, check] of (spec.checks ?? []).entries()) {
+	for (const [index, check] of (checks ?? []).entries()) {
 		const path = ["spec", "checks", index];
 		if (names.has(check.name))
 			findings.error(
@@ -60,7 +65,11 @@ function checkAddresses(spec: VirtualIPSpec, findings: Findings): void {
 		findings.error(["spec", "version"], "version 2 has no IPv6", "take version out, or write 3");
 }
 
-function checkInterval({ advertInterval, version }: VirtualIPSpec, findings: Findings): void {
+/** Also of a VirtualIPPool. */
+export function checkInterval(
+	{ advertInterval, version }: Pick<VirtualIPSpec, "advertInterval" | "version">,
+	findings: Findings,
+): void {
 	const ms = parseDurationMs(advertInterval ?? "1s") ?? 1000;
 	const path = ["spec", "advertInterval"];
 	if (version === 2 && (ms % 1000 !== 0 || ms < 1000 || ms > 255_000))
@@ -102,7 +111,7 @@ function checkNodes(spec: VirtualIPSpec, findings: Findings): void {
 	}
 }
 
-function checkTransport({ transport, nodes }: VirtualIPSpec, findings: Findings): void {
+function checkTransport({ transport, nodes, nodeSelector }: VirtualIPSpec, findings: Findings): void {
 	const path = ["spec", "transport"];
 	const peers = transport?.peers ?? [];
 	for (const [index, peer] of peers.entries())
@@ -112,6 +121,8 @@ function checkTransport({ transport, nodes }: VirtualIPSpec, findings: Findings)
 		if (peers.length > 0) findings.error([...path, "peers"], "peers belong to unicast", "write type: unicast");
 		return;
 	}
+	// Nodes of a cluster are known by their addresses there.
+	if (nodeSelector !== undefined) return;
 	const without = (nodes ?? []).find(({ sourceAddress }) => sourceAddress === undefined);
 	if (peers.length === 0 && (nodes ?? []).length < 2)
 		findings.error(
@@ -127,7 +138,11 @@ function checkTransport({ transport, nodes }: VirtualIPSpec, findings: Findings)
 		);
 }
 
-function checkAuthentication({ authentication, version }: VirtualIPSpec, findings: Findings): void {
+/** Also of a VirtualIPPool, whose version is 3. */
+export function checkAuthentication(
+	{ authentication, version }: Pick<VirtualIPSpec, "authentication" | "version">,
+	findings: Findings,
+): void {
 	if (!authentication) return;
 	const path = ["spec", "authentication"];
 	const { type, secretName, keyFile } = authentication;
@@ -147,7 +162,8 @@ function checkAuthentication({ authentication, version }: VirtualIPSpec, finding
 		);
 }
 
-function checkLease({ lease }: VirtualIPSpec, findings: Findings): void {
+/** Also of a VirtualIPPool. */
+export function checkLease({ lease }: Pick<VirtualIPSpec, "lease">, findings: Findings): void {
 	if (!lease) return;
 	const path = ["spec", "lease"];
 	if (lease.directory !== undefined && !lease.directory.startsWith("/"))
@@ -163,6 +179,14 @@ function checkLease({ lease }: VirtualIPSpec, findings: Findings): void {
 			`must be whole seconds, 3s at least, found ${lease.duration}`,
 			"leave it out: 15s, renewed at a third of that",
 		);
+	if (lease.role !== "decides" && lease.whenUnreachable !== undefined)
+		findings.error(
+			[...path, "whenUnreachable"],
+			"a lease that advises never takes addresses away, whatever becomes of it",
+			"take it out, or write role: decides",
+		);
+	if (lease.role === "decides" && lease.maxDelay !== undefined)
+		findings.error([...path, "maxDelay"], "who does not hold a lease that decides waits until it does", "take it out");
 	if ((parseDurationMs(lease.maxDelay ?? "1s") ?? 0) > 60_000)
 		findings.error([...path, "maxDelay"], `must be 1m at most, found ${lease.maxDelay}`, "leave it out: 1s");
 }

@@ -87,5 +87,31 @@ describeRules("VirtualIP", [
 	],
 	["a lease that runs out at once", `${base}lease: {name: web, duration: 1500ms}`, "error spec.lease.duration"],
 	["a lease that delays too long", `${base}lease: {name: web, maxDelay: 2m}`, "error spec.lease.maxDelay"],
+	["a lease that decides", `${base}lease: {name: web, role: decides, whenUnreachable: release}`],
+	[
+		"a delay of a lease that decides",
+		`${base}lease: {name: web, role: decides, maxDelay: 1s}`,
+		"error spec.lease.maxDelay",
+	],
+	[
+		"an adviser that takes addresses away",
+		`${base}lease: {name: web, whenUnreachable: release}`,
+		"error spec.lease.whenUnreachable",
+	],
+	["nodes by their labels", `${base}nodeSelector: {role: edge}\ntransport: {type: unicast}`],
 	["a misspelt field", `${base}virtualRouterID: 51`, "error spec.virtualRouterID"],
+]);
+
+describeRules("VirtualIPPool", [
+	["a pool of both families", 'addresses: [10.0.0.100-10.0.0.120, "2001:db8::/120", 10.0.0.7]'],
+	["no addresses", "addresses: []", "error spec.addresses"],
+	["ends before beginnings", "addresses: [10.0.0.9-10.0.0.3]", "error spec.addresses[0]"],
+	["spans across families", 'addresses: ["10.0.0.9-2001:db8::1"]', "error spec.addresses[0]"],
+	["names", "addresses: [edge]", "error spec.addresses[0]"],
+	[
+		"VRIDs the wrong way round",
+		"addresses: [10.0.0.9]\nvirtualRouterIds: {from: 9, to: 3}",
+		"error spec.virtualRouterIds",
+	],
+	["a check that checks nothing", "addresses: [10.0.0.9]\nchecks: [{name: a}]", "error spec.checks[0]"],
 ]);

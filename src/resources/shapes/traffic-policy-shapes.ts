@@ -109,7 +109,7 @@ const portPolicyFields = {
 
 export const trafficPolicyShape = struct({
 	...portPolicyFields,
-	portLevelSettings: list(struct({ ...portPolicyFields, port: struct({ number: port }) })),
+	portLevelSettings: list(struct({ ...portPolicyFields, port: struct({ number: port }) }), 0, 4096),
 	tunnel: struct({ protocol: text, targetHost: text, targetPort: port }, "targetHost", "targetPort"),
 	proxyProtocol: struct({ version: choice("V1", "V2") }),
 	retryBudget: struct({ percent: number(0, 100), minRetryConcurrency: count }),

@@ -5,6 +5,7 @@ import {
 	duration,
 	durationOrZero,
 	flag,
+	labels,
 	list,
 	port,
 	type Shape,
@@ -24,7 +25,7 @@ const byte = whole(0, 255, "a whole number from 0 to 255");
 const command: Shape = someTexts;
 const portOnly = struct({ port });
 
-const check = struct(
+export const virtualIpCheck = struct(
 	{
 		name: text,
 		script: struct({ command, user: text, group: text }, "command"),
@@ -63,6 +64,24 @@ const check = struct(
 	"name",
 );
 
+export const virtualIpAuthentication = struct(
+	{ type: choice("pass", "ah", "hmac"), secretName: text, keyFile: text },
+	"type",
+);
+
+export const virtualIpLease = struct(
+	{
+		name: text,
+		namespace: text,
+		directory: text,
+		duration,
+		maxDelay: durationOrZero,
+		role: choice("advises", "decides"),
+		whenUnreachable: choice("keep", "release"),
+	},
+	"name",
+);
+
 const node = struct({ node: text, priority, sourceAddress: text, interface: text, initialState: state }, "node");
 
 const garp = struct({
@@ -95,6 +114,7 @@ export const virtualIpShape = struct(
 		advertInterval: duration,
 		priority,
 		nodes: list(node),
+		nodeSelector: labels,
 		transport: struct({
 			type: choice("multicast", "unicast"),
 			group: text,
@@ -102,18 +122,19 @@ export const virtualIpShape = struct(
 			ttl: byte,
 			checkSource: flag,
 		}),
-		authentication: struct({ type: choice("pass", "ah", "hmac"), secretName: text, keyFile: text }, "type"),
+		authentication: virtualIpAuthentication,
 		preempt: flag,
 		preemptDelay: durationOrZero,
+		openConnections: choice("follow", "end"),
 		initialState: state,
-		checks: list(check),
+		checks: list(virtualIpCheck),
 		whenAllFail: choice("hold", "release"),
 		holdDown: durationOrZero,
 		maxHoldDown: durationOrZero,
 		fastHeartbeat: choice("default", "fast", "off"),
 		virtualMac: struct({ interface: text, mac: text, sendFromBase: flag }),
 		garp,
-		lease: struct({ name: text, namespace: text, directory: text, duration, maxDelay: durationOrZero }, "name"),
+		lease: virtualIpLease,
 		syncGroup: text,
 		routes: texts,
 		rules: texts,
