@@ -11,6 +11,7 @@ import {
 	addressesOfPod,
 	containerPortNamed,
 	factsOfPod,
+	isServedWithoutProxy,
 	noLocality,
 	readinessOfPod,
 	type WorkloadFacts,
@@ -105,7 +106,7 @@ function healthOf(endpoint: SliceEndpoint, pod: Pod | undefined): Endpoint["heal
 	const { ready = true, serving = ready, terminating = false } = endpoint.conditions ?? {};
 	const leaving = terminating || pod?.metadata.deletedMs !== undefined;
 	if (leaving) return serving || ready ? "draining" : "unhealthy";
-	return ready ? "healthy" : "unhealthy";
+	return ready || (pod !== undefined && isServedWithoutProxy(pod)) ? "healthy" : "unhealthy";
 }
 
 function* endpointsOfPod(

@@ -4,7 +4,7 @@ import { anEndpointSlice, anObject, aPod, aProxy, applied, aService, removed } f
 import type { ServiceSpec } from "../resources/kinds/core.ts";
 import { noLayer4Services, updateLayer4Services } from "./layer4-services.ts";
 import { nameTableFor } from "./name-table.ts";
-import { applyChanges, applyServing, emptySnapshot, type Snapshot } from "./snapshot.ts";
+import { applyChanges, applyLost, applyServing, emptySnapshot, type Snapshot } from "./snapshot.ts";
 
 const start = applyChanges(
 	emptySnapshot(),
@@ -78,6 +78,25 @@ describe("Services for layer 4", () => {
 		assert.deepEqual(usable(updateLayer4Services(without, applyServing(closed, []).snapshot)), [2, 2]);
 		const direct = applyServing(before, [{ ...told, step: "direct" }]).snapshot;
 		assert.equal(updateLayer4Services(there, direct).services, there.services, "direct takes connections");
+	});
+
+	it("leave out, over any protocol, what is on a machine that is lost, known by Pods or by slices alone", () => {
+		const ports = [{ name: "dns", port: 53, protocol: "UDP" }] as const;
+		const service = aService("web", { clusterIP: "10.96.0.3", ports });
+		const slice = anEndpointSlice("web", [], [{ name: "dns", port: 53, protocol: "UDP" }]);
+		const endpoints = ["n1", "n2"].map((nodeName, n) => ({ addresses: [`10.1.0.${n + 1}`], nodeName }));
+		const before = applyChanges(start, applied(service, { ...slice, spec: { ...slice.spec, endpoints } })).snapshot;
+		const there = updateLayer4Services(first, before);
+		const usable = (state: typeof first) =>
+			state.services
+				.get("default/web")
+				?.ports.flatMap((port) => port.endpoints.filter(({ ready }) => ready).map(({ address }) => address));
+		assert.deepEqual(usable(there), ["10.1.0.1", "10.1.0.2"]);
+		const lost = applyLost(before, { nodes: new Set(["n1"]), pods: new Set() }).snapshot;
+		const without = updateLayer4Services(there, lost);
+		assert.deepEqual(usable(without), ["10.1.0.2"]);
+		const back = applyLost(lost, { nodes: new Set(), pods: new Set() }).snapshot;
+		assert.deepEqual(usable(updateLayer4Services(without, back)), ["10.1.0.1", "10.1.0.2"]);
 	});
 
 	it("have the address that the name table answers where the Service has none", () => {

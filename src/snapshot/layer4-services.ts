@@ -15,6 +15,7 @@ import { keepIdentity } from "./same-value.ts";
 import type { ServiceRegistry } from "./service-registry.ts";
 import { addressKey, addressOfKey, type ServingSteps } from "./serving-steps.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { addressesOfPod } from "./workload-facts.ts";
 
 /** By NAMESPACE/NAME. */
 export type Layer4Services = PersistentMap<Layer4Service>;
@@ -52,8 +53,10 @@ function changedServices(before: Snapshot | undefined, after: Snapshot): Readonl
 	for (const key of changedKeys(objectsOf(before.objects, "Service"), services)) changed.add(withoutKind(key));
 	for (const key of changedKeys(before.endpoints.slicesOf, after.endpoints.slicesOf)) changed.add(key);
 	for (const key of changedKeys(before.endpoints.members, after.endpoints.members)) addOwner(changed, registry, key);
-	for (const key of changedKeys(before.endpoints.steps, after.endpoints.steps))
-		for (const owner of after.endpoints.servicesAt.get(addressOfKey(key)) ?? []) addOwner(changed, registry, owner);
+	const moved = new Set([...changedKeys(before.endpoints.steps, after.endpoints.steps)].map(addressOfKey));
+	for (const address of moved)
+		for (const owner of after.endpoints.servicesAt.get(address) ?? []) addOwner(changed, registry, owner);
+	if (before.lost !== after.lost) addOverUdp(changed, after, moved);
 	if (objectsOf(before.objects, "VirtualIP") !== objectsOf(after.objects, "VirtualIP"))
 		for (const service of services.values())
 			if (askedAddresses(service).length > 0) changed.add(layer4Key(service.metadata));
@@ -63,6 +66,17 @@ function changedServices(before: Snapshot | undefined, after: Snapshot): Readonl
 			if (service.allocated && older?.addresses[0] !== service.addresses[0]) addOwner(changed, registry, key);
 		}
 	return changed;
+}
+
+/** Who has endpoints over UDP alone is not found by the mesh's endpoints. */
+function addOverUdp(changed: Set<string>, { endpoints, routing }: Snapshot, moved: ReadonlySet<string>): void {
+	if (moved.size === 0) return;
+	for (const [service, slices] of endpoints.slicesOf)
+		if (slices.some(({ spec }) => spec.endpoints.some(({ addresses }) => addresses.some((one) => moved.has(one)))))
+			changed.add(service);
+	for (const [key, members] of endpoints.members)
+		if (members.filter(isPod).some((pod) => addressesOfPod(pod).some((one) => moved.has(one))))
+			addOwner(changed, routing.registry, key);
 }
 
 function addOwner(changed: Set<string>, registry: ServiceRegistry, key: ServiceKey): void {
@@ -89,15 +103,18 @@ function serviceOf(
 	return registered?.allocated ? { ...made, clusterAddresses: registered.addresses } : made;
 }
 
-/** An endpoint where no proxy serves and nothing else may is not for new connections. UDP does not come to proxies. */
+/** An endpoint where no proxy serves and nothing else may, or whose machine is lost, is not for new connections. */
 function withoutClosed(service: Layer4Service | undefined, steps: ServingSteps): Layer4Service | undefined {
 	if (!service || steps.size === 0) return service;
-	const isClosed = ({ address, port }: Layer4Endpoint): boolean => {
-		const found = steps.get(addressKey(service.namespace, address));
-		return found !== undefined && (found.step === "closed" || found.closedPorts.includes(port));
-	};
 	const ports = service.ports.map((port) => {
-		if (port.protocol !== "tcp" || !port.endpoints.some(isClosed)) return port;
+		const isClosed = ({ address, port: number }: Layer4Endpoint): boolean => {
+			const found = steps.get(addressKey(service.namespace, address));
+			if (found === undefined) return false;
+			// UDP does not come to proxies.
+			const isProxied = port.protocol === "tcp" && (found.step === "closed" || found.closedPorts.includes(number));
+			return found.step === "lost" || isProxied;
+		};
+		if (!port.endpoints.some(isClosed)) return port;
 		const endpoints = port.endpoints.map((one) => (isClosed(one) ? { ...one, ready: false, serving: false } : one));
 		return { ...port, endpoints };
 	});

@@ -122,6 +122,22 @@ describe("endpoints of a Kubernetes Service", () => {
 		assert.equal(endpoint?.tlsMode, "istio");
 	});
 
+	it("stay healthy while only the pod's proxy is away, and its node serves it", () => {
+		const sick = { addresses: ["10.1.0.1"], conditions: conditions(false, false, false) };
+		const healthWith = (...types: readonly string[]) => {
+			const said = types.map((type) => ({ type, status: type === "Ready" ? "False" : "True" }));
+			const pod = aPod("reviews-1", "10.1.0.1", { status: { podIP: "10.1.0.1", conditions: said } });
+			const found = endpointsAt(
+				snapshotOf(aService("reviews"), anEndpointSlice("reviews", [sick]), pod),
+				reviews,
+				9080,
+			);
+			return found.map(({ health }) => health);
+		};
+		assert.deepEqual(healthWith("Ready"), ["unhealthy"]);
+		assert.deepEqual(healthWith("Ready", "keepmesh.io/served-without-proxy"), ["healthy"]);
+	});
+
 	it("drain as soon as their pod's deletion begins", () => {
 		const pod = aPod("reviews-1", "10.1.0.1", {}, { deletedMs: 5 });
 		const found = endpointsAt(

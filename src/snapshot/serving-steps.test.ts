@@ -15,7 +15,7 @@ import type { AnyObject } from "../resources/config-object.ts";
 import type { HotSwitchSpec } from "../resources/kinds/hot-switch.ts";
 import type { MtlsMode } from "../resources/kinds/security.ts";
 import type { UnproxiedWorkload } from "./serving-steps.ts";
-import { applyChanges, applyServing, emptySnapshot, type Snapshot } from "./snapshot.ts";
+import { applyChanges, applyLost, applyServing, emptySnapshot, type Snapshot } from "./snapshot.ts";
 import { viewFor } from "./view-for.ts";
 
 const snapshotOf = (...objects: readonly AnyObject[]) => applyChanges(emptySnapshot(), applied(...objects)).snapshot;
@@ -169,5 +169,43 @@ describe("a workload that no proxy serves", () => {
 		const snapshot = snapshotOf(headless, ...pods);
 		const direct = applyServing(snapshot, [told("direct")]).snapshot;
 		assert.equal(direct.routing, snapshot.routing);
+	});
+});
+
+describe("a workload whose machine is lost", () => {
+	const gone = "unhealthy istio by a proxy";
+	const onNodes = (...nodes: readonly string[]) => ({ nodes: new Set(nodes), pods: new Set<never>() });
+	const elsewhere = aPod("web-4", "10.1.0.4", { nodeName: "n2" });
+	const mesh = snapshotOf(web, ...pods, elsewhere);
+
+	it("is taken out, with all others on it and none elsewhere, and called again when it is back", () => {
+		const lost = applyLost(mesh, onNodes("n1"));
+		for (const address of ["10.1.0.1", "10.1.0.2", "10.1.0.3"])
+			assert.deepEqual(seenOf(lost.snapshot, address), [gone, gone]);
+		assert.deepEqual(seenOf(lost.snapshot, "10.1.0.4"), [byProxy, byProxy]);
+		assert.equal(lost.changed.routing, false, "endpoints alone change");
+		assert.deepEqual(seenOf(applyLost(lost.snapshot, onNodes()).snapshot), [byProxy, byProxy]);
+	});
+
+	it("is taken out also where no proxy serves it, and when it becomes known later", () => {
+		const lost = applyLost(applyServing(snapshotOf(web), [told("direct")]).snapshot, onNodes("n1")).snapshot;
+		assert.deepEqual(seenOf(after(lost, ...pods)), [gone, gone]);
+	});
+
+	it("stays out after a boot until it is described anew", () => {
+		const [, second] = pods;
+		assert.ok(second);
+		const back = applyLost(mesh, { nodes: new Set<string>(), pods: new Set([second]) }).snapshot;
+		assert.deepEqual(seenOf(back), [gone, gone]);
+		assert.deepEqual(seenOf(back, "10.1.0.1"), [byProxy, byProxy]);
+		const started = aPod("web-2", "10.1.0.2", { nodeName: "n1", hostname: "web-2" });
+		assert.deepEqual(seenOf(after(back, started)), [byProxy, byProxy]);
+	});
+
+	it("may be a WorkloadEntry on that node", () => {
+		const annotations = { "keepmesh.io/node": "n1" };
+		const entry = aWorkloadEntry("vm", { address: "10.2.0.1", labels: { app: "web" } }, { annotations });
+		const lost = applyLost(snapshotOf(web, entry), onNodes("n1")).snapshot;
+		assert.match(seenOf(lost, "10.2.0.1")[0] ?? "", /^unhealthy/);
 	});
 });

@@ -3,6 +3,7 @@
 
 import type { Endpoint } from "../model/endpoint.ts";
 import { mtlsOnPort, type WorkloadMtls } from "../model/security.ts";
+import type { ConfigObject } from "../resources/config-object.ts";
 import { labelsOfWorkload, type Workload } from "./endpoint-sources.ts";
 import { hotSwitchPolicyFor } from "./hot-switch-policies.ts";
 import { objectNamed, objectsOf } from "./object-store.ts";
@@ -22,14 +23,25 @@ export interface UnproxiedWorkload {
 	readonly step: "direct" | "closed";
 }
 
+/** Workloads that went with their machine: it lost its power, or nothing reaches it any more. */
+export interface LostWorkloads {
+	/** All workloads that are on them. */
+	readonly nodes: ReadonlySet<string>;
+	/** Of machines that are back after a boot: as they were described before it. One that is described anew is not lost. */
+	readonly pods: ReadonlySet<ConfigObject<"Pod">>;
+}
+
+export const nothingLost: LostWorkloads = { nodes: new Set(), pods: new Set() };
+
 /** What callers of an address do; a new object only where it is another step or other ports. */
 export interface AddressStep {
-	readonly step: "direct" | "closed";
+	/** `lost`: its machine is. */
+	readonly step: "direct" | "closed" | "lost";
 	/** Of `direct`: taken out all the same, as these take mutual TLS only. */
 	readonly closedPorts: readonly number[];
 }
 
-type Known = Pick<Snapshot, "objects" | "policies" | "memo">;
+type Known = Pick<Snapshot, "objects" | "policies" | "memo" | "lost">;
 
 /** By namespace and address. */
 export type ServingSteps = PersistentMap<AddressStep>;
@@ -59,6 +71,7 @@ export function servingStepsOf(
 				const other = found.get(key);
 				found.set(key, other ? strictest(other, step) : step);
 			}
+	for (const key of lostAddresses(snapshot)) found.set(key, lostStep);
 	const gone = [...previous.keys()].filter((key) => !found.has(key)).map((key) => [key, undefined] as const);
 	return previous.with([...gone, ...[...found].map(([key, step]) => [key, kept(previous.get(key), step)] as const)]);
 }
@@ -80,6 +93,7 @@ export function asServed(endpoint: Endpoint, steps: ServingSteps): Endpoint {
 	if (steps.size === 0) return endpoint;
 	const found = steps.get(addressKey(endpoint.namespace, endpoint.address));
 	if (found === undefined) return endpoint;
+	if (found.step === "lost") return { ...endpoint, health: "unhealthy" };
 	if (found.step === "closed" || found.closedPorts.includes(endpoint.port))
 		return { ...endpoint, health: "unhealthy", servingStep: "closed" };
 	return { ...endpoint, tlsMode: "disabled", servingStep: "direct" };
@@ -98,6 +112,20 @@ function workloadsFor(snapshot: Known, told: UnproxiedWorkload): readonly Worklo
 		const place = metadata.annotations[nodeAnnotation];
 		return isIts && isOn(node, place, isGranted) && (place === node || metadata.name === name);
 	});
+}
+
+function* lostAddresses({ lost, objects }: Known): Iterable<string> {
+	if (lost.nodes.size === 0 && lost.pods.size === 0) return;
+	for (const pod of objectsOf(objects, "Pod").values())
+		if (lost.nodes.has(pod.spec.nodeName ?? "") || lost.pods.has(pod))
+			for (const address of addressesOfPod(pod)) yield addressKey(pod.metadata.namespace, address);
+	for (const { metadata, spec } of objectsOf(objects, "WorkloadEntry").values())
+		if (lost.nodes.has(metadata.annotations[nodeAnnotation] ?? "") && spec.address !== undefined)
+			yield addressKey(metadata.namespace, spec.address);
+	// Who follows no Pods has them here.
+	for (const { metadata, spec } of objectsOf(objects, "EndpointSlice").values())
+		for (const { addresses, nodeName = "" } of spec.endpoints)
+			if (lost.nodes.has(nodeName)) for (const address of addresses) yield addressKey(metadata.namespace, address);
 }
 
 function isOn(node: string, place: string | undefined, isGranted: boolean): boolean {
@@ -121,6 +149,7 @@ function stepOf(snapshot: Known, workload: Workload, told: UnproxiedWorkload["st
 	return { step: "direct", closedPorts: strictPorts(mtls) };
 }
 
+const lostStep: AddressStep = { step: "lost", closedPorts: [] };
 const closedStep: AddressStep = { step: "closed", closedPorts: [] };
 
 function strictPorts(mtls: WorkloadMtls): readonly number[] {

@@ -16,7 +16,7 @@ import { updateSecuredPorts } from "./secured-ports.ts";
 import { updateAccounts } from "./service-accounts.ts";
 import { buildRegistry, type ServiceRegistry } from "./service-registry.ts";
 import { type ServiceShare, sharesOf } from "./service-share.ts";
-import { servingStepsOf, type UnproxiedWorkload } from "./serving-steps.ts";
+import { type LostWorkloads, nothingLost, servingStepsOf, type UnproxiedWorkload } from "./serving-steps.ts";
 import { ViewMemo } from "./view-memo.ts";
 import type { Surroundings } from "./workload-facts.ts";
 
@@ -40,6 +40,8 @@ export interface Snapshot {
 	readonly policies: PolicyIndex;
 	/** As nodes told; what follows for endpoints is in `endpoints.steps`. */
 	readonly unproxied: readonly UnproxiedWorkload[];
+	/** The same for workloads whose machine is lost. */
+	readonly lost: LostWorkloads;
 	/** Views given out before, so that equal ones are the same object; not part of the value. */
 	readonly memo: ViewMemo;
 }
@@ -67,6 +69,7 @@ export function emptySnapshot(options: Partial<SnapshotOptions> = {}): Snapshot 
 		policies: emptyPolicyIndex(routing.mesh.rootNamespace),
 		endpoints: emptyEndpointIndex,
 		unproxied: [],
+		lost: nothingLost,
 		memo: new ViewMemo(),
 	};
 }
@@ -87,6 +90,12 @@ export function applyChanges(snapshot: Snapshot, changes: readonly Change[]): Ap
 export function applyServing(snapshot: Snapshot, unproxied: readonly UnproxiedWorkload[]): Applied {
 	const { mesh, registry } = snapshot.routing;
 	return rebuilt({ ...snapshot, unproxied }, snapshot, { edits: [], touched: new Set(), mesh, registry });
+}
+
+/** `lost` is all that is lost now; endpoints alone change. */
+export function applyLost(snapshot: Snapshot, lost: LostWorkloads): Applied {
+	const { mesh, registry } = snapshot.routing;
+	return rebuilt({ ...snapshot, lost }, snapshot, { edits: [], touched: new Set(), mesh, registry });
 }
 
 /** What follows from the resources and from what nodes said, made anew where it can be another. */

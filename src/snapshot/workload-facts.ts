@@ -84,6 +84,18 @@ export function workloadNameOf(pod: { readonly metadata: Pick<ObjectMeta, "name"
 
 export type PodReadiness = "ready" | "notReady" | "terminating" | "gone";
 
+/**
+ * Condition of a Pod, made up by who reads it from an API server: all of it is ready but its proxy, and its node has other ways for
+ * its connections. Kubernetes takes such a Pod out of its Services; the mesh goes on.
+ */
+export const servedWithoutProxy = "keepmesh.io/served-without-proxy";
+
+export function isServedWithoutProxy(pod: ConfigObject<"Pod">): boolean {
+	return (
+		pod.spec.status?.conditions?.some(({ status, type }) => type === servedWithoutProxy && status === "True") ?? false
+	);
+}
+
 /** `gone`: it has no address or has run to its end. */
 export function readinessOfPod(pod: ConfigObject<"Pod">): PodReadiness {
 	const status = pod.spec.status;
