@@ -26,6 +26,8 @@ export interface FlowFilter {
 	readonly protocol?: FlowProtocol;
 	/** Its destination was translated (DNAT). */
 	readonly destinationTranslated?: boolean;
+	/** Somebody has answered. */
+	readonly seenReply?: boolean;
 	/** Of the first packet, before translation. */
 	readonly destination?: string;
 	readonly destinationPort?: number;

@@ -31,6 +31,9 @@ export interface HostNetwork {
 	/** Exactly these addresses take no packets, owned or not (`no_accept`); none: everything is taken again. Call it before. */
 	refusePackets(addresses: readonly string[]): Promise<Outcome>;
 
+	/** Exactly these are in force: see FollowedAddress. None: packets of connections that are not known here are as any. */
+	followConnections(followed: readonly FollowedAddress[]): Promise<Outcome>;
+
 	/** Tells the LAN where an address is: one gratuitous ARP or unsolicited neighbour advertisement. */
 	announce(interfaceName: string, address: string, options?: AnnounceOptions): Outcome;
 	/** Hears of another machine that uses one of the addresses. */
@@ -49,6 +52,19 @@ export interface HostNetwork {
 	/** Removes what is owned: addresses, routes, rules, interfaces with virtual MACs. For the start after a crash, and the end. */
 	cleanUp(): CleanUpReport;
 	close(): void;
+}
+
+/**
+ * Packets of TCP connections to the address that this machine does not know go on to another machine of the same network, unchanged: to
+ * one that had the address when they began, and translates them, or asks the next one. Whoever has nobody to ask resets them.
+ */
+export interface FollowedAddress {
+	readonly address: string;
+	readonly interface: string;
+	/** The machine to ask while the address is here; same family. */
+	readonly whenHere: string;
+	/** The one to ask while it is elsewhere, of packets that came by the interface. */
+	readonly whenElsewhere?: string;
 }
 
 /** Why it could not be done. `message` is for people, and says what to do where there is something. */

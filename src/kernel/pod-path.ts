@@ -11,6 +11,8 @@ export interface PodPath {
 	read(): PathState | undefined;
 	/** Until the kernel gives the sidecar up, unless it shows a sign of life; undefined when it has. */
 	leaseRemainingMs(): number | undefined;
+	/** Stands in for signs of life that a sidecar without a lease cannot give just now: the next one counts as always. */
+	vouch(forMs: number): { readonly ok: true } | Failure;
 	/** Makes the kernel forget the connections that the sidecar was given, for a sidecar that is gone; tells how many. */
 	forgetFlows(): number;
 	close(): void;

@@ -8,12 +8,16 @@ export interface CommandResult {
 	readonly code: number;
 	readonly stdout: string;
 	readonly stderr: string;
+	/** It could not be started: the code says nothing of its own. */
+	readonly notStarted?: true;
 }
 
 export interface CommandOptions {
 	readonly input?: string;
-	/** Default 10 s; then the program is killed. */
+	/** Default 10 s; then the program is killed. Infinity: it may take as long as it does. */
 	readonly timeoutMs?: number;
+	/** Tells the program to stop, by SIGINT; it may take its time, and says how it ended. */
+	readonly interrupt?: AbortSignal;
 }
 
 export function runCommand(
@@ -26,10 +30,16 @@ export function runCommand(
 		let stdout = "";
 		let stderr = "";
 		let timedOut = false;
-		const timer = setTimeout(() => {
+		const end = (): void => {
 			timedOut = true;
 			child.kill("SIGKILL");
-		}, options.timeoutMs ?? 10_000);
+		};
+		const { interrupt, timeoutMs = 10_000 } = options;
+		const stop = (): void => void child.kill("SIGINT");
+		interrupt?.addEventListener("abort", stop);
+		if (interrupt?.aborted) stop();
+		child.once("close", () => interrupt?.removeEventListener("abort", stop));
+		const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(end, timeoutMs);
 		child.stdout.setEncoding("utf8").on("data", (text: string) => {
 			stdout += text;
 		});
@@ -40,7 +50,7 @@ export function runCommand(
 		child.stdin.on("error", () => {});
 		child.on("error", (error) => {
 			clearTimeout(timer);
-			resolve({ code: 127, stdout, stderr: `${file}: ${error.message}` });
+			resolve({ code: 127, stdout, stderr: `${file}: ${error.message}`, notStarted: true });
 		});
 		child.on("close", (code) => {
 			clearTimeout(timer);

@@ -10,6 +10,7 @@ import type {
 	ConflictWatch,
 	ConflictWatchOptions,
 	Failure,
+	FollowedAddress,
 	HostAddress,
 	HostNetwork,
 	HostRoute,
@@ -126,6 +127,11 @@ export class FakeHostNetwork implements HostNetwork {
 
 	refusePackets(addresses: readonly string[]): Promise<Outcome> {
 		this.#host.refused = addresses;
+		return Promise.resolve(changed);
+	}
+
+	followConnections(followed: readonly FollowedAddress[]): Promise<Outcome> {
+		this.#host.followed = followed;
 		return Promise.resolve(changed);
 	}
 

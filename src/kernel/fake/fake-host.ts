@@ -4,6 +4,7 @@
 import type {
 	AddressConflict,
 	Failure,
+	FollowedAddress,
 	HostAddress,
 	HostNetwork,
 	HostRoute,
@@ -42,6 +43,8 @@ export class FakeHost {
 	readonly rules: string[] = [];
 	/** Addresses that take no packets. */
 	refused: readonly string[] = [];
+	/** Whose unknown connections go on to another machine. */
+	followed: readonly FollowedAddress[] = [];
 	readonly sockets = new Set<FakeSocket>();
 	readonly conflictWatches = new Set<FakeConflictWatch>();
 	readonly listeners = new Set<(event: NetworkEvent) => void>();

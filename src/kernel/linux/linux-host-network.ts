@@ -11,6 +11,7 @@ import type {
 	CleanUpReport,
 	ConflictWatch,
 	ConflictWatchOptions,
+	FollowedAddress,
 	HostAddress,
 	HostNetwork,
 	HostRoute,
@@ -152,6 +153,11 @@ class LinuxHostNetwork implements HostNetwork {
 		// Few need it, and what starts programs makes the process larger.
 		const { refusePackets } = await import("./refused-addresses.ts");
 		return refusePackets(addresses, this.#netns);
+	}
+
+	async followConnections(followed: readonly FollowedAddress[]): Promise<Outcome> {
+		const { followConnections } = await import("./followed-connections.ts");
+		return followConnections(followed, this.#netns);
 	}
 
 	announce(interfaceName: string, address: string, options?: AnnounceOptions): Outcome {

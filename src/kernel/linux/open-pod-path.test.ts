@@ -194,6 +194,16 @@ describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 		assert.ok(remainingMs > 0 && remainingMs <= leaseMs, `${remainingMs} ms`);
 	});
 
+	it("has a lease for as long as it is vouched for, and the next sign of life makes it a usual one again", async () => {
+		await load("TPROXY");
+		assert.deepEqual(path.vouch(5000), { ok: true });
+		const vouchedMs = path.leaseRemainingMs() ?? 0;
+		assert.ok(vouchedMs > 4000 && vouchedMs <= 5000, `${vouchedMs} ms`);
+		await beat();
+		const remainingMs = path.leaseRemainingMs() ?? 0;
+		assert.ok(remainingMs > 0 && remainingMs <= leaseMs, `${remainingMs} ms`);
+	});
+
 	it("is as it was when the table is set anew while a sidecar serves", async () => {
 		await load("REDIRECT", noPlaintext, all);
 		assert.ok((path.leaseRemainingMs() ?? 0) > 0);

@@ -49,6 +49,13 @@ class LinuxPodPath implements PodPath {
 		return this.#tables.elements(leaseTable, setOf(aliveSet))[0]?.remainingMs;
 	}
 
+	vouch(forMs: number): { readonly ok: true } | Failure {
+		const elements = [{ key: ["tcp"], timeoutMs: forMs }];
+		const change = { type: "addElements", set: setOf(aliveSet), elements } as const;
+		const written = this.#tables.apply([{ table: leaseTable, change }]);
+		return written.ok ? { ok: true } : written;
+	}
+
 	forgetFlows(): number {
 		try {
 			const opened = openConntrackTable({ netns: this.#netns });

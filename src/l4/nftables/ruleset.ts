@@ -46,6 +46,8 @@ export type NftValue = string | number;
 export interface NftElement {
 	readonly key: readonly NftValue[];
 	readonly data?: readonly NftValue[] | NftVerdict;
+	/** Leaves after so long, in a set whose elements do; absent: after the set's own time. Not printed as text. */
+	readonly timeoutMs?: number;
 	/** Only of elements that were read, in a set whose elements leave after a time. */
 	readonly remainingMs?: number;
 }

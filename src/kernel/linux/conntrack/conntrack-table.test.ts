@@ -85,6 +85,9 @@ describe("tracked connections by netlink", { skip: cannotRun ?? false }, () => {
 		assert.deepEqual(fronts({ destination: "fd00:0:0::9" }), ["fd00::9 53"]);
 		assert.deepEqual(fronts({ destination: "10.9.9.9", protocol: "udp", destinationPort: 54 }), ["10.9.9.9 54"]);
 		assert.deepEqual(fronts({ destinationTranslated: false }), ["127.0.0.1 55", "127.0.0.1 56"]);
+		assert.equal(fronts({ seenReply: false }).length + fronts({ seenReply: true }).length, fronts().length);
+		assert.deepEqual(fronts({ seenReply: true, destinationTranslated: true }), []);
+		assert.deepEqual(fronts({ seenReply: false, destinationTranslated: false }), ["127.0.0.1 55", "127.0.0.1 56"]);
 		assert.deepEqual(fronts({ mark: { value: 0x4000, mask: 0x4000 } }), ["127.0.0.1 56"]);
 		assert.deepEqual(fronts({ zone: 7 }), ["127.0.0.1 55"]);
 		assert.deepEqual(fronts({ protocol: "tcp" }), []);

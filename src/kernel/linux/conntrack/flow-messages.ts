@@ -80,9 +80,12 @@ export function writeFilter(writer: BatchWriter, family: AddressFamily, filter: 
 	const { destinationPort, protocol, mark } = filter;
 	// For IPv6 the kernel (5.8 to 6.18) lets exactly the wrong ones through.
 	const destination = family === "ipv4" ? filter.destination : undefined;
-	if (filter.destinationTranslated !== undefined) {
-		writer.u32(ct.CTA_STATUS, filter.destinationTranslated ? ct.IPS_DST_NAT : 0);
-		writer.u32(ct.CTA_STATUS_MASK, ct.IPS_DST_NAT);
+	const { destinationTranslated, seenReply } = filter;
+	const mask =
+		(destinationTranslated === undefined ? 0 : ct.IPS_DST_NAT) | (seenReply === undefined ? 0 : ct.IPS_SEEN_REPLY);
+	if (mask !== 0) {
+		writer.u32(ct.CTA_STATUS, (destinationTranslated ? ct.IPS_DST_NAT : 0) | (seenReply ? ct.IPS_SEEN_REPLY : 0));
+		writer.u32(ct.CTA_STATUS_MASK, mask);
 	}
 	if (mark) {
 		writer.u32(ct.CTA_MARK, mark.value);

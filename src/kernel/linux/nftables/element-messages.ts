@@ -57,6 +57,7 @@ function writePlain(writer: BatchWriter, set: NftSet, length: number, element: N
 	writeValues(writer.memory(), at, set.key, element.key);
 	writer.close(key);
 	if (!remove) writeData(writer, set, element);
+	if (!remove && element.timeoutMs !== undefined) writer.u64(nft.NFTA_SET_ELEM_TIMEOUT, BigInt(element.timeoutMs));
 	writer.close(opened);
 }
 
