@@ -18,6 +18,7 @@ import { ConfigReloader } from "./vip/config-reloader.ts";
 import { followConfig } from "./vip/follow-config.ts";
 import type { Layer4Child, Layer4Choice } from "./vip/layer4-child.ts";
 import { LeaseAdvisers } from "./vip/lease-advisers.ts";
+import { leaseSocketName } from "./vip/lease-socket-name.ts";
 import { withLease } from "./vip/lease-status.ts";
 import { LeaseStores } from "./vip/lease-stores.ts";
 import { type LoadedConfig, loadVipConfig, type VipSource } from "./vip/load-vip-config.ts";
@@ -28,12 +29,15 @@ import {
 	notificationOfPriority,
 } from "./vip/notification.ts";
 import { Notifier } from "./vip/notifier.ts";
+import { OwnersFile } from "./vip/owners-file.ts";
 import type { Answer } from "./vip/planned-moves.ts";
 import { RefusedPackets } from "./vip/refused-packets.ts";
 import { RunningTrackers } from "./vip/running-trackers.ts";
+import { StartWatch } from "./vip/start-watch.ts";
 import { createVipApiServer } from "./vip/vip-api.ts";
 import { renderVipMetrics } from "./vip/vip-metrics.ts";
 import { VipRuntime } from "./vip/vip-runtime.ts";
+import { vipSocketName } from "./vip/vip-socket-name.ts";
 import { vipStatus } from "./vip/vip-status.ts";
 import { startWatchdog, type Watchdog } from "./vip/watchdog.ts";
 
@@ -51,6 +55,8 @@ export interface VipOptions {
 	readonly watchdog?: boolean;
 	/** What balances virtual_server blocks, in a process of its own. Default: nothing does. */
 	readonly layer4?: Layer4Choice;
+	/** Arguments of the process that follows a cluster and prepares the source. Default: there is none. */
+	readonly feed?: readonly string[];
 }
 
 export interface RunningVip {
@@ -59,9 +65,6 @@ export interface RunningVip {
 	/** Hands over, then removes everything. */
 	close(): Promise<void>;
 }
-
-/** Under STATE. */
-export const vipSocketName = "vip.sock";
 
 const trimAfterMs = 1000;
 const leaseReturnMs = 300;
@@ -87,7 +90,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		if (notification) notifier.tell(notification);
 	};
 	let watchdog: Watchdog | undefined;
-	const stores = new LeaseStores(Date.now);
+	const stores = new LeaseStores(Date.now, options.feed && join(state, leaseSocketName));
 	const leases = new LeaseAdvisers({
 		loop,
 		node,
@@ -95,6 +98,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		noted: (instance, because) => log.warn({ instance }, because),
 	});
 	const followers = new Set<{ readonly name: string; readonly onRole: (role: string) => void }>();
+	const allFollowers = new Set<(name: string, role: string) => void>();
 	const runtime = new VipRuntime(options.loaded.config, {
 		network,
 		loop,
@@ -103,10 +107,13 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		log,
 		node,
 		leases,
+		owners: new OwnersFile(join(state, "owners.json"), log),
 		onMove: (move) => {
 			watchdog?.holdSoon();
-			if (move.kind === "INSTANCE")
+			if (move.kind === "INSTANCE") {
 				for (const { name, onRole } of followers) if (name === move.config.name) onRole(move.transition.to);
+				for (const onRole of allFollowers) onRole(move.config.name, move.transition.to);
+			}
 			notify(notificationOfMove(move));
 		},
 		onPriority: (config, priority, role) => notify(notificationOfPriority(config, priority, role)),
@@ -127,12 +134,14 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 	await trackers.configure(options.loaded.config);
 	let latest: LoadedConfig = options.loaded;
 	let layer4: Layer4Child | undefined;
+	const start = new StartWatch();
 	const followLayer4 = async (): Promise<void> => {
 		const count = latest.ok ? (latest.virtualServers ?? 0) : 0;
-		if (source.type !== "keepalivedConf" || options.layer4 === undefined || (count === 0 && !layer4)) return;
+		const file = source.type === "keepalivedConf" ? source.file : source.type === "prepared" ? source.conf : undefined;
+		if (file === undefined || options.layer4 === undefined || (count === 0 && !layer4)) return;
 		if (!layer4) {
 			const { Layer4Child: Child } = await import("./vip/layer4-child.ts");
-			layer4 = new Child({ file: resolve(source.file), backend: options.layer4, state }, log);
+			layer4 = new Child({ file: resolve(file), backend: options.layer4, state }, log);
 		}
 		await layer4.follow(count);
 	};
@@ -150,6 +159,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 			await trackers.configure(config);
 		},
 		log,
+		takesErrors: source.type === "prepared",
 	});
 	let cancelTrim: Cancel = () => undefined;
 	/** What the start, a reload or an answer needed is given back a moment later. */
@@ -168,6 +178,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 			.finally(trimSoon);
 	const api = {
 		status: () => vipStatus(runtime, node, loop.nowUs(), reloader),
+		ready: () => start.ready(latest.ok && latest.isMissing === true, runtime.routers.values()),
 		metrics: () => renderVipMetrics(vipStatus(runtime, node, loop.nowUs(), reloader)),
 		explain: (name: string | undefined) => {
 			const all = runtime.health
@@ -186,6 +197,11 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 			onRole(router.state.role);
 			return () => followers.delete(follower);
 		},
+		followAll: (onRole: (name: string, role: string) => void) => {
+			allFollowers.add(onRole);
+			for (const { config, state: of } of runtime.routers.values()) onRole(config.name, of.role);
+			return () => allFollowers.delete(onRole);
+		},
 	};
 	const servers: Server[] = [createVipApiServer(api, { onAnswered: trimSoon })];
 	await listenOnSocket(servers[0] as Server, join(state, vipSocketName), { mode: 0o600 });
@@ -197,6 +213,8 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 		servers.push(server);
 	}
 	const follower = followConfig(source, realClock, () => void reload());
+	const feed = options.feed && new (await import("./vip/feed-child.ts")).FeedChild(options.feed, log);
+	feed?.start();
 	return {
 		runtime,
 		reload,
@@ -217,6 +235,7 @@ export async function startVip(options: VipOptions, { log }: { readonly log: Log
 					resolve();
 				});
 			});
+			await feed?.stop();
 			network.close();
 			loop.close();
 			await notifier.close();

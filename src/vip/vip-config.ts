@@ -57,6 +57,8 @@ export interface InstanceConfig {
 	readonly checksum3: "pseudoHeader" | "messageOnly";
 	readonly preempt: boolean;
 	readonly preemptDelayMs: number;
+	/** Packets of connections that the owner before translated are handed to it while it lives. Default false. */
+	readonly followsOpenConnections?: boolean;
 	/** keepalived's `down_timer_adverts`, default 3: intervals without an advert until the master counts as gone. */
 	readonly downAfterAdverts: number;
 	readonly announce: AnnounceSchedule;
@@ -94,6 +96,10 @@ export interface LeaseConfig {
 	readonly durationMs?: number;
 	/** Most by which a claim is put off for the holder's sake. Default 1 s, at most 60 s. */
 	readonly maxDelayMs?: number;
+	/** Instead of VRRP: the holder owns, and nobody else. Default false. */
+	readonly decides?: boolean;
+	/** Of one that decides: an owner that cannot renew it lets go in time. Default: it goes on until it hears another owner. */
+	readonly releasesWhenUnreachable?: boolean;
 }
 
 export interface VirtualAddress {

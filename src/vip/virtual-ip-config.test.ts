@@ -41,6 +41,20 @@ describe("a VirtualIP", () => {
 		});
 	});
 
+	it("whose lease decides speaks to nobody, and its lease lasts five seconds", () => {
+		const [instance] = configOf({ api: `${base}lease: {name: api, role: decides, whenUnreachable: release}` }).config
+			.instances;
+		assert.deepEqual(instance?.lease, {
+			name: "api",
+			namespace: "default",
+			durationMs: 5000,
+			decides: true,
+			releasesWhenUnreachable: true,
+		});
+		assert.deepEqual(instance?.transport, { type: "unicast", peers: [], ttl: 255, checkSource: true });
+		assert.deepEqual([instance?.fastHeartbeat, instance?.advertIntervalMs], [undefined, 100]);
+	});
+
 	it("is plain VRRP version 3 at one second beside a fast heartbeat, by default", () => {
 		const [instance] = configOf({ api: base }).config.instances;
 		assert.ok(instance);

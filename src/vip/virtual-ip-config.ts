@@ -42,6 +42,11 @@ export const fastHeartbeats: Readonly<Record<"default" | "fast", FastHeartbeatCo
 	fast: { intervalMs: 15, missed: 3, port: 15112 },
 };
 
+/** Of a lease that decides: so long after the death of its holder the addresses are elsewhere, and a little more. */
+const decidingLeaseMs = 5000;
+/** Where a lease decides nobody listens to adverts: the interval is how long a claim takes, by three. */
+const decidedIntervalMs = 100;
+
 export function virtualIpConfig(resources: readonly VirtualIp[], facts: NodeFacts): VirtualIpConfig {
 	const problems: Problem[] = [];
 	const trackers = new TrackerSet();
@@ -141,7 +146,8 @@ function instanceOf(
 		return undefined;
 	const name = spec.instanceName ?? metadata.name;
 	const priority = node.priority ?? spec.priority ?? 100;
-	const heartbeat = spec.fastHeartbeat ?? "default";
+	const decided = spec.lease?.role === "decides";
+	const heartbeat = decided ? "off" : (spec.fastHeartbeat ?? "default");
 	const { virtualMac } = spec;
 	return {
 		name,
@@ -151,16 +157,17 @@ function instanceOf(
 		virtualRouterId: spec.virtualRouterId,
 		priority,
 		initialState: node.initialState ?? spec.initialState ?? (priority === 255 ? "MASTER" : "BACKUP"),
-		advertIntervalMs: msOf(spec.advertInterval, 1000),
+		advertIntervalMs: msOf(spec.advertInterval, decided ? decidedIntervalMs : 1000),
 		addresses,
 		excludedAddresses,
 		routes,
 		...(rules.length > 0 ? { rules } : {}),
-		transport: transportOf(spec, node, family),
+		transport: decided ? silence(node) : transportOf(spec, node, family),
 		authentication,
 		checksum3: "pseudoHeader",
 		preempt: spec.preempt ?? true,
 		preemptDelayMs: msOf(spec.preemptDelay, 0),
+		...(spec.openConnections === "follow" ? { followsOpenConnections: true } : {}),
 		downAfterAdverts: spec.downAfterAdverts ?? 3,
 		announce: announceOf(spec),
 		advertOnLowerPriority: spec.advertOnLowerPriority ?? true,
@@ -193,14 +200,18 @@ function instanceOf(
 
 function leaseOf({ lease }: VirtualIPSpec, ownNamespace: string): Pick<InstanceConfig, "lease"> {
 	if (!lease) return {};
-	const { name, namespace = ownNamespace, directory, duration, maxDelay } = lease;
+	const { name, namespace = ownNamespace, directory, duration, maxDelay, role, whenUnreachable } = lease;
+	const decides = role === "decides";
+	const durationMs = duration === undefined ? undefined : msOf(duration, 0);
 	return {
 		lease: {
 			name,
 			namespace,
 			...(directory === undefined ? {} : { directory }),
-			...(duration === undefined ? {} : { durationMs: msOf(duration, 0) }),
+			...(durationMs === undefined && !decides ? {} : { durationMs: durationMs ?? decidingLeaseMs }),
 			...(maxDelay === undefined ? {} : { maxDelayMs: msOf(maxDelay, 0) }),
+			...(decides ? { decides } : {}),
+			...(decides && whenUnreachable === "release" ? { releasesWhenUnreachable: true } : {}),
 		},
 	};
 }
@@ -239,6 +250,17 @@ function transportOf(
 		peers: peers.map((address) => ({ address })),
 		ttl: transport.ttl ?? 255,
 		checkSource: transport.checkSource ?? true,
+	};
+}
+
+/** Nobody is spoken to, and nobody is heard. */
+function silence({ sourceAddress }: VirtualIPNode): VrrpTransport {
+	return {
+		type: "unicast",
+		...(sourceAddress === undefined ? {} : { source: sourceAddress }),
+		peers: [],
+		ttl: 255,
+		checkSource: true,
 	};
 }
 

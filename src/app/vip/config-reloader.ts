@@ -10,11 +10,15 @@ export interface ConfigReloaderDeps {
 	readonly load: () => Promise<LoadedConfig>;
 	readonly apply: (config: VipConfig) => Promise<void>;
 	readonly log: Log;
+	/** What has errors was left out by whoever made it: the rest is put into force. Default: new errors refuse it all. */
+	readonly takesErrors?: boolean;
 }
 
 export class ConfigReloader {
 	/** Why the last change was refused; undefined: what the files say is in force. */
 	problem: string | undefined;
+	/** Of the cluster that the configuration is from; undefined: it can be asked, or there is none. */
+	clusterStale: { readonly since: string; readonly because: string } | undefined;
 	readonly #deps: ConfigReloaderDeps;
 	#errors: readonly string[];
 	#config: string;
@@ -24,6 +28,7 @@ export class ConfigReloader {
 		this.#deps = deps;
 		this.#errors = errorsOf(loaded);
 		this.#config = JSON.stringify(loaded.config);
+		this.clusterStale = loaded.stale;
 	}
 
 	/** Errors of the files in force: what they say there is not done. */
@@ -38,17 +43,18 @@ export class ConfigReloader {
 	}
 
 	async #reload(): Promise<Answer> {
-		const { load, apply, log } = this.#deps;
+		const { load, apply, log, takesErrors = false } = this.#deps;
 		const loaded = await load();
 		const errors = errorsOf(loaded);
 		const fresh = errors.filter((error) => !this.#errors.includes(error));
-		if (!loaded.ok || fresh.length > 0) {
+		if (!loaded.ok || (fresh.length > 0 && !takesErrors)) {
 			this.problem = (fresh.length > 0 ? fresh : errors).join("; ");
 			log.error({ because: this.problem }, "the changed configuration is refused; the one before stays in force");
 			return { ok: false, because: this.problem };
 		}
 		this.#errors = errors;
 		this.problem = undefined;
+		this.clusterStale = loaded.stale;
 		const config = JSON.stringify(loaded.config);
 		if (config === this.#config) return { ok: true, message: "nothing has changed" };
 		await apply(loaded.config);

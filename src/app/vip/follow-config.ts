@@ -8,15 +8,17 @@ import type { VipSource } from "./load-vip-config.ts";
 
 const settleMs = 100;
 
-/** Only directories of resources are followed by themselves: keepalived.conf is read on SIGHUP, as keepalived does. */
+/**
+ * Only directories of resources are followed by themselves: keepalived.conf is read on SIGHUP, as keepalived does, and whoever prepares
+ * a file says so.
+ */
 export function followConfig(source: VipSource, clock: Clock, onChange: () => void): { close(): void } {
-	if (source.type === "keepalivedConf") return { close: () => undefined };
+	if (source.type !== "resources") return { close: () => undefined };
 	let cancel = (): void => undefined;
 	const changed = (): void => {
 		cancel();
 		cancel = clock.after(settleMs, onChange);
 	};
-	const directory = resolve(source.directory);
 	const watchers: FSWatcher[] = [];
 	const follow = (path: string, recursive: boolean, concerns: (name: string | null) => boolean): void => {
 		try {
@@ -29,6 +31,7 @@ export function followConfig(source: VipSource, clock: Clock, onChange: () => vo
 			// What cannot be watched is read on SIGHUP.
 		}
 	};
+	const directory = resolve(source.directory);
 	follow(directory, true, () => true);
 	// The directory itself may be replaced.
 	follow(dirname(directory), false, (name) => name === basename(directory));

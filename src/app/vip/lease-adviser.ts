@@ -19,6 +19,8 @@ export interface LeaseAdviserDeps {
 	readonly identity: string;
 	readonly store: LeaseStore;
 	readonly onStopWaiting: () => void;
+	/** Of a lease that decides: it is another's. Never called while an event is at work. */
+	readonly onYield: (because: string) => void;
 	readonly noted: (because: string) => void;
 }
 
@@ -27,6 +29,7 @@ export class LeaseAdviser {
 	readonly config: ElectionConfig;
 	#state: ElectionState;
 	#cancel: Cancel = () => {};
+	#cancelYield: Cancel | undefined;
 	#onIdle: (() => void) | undefined;
 	readonly #deps: LeaseAdviserDeps;
 
@@ -51,6 +54,7 @@ export class LeaseAdviser {
 	/** Gives the lease back; `onIdle` when the store has answered. No timer runs from now on. */
 	end(onIdle: () => void): void {
 		this.#cancel();
+		this.#cancelYield?.();
 		this.#onIdle = onIdle;
 		this.#tellIfIdle();
 	}
@@ -78,6 +82,9 @@ export class LeaseAdviser {
 			case "stopWaiting":
 				onStopWaiting();
 				return;
+			case "yield":
+				this.#yieldSoon(action.because);
+				return;
 			case "warn":
 			case "note":
 				noted(action.because);
@@ -88,6 +95,14 @@ export class LeaseAdviser {
 			default:
 				action satisfies never;
 		}
+	}
+
+	#yieldSoon(because: string): void {
+		const { loop, onYield } = this.#deps;
+		this.#cancelYield ??= loop.at(loop.nowUs(), () => {
+			this.#cancelYield = undefined;
+			onYield(because);
+		});
 	}
 
 	#await(id: number, asked: Promise<LeaseOutcome>): void {

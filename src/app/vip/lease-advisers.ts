@@ -20,6 +20,7 @@ export class LeaseAdvisers {
 	readonly #deps: LeaseAdvisersDeps;
 	readonly #advisers = new Map<VirtualRouter, LeaseAdviser>();
 	readonly #ending = new Set<LeaseAdviser>();
+	readonly #lost = new Map<VirtualRouter, string>();
 	#onIdle: () => void = () => {};
 
 	constructor(deps: LeaseAdvisersDeps) {
@@ -50,6 +51,11 @@ export class LeaseAdvisers {
 		return advert;
 	}
 
+	/** While it owns the addresses, another machine answered for one. */
+	conflictHeard(router: VirtualRouter, mac: string): void {
+		this.#advisers.get(router)?.deliver({ type: "conflictHeard", nowUs: this.#deps.loop.nowUs(), mac });
+	}
+
 	/** Until when a claim is to wait; undefined: it need not. */
 	claimDue(router: VirtualRouter, nowUs: number): number | undefined {
 		// Heartbeats of an owner were heard, where adverts may be filtered: nothing is split.
@@ -57,6 +63,11 @@ export class LeaseAdvisers {
 		for (const action of this.#advisers.get(router)?.deliver({ type: "claimDue", nowUs }) ?? [])
 			if (action.type === "wait") return action.untilUs;
 		return undefined;
+	}
+
+	/** A lease that decides was lost just now. */
+	faultOf(router: VirtualRouter): string | undefined {
+		return this.#lost.get(router);
 	}
 
 	statusOf(router: VirtualRouter): LeaseStatus | undefined {
@@ -68,6 +79,15 @@ export class LeaseAdvisers {
 	whenIdle(onIdle: () => void): void {
 		this.#onIdle = onIdle;
 		if (this.#ending.size === 0) onIdle();
+	}
+
+	/** Leaves what it owns for a moment: as a backup it waits for the lease again. */
+	#yield(router: VirtualRouter, because: string): void {
+		if (router.state.role !== "MASTER") return;
+		this.#lost.set(router, because);
+		router.faultsChanged();
+		this.#lost.delete(router);
+		router.faultsChanged();
 	}
 
 	#adviserOf(router: VirtualRouter): LeaseAdviser | undefined {
@@ -88,6 +108,7 @@ export class LeaseAdvisers {
 			identity: node,
 			store: storeFor(lease),
 			onStopWaiting: () => router.claimNow(),
+			onYield: (because) => this.#yield(router, because),
 			noted: (because) => noted(name, because),
 		});
 		this.#advisers.set(router, adviser);

@@ -1,5 +1,6 @@
 // What `vip status` and `vip explain` say of a lease.
 
+import { deciding } from "../../vip/election/decide-by-lease.ts";
 import { holdsLease, othersLease, waitsFor } from "../../vip/election/election-rules.ts";
 import type { ElectionConfig, ElectionState } from "../../vip/election/election-state.ts";
 import type { InstanceExplanation } from "../../vip/tracking/explain.ts";
@@ -17,9 +18,9 @@ export interface LeaseStatus {
 	/** Since it was seen to be renewed, by this node's clock. */
 	readonly ageMs?: number;
 	readonly transitions: number;
-	/** Why the store cannot be reached; VRRP decides alone then. */
+	/** Why the store cannot be reached; who decides alone then stands before it. */
 	readonly unreachable?: string;
-	/** A claim waits for the holder. */
+	/** A claim waits, and for what. */
 	readonly waitsFor?: string;
 	readonly disagreement?: string;
 }
@@ -42,8 +43,10 @@ export function leaseStatus(
 		reason: live?.reason ?? "",
 		...(observed && record ? { ageMs: Math.max(0, Math.round((nowUs - observed.changedUs) / 1000)) } : {}),
 		transitions: record?.leaseTransitions ?? 0,
-		...(unreachable ? { unreachable: unreachable.because } : {}),
-		...(waiting === undefined ? {} : { waitsFor: waiting }),
+		...(unreachable ? { unreachable: `${deciding(config)}: ${unreachable.because}` } : {}),
+		...(waiting === undefined
+			? {}
+			: { waitsFor: config.decides ? "for the lease" : `a moment before it claims: ${waiting} goes first` }),
 		...(disagreement ? { disagreement: disagreement.because } : {}),
 	};
 }
@@ -56,10 +59,10 @@ export function withLease(explanation: InstanceExplanation, lease: LeaseStatus |
 
 export function leaseLines(status: LeaseStatus): readonly string[] {
 	const { lease, holder, reason, unreachable, waitsFor: whom, disagreement } = status;
-	if (unreachable !== undefined) return [`lease ${lease} cannot be reached, VRRP decides alone: ${unreachable}`];
+	if (unreachable !== undefined) return [`lease ${lease} cannot be reached, ${unreachable}`];
 	return [
 		holder === null ? `lease ${lease} is held by nobody` : `lease ${lease} is held by ${holder} (${reason})`,
-		...(whom === undefined ? [] : [`waits a moment before it claims: ${whom} goes first`]),
+		...(whom === undefined ? [] : [`waits ${whom}`]),
 		...(disagreement === undefined ? [] : [`lease and VRRP disagree: ${disagreement}`]),
 	];
 }

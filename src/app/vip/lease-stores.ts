@@ -6,7 +6,7 @@ import type { LeaseConfig } from "../../vip/vip-config.ts";
 const noStore: LeaseOutcome = {
 	ok: false,
 	because: "unreachable",
-	message: "leases of Kubernetes are not supported yet: set lease.directory to a directory that the nodes share",
+	message: "no cluster is followed: run with --kubernetes, or set lease.directory to a directory that the nodes share",
 };
 const nowhere: LeaseStore = {
 	read: async () => noStore,
@@ -18,14 +18,17 @@ const nowhere: LeaseStore = {
 export class LeaseStores {
 	readonly #stores = new Map<string, LeaseStore>();
 	readonly #wallMs: () => number;
+	readonly #socket: string | undefined;
 
-	constructor(wallMs: () => number) {
+	/** `socket`: where leases of Kubernetes are asked for; default nowhere. */
+	constructor(wallMs: () => number, socket?: string) {
 		this.#wallMs = wallMs;
+		this.#socket = socket;
 	}
 
 	/** One for each directory, so that one that hangs is asked once. */
 	storeFor({ directory }: LeaseConfig): LeaseStore {
-		if (directory === undefined) return nowhere;
+		if (directory === undefined) return this.#storeOfCluster();
 		const known = this.#stores.get(directory);
 		if (known) return known;
 		const store = new LateStore(async () => {
@@ -33,6 +36,19 @@ export class LeaseStores {
 			return new FileLeaseStore(directory, this.#wallMs);
 		});
 		this.#stores.set(directory, store);
+		return store;
+	}
+
+	#storeOfCluster(): LeaseStore {
+		const socket = this.#socket;
+		if (socket === undefined) return nowhere;
+		const store =
+			this.#stores.get("") ??
+			new LateStore(async () => {
+				const { SocketLeaseStore } = await import("./lease-socket.ts");
+				return new SocketLeaseStore(socket);
+			});
+		this.#stores.set("", store);
 		return store;
 	}
 }

@@ -7,9 +7,15 @@ import type { Problem } from "../../resources/problem.ts";
 import type { VipConfig } from "../../vip/vip-config.ts";
 import { unreadableFile } from "../unreadable-file.ts";
 
-export type VipSource =
+/** Files of this machine. */
+export type VipFiles =
 	| { readonly type: "keepalivedConf"; readonly file: string }
 	| { readonly type: "resources"; readonly directory: string };
+
+export type VipSource =
+	| VipFiles
+	/** Left by the process that follows a cluster. `conf`: the cluster's keepalived.conf, for its virtual servers. */
+	| { readonly type: "prepared"; readonly file: string; readonly conf: string };
 
 export type LoadedConfig =
 	| {
@@ -18,12 +24,32 @@ export type LoadedConfig =
 			readonly problems: readonly Problem[];
 			/** Blocks of a keepalived.conf that are for layer 4. */
 			readonly virtualServers?: number;
+			/** Nobody has prepared anything yet. */
+			readonly isMissing?: boolean;
+			/** The cluster that it is from cannot be asked. */
+			readonly stale?: { readonly since: string; readonly because: string };
 	  }
 	| { readonly ok: false; readonly problems: readonly Problem[] };
 
 export async function loadVipConfig(source: VipSource, node: string): Promise<LoadedConfig> {
 	if (source.type === "keepalivedConf") return loadKeepalivedConf(source.file, node);
+	if (source.type === "prepared") return loadPrepared(source.file);
 	return loadResources(source.directory, node);
+}
+
+async function loadPrepared(file: string): Promise<LoadedConfig> {
+	const { readPreparedConfig } = await import("./prepared-config.ts");
+	const prepared = readPreparedConfig(resolve(file));
+	if (typeof prepared !== "string") return { ok: true, ...prepared };
+	const problem: Problem = {
+		severity: "error",
+		origin: { file, line: 1, column: 1 },
+		resource: "",
+		path: "",
+		message: prepared,
+		hint: "remove it: it is written again when the API server answers",
+	};
+	return { ok: false, problems: [problem] };
 }
 
 /** Objects with errors are left out, and so are those that this node has no part in. */

@@ -1,23 +1,28 @@
-// The local API of a vip process: HTTP on a Unix socket. GET /status, /metrics, /explain?name=NAME, /follow?name=NAME; POST
-// /move?name=&to=, /reload.
+// The local API of a vip process: HTTP on a Unix socket. GET /status, /metrics, /ready, /explain?name=NAME,
+// /follow[?name=NAME]; POST /move?name=&to=, /reload.
 // The HTTP part is loaded by the first request, so that a process that nobody asks stays small.
 
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
+import type { Answer } from "./planned-moves.ts";
 
 export interface VipApi {
 	status(): object;
 	metrics(): string;
+	/** All virtual routers have found their places. */
+	ready?(): Answer;
 	/** Undefined: there is no such instance. */
 	explain(name: string | undefined): object | undefined;
 	move(name: string, to: string | undefined): Promise<object>;
 	reload(): Promise<object>;
 	/** Calls with the instance's role now and at each change. Undefined: there is no such instance. */
 	follow?(name: string, onRole: (role: string) => void): (() => void) | undefined;
+	/** The same of all instances, also of those that are still to come. */
+	followAll?(onRole: (name: string, role: string) => void): () => void;
 }
 
 export interface VipApiServerOptions {
-	/** Only metrics, status and explain: for a TCP port. */
+	/** Only metrics, status, ready and explain: for a TCP port. */
 	readonly readOnly?: boolean;
 	readonly onAnswered?: () => void;
 }
@@ -61,13 +66,21 @@ async function answer(
 			response.writeHead(200, { "content-type": "text/plain; version=0.0.4" });
 			response.end(api.metrics());
 			return;
+		case "GET /ready":
+			json(api.ready?.());
+			return;
 		case "GET /status":
 			json(api.status());
 			return;
 		case "GET /follow": {
 			if (readOnly) break;
-			const end = api.follow?.(name ?? "", (role) => void response.write(`${JSON.stringify({ role })}\n`));
+			const say = (line: object): boolean => response.write(`${JSON.stringify(line)}\n`);
+			const end =
+				name === undefined
+					? api.followAll?.((of, role) => void say({ name: of, role }))
+					: api.follow?.(name, (role) => void say({ role }));
 			if (!end) return json(undefined);
+			response.flushHeaders();
 			// One line for each role, for as long as the caller listens.
 			response.on("close", end);
 			return;

@@ -199,3 +199,65 @@ describe("a split that heals", () => {
 		assert.deepEqual(unequal.nodes.owners(), ["b"]);
 	});
 });
+
+describe("nodes that cannot hear each other, and a lease that decides", () => {
+	const decides = { ...lease, decides: true, durationMs: 5000 };
+	const silent = {
+		lease: decides,
+		transport: { type: "unicast", peers: [], ttl: 255, checkSource: true },
+		fastHeartbeat: undefined,
+	} as unknown as Partial<InstanceConfig>;
+	const started = (changed: object = {}): Mesh => {
+		const of = { ...silent, lease: { ...decides, ...changed } };
+		const mesh = pair(of, of);
+		split(mesh);
+		mesh.a.start();
+		mesh.nodes.clock.advance(500);
+		mesh.b.start();
+		mesh.nodes.clock.advance(5000);
+		assert.deepEqual([mesh.a.role(), mesh.b.role()], ["MASTER", "BACKUP"]);
+		return mesh;
+	};
+
+	it("have one owner at a time: the next one within the duration of a crash, and soon after a stop", () => {
+		const crashed = started();
+		crashed.a.powerOff();
+		const ms = masterAfterMs(crashed, crashed.b, 10_000);
+		assert.ok(ms >= 3000 && ms <= 6500, `${ms} ms`);
+		const stopped = started();
+		stopped.a.stop();
+		const { twoOwnersMs, noOwnerMs } = stopped.nodes.watch(3000);
+		assert.deepEqual([stopped.b.role(), twoOwnersMs], ["MASTER", 0]);
+		assert.ok(noOwnerMs <= 1500, `${noOwnerMs} ms`);
+	});
+
+	it("keep their owner while the store is gone for ten minutes, and nobody else claims", () => {
+		const mesh = started();
+		mesh.store.mode = "hangs";
+		mesh.nodes.clock.advance(600_000);
+		assert.deepEqual([mesh.a.role(), mesh.b.role()], ["MASTER", "BACKUP"]);
+		mesh.store.mode = "good";
+		mesh.nodes.clock.advance(10_000);
+		assert.deepEqual([mesh.a.role(), mesh.b.role(), mesh.store.holder], ["MASTER", "BACKUP", "a"]);
+	});
+
+	it("whose lease another took let go, and wait for it", () => {
+		const mesh = started();
+		const seen = mesh.store.lease.stored;
+		assert.ok(seen);
+		const claim = { identity: "x", durationSeconds: 5, reason: "test", address: "" };
+		mesh.store.lease.apply({ type: "acquire", id: 0, claim, seen }, 0);
+		mesh.nodes.clock.advance(3000);
+		assert.deepEqual([mesh.a.role(), mesh.b.role()], ["BACKUP", "BACKUP"]);
+		assert.equal(mesh.nodes.owners().length, 0);
+		mesh.nodes.clock.advance(7000);
+		assert.equal(mesh.nodes.owners().length, 1);
+	});
+
+	it("let go by themselves when they are told to, before another may claim", () => {
+		const mesh = started({ releasesWhenUnreachable: true });
+		mesh.store.mode = "fails";
+		mesh.nodes.clock.advance(4800);
+		assert.deepEqual([mesh.a.role(), mesh.nodes.owners().length], ["BACKUP", 0]);
+	});
+});

@@ -144,6 +144,9 @@ export function renderVipMetrics(status: VipStatus): string {
 	add("keepmesh_vip_config_ok", "gauge", "The last reload was taken: 1", [
 		[{}, status.configProblem === undefined ? 1 : 0],
 	]);
+	add("keepmesh_vip_cluster_ok", "gauge", "The cluster that says what to hold can be asked, or there is none: 1", [
+		[{}, status.clusterStale === undefined ? 1 : 0],
+	]);
 	return `${lines.join("\n")}\n`;
 }
 

@@ -13,7 +13,7 @@ import { entryKey } from "../../vip/vrrp/heartbeat-machine.ts";
 import { nodeHash } from "../../vip/vrrp/heartbeat-message.ts";
 import { leavesTo } from "../../vip/vrrp/instance-hearing.ts";
 import type { InstanceEvent, Transition } from "../../vip/vrrp/instance-state.ts";
-import { addressesOf, type KeptAddress } from "./address-keeper.ts";
+import type { KeptAddress } from "./address-keeper.ts";
 import { ConflictWatches } from "./conflict-watches.ts";
 import { NetworkFollower } from "./follow-network.ts";
 import { HealthBoard } from "./health-board.ts";
@@ -23,7 +23,10 @@ import type { LeaseAdvisers } from "./lease-advisers.ts";
 import { LinkFaults } from "./link-faults.ts";
 import { matchRouters } from "./match-routers.ts";
 import type { Move } from "./move.ts";
+import { OpenConnections } from "./open-connections.ts";
+import type { OwnersMemory } from "./owners-file.ts";
 import { type Answer, PlannedMoves } from "./planned-moves.ts";
+import { removeLeftOvers } from "./remove-left-overs.ts";
 import { stopRouters } from "./stop-routers.ts";
 import { SyncGroups } from "./sync-groups.ts";
 import { VirtualRouter } from "./virtual-router.ts";
@@ -39,6 +42,8 @@ export interface VipRuntimeDeps {
 	/** This machine's name, the same as other nodes know it by. */
 	readonly node: string;
 	readonly leases?: LeaseAdvisers;
+	/** Of who owned what; absent: a new process begins without. */
+	readonly owners?: OwnersMemory;
 	readonly onMove: (move: Move) => void;
 	readonly onPriority?: (config: InstanceConfig, priority: number, role: Transition["to"]) => void;
 	readonly onLowerPriorityHeard?: (config: InstanceConfig, priority: number) => void;
@@ -59,6 +64,7 @@ export class VipRuntime implements VirtualRouterListener {
 	readonly #links: LinkFaults;
 	readonly #network: NetworkFollower;
 	readonly #conflicts: ConflictWatches;
+	readonly #open: OpenConnections;
 	/** Not started: they wait for first results of their checks. */
 	readonly #waiting = new Set<VirtualRouter>();
 	readonly #priorities = new Map<VirtualRouter, number>();
@@ -83,6 +89,13 @@ export class VipRuntime implements VirtualRouterListener {
 		this.#conflicts = new ConflictWatches(network, (on, because) =>
 			log.warn({ interface: on, because }, "foreign holders of addresses will not be noticed"),
 		);
+		this.#open = new OpenConnections({
+			network,
+			loop,
+			log,
+			isAlive: ({ config: of }, source) => this.heartbeats.peersOf(of)?.has(source) ?? false,
+			...(deps.owners && { memory: deps.owners }),
+		});
 		this.groups = new SyncGroups({
 			tell: (member, event) => this.#routers.get(member)?.deliver(event),
 			moved: (group, transition) => {
@@ -120,7 +133,7 @@ export class VipRuntime implements VirtualRouterListener {
 
 	start(): void {
 		const { network, loop } = this.#deps;
-		const owned = this.#removeLeftOvers();
+		const owned = removeLeftOvers(network, this.#config.instances, this.#deps.log);
 		this.#unwatch = network.watch((event) => this.#network.handle(event));
 		this.groups.configure(this.#config.groups);
 		for (const config of this.#config.instances) this.#add(config);
@@ -156,6 +169,7 @@ export class VipRuntime implements VirtualRouterListener {
 		const added = changes.added.map((instance) => this.#add(instance));
 		this.health.reconfigure(config);
 		this.heartbeats.configure(config.instances);
+		this.#open.reconfigured(new Set(this.#routers.values()));
 		for (const router of added) this.#begin(router);
 		for (const { router } of kept) this.#tellHealth(router);
 	}
@@ -182,6 +196,7 @@ export class VipRuntime implements VirtualRouterListener {
 			this.#onStepped = () => {};
 			for (const router of routers) router.close();
 			this.heartbeats.close();
+			this.#open.close();
 			this.#links.close();
 			this.#unwatch();
 			for (const { message } of network.cleanUp().failed) log.error({ because: message }, "not removed");
@@ -197,6 +212,7 @@ export class VipRuntime implements VirtualRouterListener {
 		const { log, loop, onMove } = this.#deps;
 		const nowUs = loop.nowUs();
 		log.info({ instance: name, from, to, because, priority }, "virtual router moved");
+		this.#open.moved(router, transition);
 		onMove({ kind: "INSTANCE", config, transition, deleted: this.#leaving.has(router) });
 		if (this.#routers.get(name) !== router) return;
 		const forced = this.moves.isMoving(name) || to === "FAULT" || to === "STOP";
@@ -223,8 +239,13 @@ export class VipRuntime implements VirtualRouterListener {
 	heard(router: VirtualRouter, source: string, advert: ReceivedAdvert, nowUs: number): void {
 		const { priority } = advert;
 		const { name } = router.config;
+		this.#open.heard(router, source, advert, nowUs);
 		const intervalUs = advert.intervalMs * 1000;
 		this.health.deliver({ type: "advertHeard", nowUs, instance: name, peer: source, priority, intervalUs });
+	}
+
+	faultsChanged(router: VirtualRouter): void {
+		this.#tellFaults(router);
 	}
 
 	lowerPriorityHeard(router: VirtualRouter): void {
@@ -244,18 +265,6 @@ export class VipRuntime implements VirtualRouterListener {
 		this.#deps.log.warn({ instance: router.config.name, ...facts }, because);
 	}
 
-	/** Gives back the instances whose addresses a crashed run left: this node was their last owner. */
-	#removeLeftOvers(): readonly string[] {
-		const { network, log } = this.#deps;
-		const left = new Set(network.ownedAddresses().map(({ address }) => address));
-		const { removed, failed } = network.cleanUp();
-		if (removed.length > 0) log.warn({ removed }, "what a crashed run had left was removed");
-		for (const { message } of failed) log.error({ because: message }, "what a crashed run had left cannot be removed");
-		return this.#config.instances
-			.filter((instance) => addressesOf(instance).some(({ address }) => left.has(address)))
-			.map(({ name }) => name);
-	}
-
 	#add(config: InstanceConfig): VirtualRouter {
 		const { network, loop, wallMs, hashes, leases } = this.#deps;
 		const router = new VirtualRouter(config, {
@@ -269,6 +278,7 @@ export class VipRuntime implements VirtualRouterListener {
 			listener: this,
 		});
 		this.#routers.set(config.name, router);
+		this.#open.added(router);
 		return router;
 	}
 
@@ -326,6 +336,8 @@ export class VipRuntime implements VirtualRouterListener {
 		const link = config.ignoresOwnInterface ? undefined : this.#links.faultOf(config.interface);
 		if (link) reasons.push(link);
 		else if (router.socketFault) reasons.push(router.socketFault);
+		const lost = this.#deps.leases?.faultOf(router);
+		if (lost !== undefined) reasons.push(lost);
 		if (config.faultWithoutPeers && config.transport.type === "unicast" && config.transport.peers.length === 0)
 			reasons.push("it has no unicast peer");
 		// Who runs already goes on until a new check has said something; who does not run waits anyhow.

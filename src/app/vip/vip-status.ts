@@ -14,6 +14,8 @@ export interface VipStatus {
 	readonly startedAt: string;
 	/** Of the last reload that was refused, since the last one that was taken. */
 	readonly configProblem?: string;
+	/** Of the cluster that says what to hold, while it cannot be asked: what it said last is held. */
+	readonly clusterStale?: { readonly since: string; readonly because: string };
 	/** What the files in force say and is not done, with the reason. */
 	readonly leftOut?: readonly string[];
 	readonly instances: readonly InstanceStatus[];
@@ -114,19 +116,21 @@ export interface HeartbeatStatus {
 export interface ConfigState {
 	readonly problem?: string | undefined;
 	readonly leftOut: readonly string[];
+	readonly clusterStale?: { readonly since: string; readonly because: string } | undefined;
 }
 
 export function vipStatus(
 	runtime: VipRuntime,
 	node: string,
 	nowUs: number,
-	{ problem, leftOut }: ConfigState = { leftOut: [] },
+	{ problem, leftOut, clusterStale }: ConfigState = { leftOut: [] },
 ): VipStatus {
 	return {
 		node,
 		startedAt: new Date(runtime.startedWallMs).toISOString(),
 		...(problem === undefined ? {} : { configProblem: problem }),
 		...(leftOut.length === 0 ? {} : { leftOut }),
+		...(clusterStale ? { clusterStale } : {}),
 		instances: [...runtime.routers.values()].map((router) => instanceStatus(runtime, router, node, nowUs)),
 		groups: runtime.config.groups.map(({ name, members }) => ({ name, state: runtime.groups.roleOf(name), members })),
 		trackers: runtime.config.trackers.map((tracker) => trackerStatus(runtime, tracker, nowUs)),

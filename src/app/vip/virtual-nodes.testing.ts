@@ -11,6 +11,7 @@ import type { InstanceConfig, VipConfig } from "../../vip/vip-config.ts";
 import { instanceForTest, nodeHashes } from "../../vip/vrrp/instance-config.testing.ts";
 import { LeaseAdvisers } from "./lease-advisers.ts";
 import type { Move } from "./move.ts";
+import type { RememberedOwners } from "./owners-file.ts";
 import type { Answer } from "./planned-moves.ts";
 import { VipRuntime } from "./vip-runtime.ts";
 
@@ -23,6 +24,8 @@ export class VirtualNode {
 	readonly logged: { readonly facts: object; readonly message: string }[] = [];
 	config: VipConfig;
 	runtime: VipRuntime | undefined;
+	/** Outlives processes. */
+	#owners: RememberedOwners = {};
 	/** For instances with a lease. */
 	leaseStore: LeaseStore | undefined;
 	#alive = { yes: false };
@@ -52,6 +55,12 @@ export class VirtualNode {
 			network: this.host.open(),
 			loop: aliveLoop,
 			wallMs: () => this.#clock.wallMs(),
+			owners: {
+				read: () => this.#owners,
+				write: (owners) => {
+					this.#owners = owners;
+				},
+			},
 			hashes: nodeHashes,
 			log: { debug: log, info: log, warn: log, error: log } satisfies Log,
 			node: this.name,

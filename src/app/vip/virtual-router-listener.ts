@@ -12,6 +12,8 @@ export interface VirtualRouterListener {
 	/** Before the machine hears it. */
 	heard(router: VirtualRouter, source: string, advert: ReceivedAdvert, nowUs: number): void;
 	lowerPriorityHeard(router: VirtualRouter): void;
+	/** What the virtual router itself knows of. */
+	faultsChanged(router: VirtualRouter): void;
 	/** Why its group does not let it claim now. */
 	heldBack(router: VirtualRouter, nowUs: number): string | undefined;
 	/** Worth a line. */

@@ -24,7 +24,7 @@ import type { LeaseStatus } from "./lease-status.ts";
 import { NowAndThen } from "./now-and-then.ts";
 import { type PastTransition, remember } from "./past-transitions.ts";
 import type { VirtualRouterListener } from "./virtual-router-listener.ts";
-import { portKey, type VrrpPort, type VrrpPorts, virtualMacInterface } from "./vrrp-ports.ts";
+import { createVirtualMac, portKey, type VrrpPort, type VrrpPorts, virtualMacInterface } from "./vrrp-ports.ts";
 
 export interface VirtualRouterDeps {
 	readonly network: HostNetwork;
@@ -103,16 +103,10 @@ export class VirtualRouter {
 	openSocket(): void {
 		if (this.#port) return;
 		const config = this.#config;
-		if (config.virtualMac) {
-			const { network } = this.#deps;
-			const made = network.createVirtualMac(config.interface, config.virtualRouterId, config.family, {
-				...config.virtualMac,
-				interface: virtualMacInterface(config),
-			});
-			if (!made.ok) {
-				this.socketFault = made.message;
-				return;
-			}
+		const made = createVirtualMac(this.#deps.network, config);
+		if (!made.ok) {
+			this.socketFault = made.message;
+			return;
 		}
 		const opened = this.#deps.ports.open(config, (packet) => this.#hear(packet));
 		if (!opened.ok) {
@@ -178,9 +172,12 @@ export class VirtualRouter {
 		else this.#announcer.announce(addressesOf(this.#config), this.#config.announce.repeat, this.#config.announce);
 	}
 
-	/** A claim that the lease put off is not put off any longer. */
 	claimNow(): void {
 		this.#timers.hasten("down", this.#deps.loop.nowUs());
+	}
+
+	faultsChanged(): void {
+		this.#deps.listener.faultsChanged(this);
 	}
 
 	get lease(): LeaseStatus | undefined {
@@ -304,7 +301,10 @@ export class VirtualRouter {
 			const nowUs = this.#deps.loop.nowUs();
 			const { role, handOver, heard } = this.#state;
 			if (handOver || nowUs - this.#movedUs < settlingUs || this.#isOwnMac(conflict.mac)) return;
-			if (role === "MASTER") this.deliver({ type: "addressConflict", nowUs, ...conflict });
+			if (role === "MASTER") {
+				this.deliver({ type: "addressConflict", nowUs, ...conflict });
+				this.#deps.leases?.conflictHeard(this, conflict.mac);
+			}
 			// Perhaps the master's, whose next advert is still to come.
 			else if (role === "BACKUP" && !heard) this.#holder = conflict;
 		};

@@ -1,7 +1,7 @@
 // VRRP sockets, one for all virtual routers that send and hear in the same way. In: packets of an interface. Out: each packet
 // to the virtual router of its VRID, and a count of those that are nobody's.
 
-import type { AddressFamily, HostNetwork, Opened, VrrpPacket, VrrpSocket } from "../../kernel/host-network.ts";
+import type { AddressFamily, HostNetwork, Opened, Outcome, VrrpPacket, VrrpSocket } from "../../kernel/host-network.ts";
 import type { InstanceConfig } from "../../vip/vip-config.ts";
 import { virtualRouterIdOf } from "../../vip/vrrp/advert.ts";
 
@@ -131,4 +131,13 @@ export function virtualMacInterface({ virtualMac, virtualRouterId, family }: Ins
 
 function linkOf(config: InstanceConfig): string {
 	return `${config.family} ${config.interface}`;
+}
+
+/** The interface with VRRP's own MAC address, where the instance wants one. */
+export function createVirtualMac(network: HostNetwork, config: InstanceConfig): Outcome {
+	if (!config.virtualMac) return { ok: true, changed: false };
+	return network.createVirtualMac(config.interface, config.virtualRouterId, config.family, {
+		...config.virtualMac,
+		interface: virtualMacInterface(config),
+	});
 }

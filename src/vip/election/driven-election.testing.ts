@@ -13,6 +13,8 @@ export const electionForTest: ElectionConfig = {
 	operationTimeoutMs: 2000,
 	disagreeAfterMs: 30_000,
 	advertIntervalMs: 100,
+	decides: false,
+	releasesWhenUnreachable: false,
 };
 
 type WithoutTime<Event> = Event extends ElectionEvent ? Omit<Event, "nowUs"> : never;
@@ -66,7 +68,9 @@ export class DrivenElection {
 			if (action.type === "read" || action.type === "acquire" || action.type === "renew" || action.type === "release")
 				this.asks.push(action);
 		}
-		return actions.filter(({ type }) => type === "wait" || type === "stopWaiting" || type === "tie");
+		return actions.filter(
+			({ type }) => type === "wait" || type === "stopWaiting" || type === "tie" || type === "yield",
+		);
 	}
 
 	role(role: ElectionState["role"], priority = 100): readonly ElectionAction[] {

@@ -18,5 +18,7 @@ export function electionConfig(identity: string, instance: InstanceConfig): Elec
 		operationTimeoutMs: Math.min(2000, durationMs / 6),
 		disagreeAfterMs: 2 * durationMs,
 		advertIntervalMs: instance.advertIntervalMs,
+		decides: instance.lease?.decides ?? false,
+		releasesWhenUnreachable: instance.lease?.releasesWhenUnreachable ?? false,
 	};
 }

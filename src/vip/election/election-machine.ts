@@ -3,6 +3,7 @@
 // nobody waits once, for a bounded time, when another node holds the lease; of two masters with the same priority the holder
 // stays. No answer of the store ever makes a node give an address up or refuse it.
 
+import { deciding, letGo } from "./decide-by-lease.ts";
 import { disagreementOf, holdsLease, mayAcquire, othersLease, waitsFor, wantsLease } from "./election-rules.ts";
 import type {
 	ElectionAction,
@@ -52,6 +53,8 @@ export function stepElection(config: ElectionConfig, state: ElectionState, event
 	const draft: Draft = { config, nowUs: event.nowUs, state, actions: [] };
 	step(draft, event);
 	stopWaitingForNobody(draft);
+	const lost = letGo(config, draft.state, event);
+	if (lost !== undefined) draft.actions.push({ type: "yield", because: lost });
 	return { state: draft.state, actions: draft.actions };
 }
 
@@ -69,6 +72,8 @@ function step(draft: Draft, event: ElectionEvent): Draft {
 			return adviseClaim(draft);
 		case "equalHeard":
 			return adviseTie(draft, event.source);
+		case "conflictHeard":
+			return draft;
 		case "timerExpired":
 			return expire(draft);
 		case "storeAnswered":
@@ -99,6 +104,7 @@ function changeRole(draft: Draft, event: EventOf<"roleChanged">): Draft {
 function adviseClaim(draft: Draft): Draft {
 	const { config, state, nowUs, actions } = draft;
 	const holder = waitsFor(config, state, nowUs);
+	if (config.decides) return holder === undefined ? draft : holdBack(draft);
 	if (holder === undefined || state.wait?.over) return draft;
 	const untilUs = state.wait?.untilUs ?? nowUs + config.maxDelayMs * 1000;
 	const over = nowUs >= untilUs;
@@ -112,6 +118,14 @@ function adviseClaim(draft: Draft): Draft {
 		because: `${holder} holds the lease, and nobody is heard: lets it go first for ${config.maxDelayMs} ms`,
 	});
 	return lookNow(draft);
+}
+
+/** Asked again and again, until the lease is this node's. */
+function holdBack(draft: Draft): Draft {
+	const untilUs = draft.nowUs + draft.config.retryMs * 1000;
+	draft.state = { ...draft.state, wait: { untilUs, over: false } };
+	draft.actions.push({ type: "wait", untilUs });
+	return draft;
 }
 
 /** Also when the holder went away, the store cannot be reached, or an advert came. */
@@ -193,9 +207,9 @@ function reach(draft: Draft): Draft {
 }
 
 function lose(draft: Draft, because: string): Draft {
-	const { state, nowUs, actions } = draft;
+	const { config, state, nowUs, actions } = draft;
 	if (!state.unreachable)
-		actions.push({ type: "warn", because: `the lease cannot be reached, VRRP decides alone: ${because}` });
+		actions.push({ type: "warn", because: `the lease cannot be reached, ${deciding(config)}: ${because}` });
 	draft.state = { ...state, unreachable: { because, sinceUs: state.unreachable?.sinceUs ?? nowUs } };
 	return draft;
 }
@@ -261,7 +275,8 @@ function pauseUs(draft: Draft): number {
 	const seed = (Math.imul(state.seed, 1664525) + 1013904223) >>> 0;
 	draft.state = { ...state, seed };
 	const holds = holdsLease(config, state, nowUs) && !state.unreachable;
-	const retryMs = state.wait && !state.wait.over ? Math.min(config.retryMs, config.maxDelayMs / 5) : config.retryMs;
+	const waits = state.wait && !state.wait.over && !config.decides;
+	const retryMs = waits ? Math.min(config.retryMs, config.maxDelayMs / 5) : config.retryMs;
 	const pauseMs = holds ? config.durationMs / 3 : retryMs;
 	return pauseMs * 1000 * (1 - seed / 2 ** 32 / 5);
 }

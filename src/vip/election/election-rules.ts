@@ -29,8 +29,12 @@ export function wantsLease({ role, heardMaster }: ElectionState): boolean {
 	return role === "MASTER" || (role === "BACKUP" && heardMaster === undefined);
 }
 
-/** Whom a claim waits for; undefined: for nobody. */
+/** Whom a claim waits for; undefined: for nobody. Empty: for the lease, which nobody is known to hold. */
 export function waitsFor(config: ElectionConfig, state: ElectionState, nowUs: number): string | undefined {
+	if (config.decides) {
+		if (state.role !== "BACKUP" || holdsLease(config, state, nowUs)) return undefined;
+		return othersLease(config, state, nowUs)?.record.holderIdentity ?? "";
+	}
 	if (state.role !== "BACKUP" || state.heardMaster || config.maxDelayMs === 0) return undefined;
 	return othersLease(config, state, nowUs)?.record.holderIdentity;
 }

@@ -18,6 +18,10 @@ export interface ElectionConfig {
 	/** Lease and VRRP may name different nodes for so long. */
 	readonly disagreeAfterMs: number;
 	readonly advertIntervalMs: number;
+	/** Who does not hold the lease does not claim, and lets go. */
+	readonly decides: boolean;
+	/** Of one that decides: the owner lets go when it cannot renew it in time. */
+	readonly releasesWhenUnreachable: boolean;
 }
 
 export interface ElectionState {
@@ -84,6 +88,8 @@ export type ElectionEvent =
 	| { readonly type: "claimDue"; readonly nowUs: number }
 	/** As a master: another master with the same priority was heard. */
 	| { readonly type: "equalHeard"; readonly nowUs: number; readonly source: string }
+	/** As a master: another machine answered for an address. */
+	| { readonly type: "conflictHeard"; readonly nowUs: number; readonly mac: string }
 	| { readonly type: "timerExpired"; readonly nowUs: number }
 	| {
 			readonly type: "storeAnswered";
@@ -114,6 +120,8 @@ export type ElectionAction =
 	| { readonly type: "stopWaiting" }
 	/** Answers `equalHeard`. Without it: the higher address stays, as VRRP has it. */
 	| { readonly type: "tie"; readonly stays: "self" | "other" }
+	/** The addresses are to be let go of now. Only of a lease that decides. */
+	| { readonly type: "yield"; readonly because: string }
 	/** Worth a line in the log. */
 	| { readonly type: "warn" | "note"; readonly because: string };
 

@@ -18,6 +18,8 @@ export interface LineOptions {
 	readonly files?: ConfFiles;
 	/** What `@ID` lines are compared with (`-i`); keepalived's default is the first part of the host's name. */
 	readonly configId: string;
+	/** Parameters that are there before the first line; values of several lines have line feeds. */
+	readonly parameters?: ReadonlyMap<string, string>;
 }
 
 export interface ConfLine {
@@ -51,6 +53,7 @@ class LineReader {
 			["_INSTANCE", options.configId],
 			["_HASH", "#"],
 			["_BANG", "!"],
+			...(options.parameters ?? []),
 		]);
 	}
 

@@ -32,6 +32,8 @@ export interface ParseOptions {
 	readonly files?: ConfFiles;
 	/** keepalived's `-i`: what `@ID` lines are compared with; the first part of the host's name. */
 	readonly configId: string;
+	/** Parameters that are there before the first line; values of several lines have line feeds. */
+	readonly parameters?: ReadonlyMap<string, string>;
 	/** `router_id` when the file has none. Default: the configuration's id. */
 	readonly hostName?: string;
 	/** Who runs scripts when the file does not say: `keepalived_script` where that user exists. Default root. */

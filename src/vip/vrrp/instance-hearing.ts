@@ -125,9 +125,20 @@ export function loseHeartbeat(draft: Draft, event: EventOf<"heartbeatLost">): Dr
 /** A Keepmesh master that is worse than this backup: there is no need to wait for the down timer before preempting it. */
 export function hearHeartbeat(draft: Draft, event: EventOf<"heartbeatHeard">): Draft {
 	const { config, state, nowUs } = draft;
+	if (state.role === "BACKUP" && event.role === "BACKUP") return hearSteppingBack(draft, event.peer);
 	if (state.role !== "BACKUP" || event.role !== "MASTER" || event.priority >= state.priority) return draft;
 	if (!config.preempt || config.preemptDelayMs > 0 || state.yielded || state.rank !== 0) return draft;
 	if (nowUs < state.backupSinceUs + downIntervalUs(config, state.priority, state.masterIntervalUs)) return draft;
 	armFast(draft, 0, "none");
 	return draft;
+}
+
+/**
+ * The master is a backup now, and nobody has advertised after it: whom it left the addresses to may have changed its mind. The other
+ * one's advert may still be on its way, so it is waited for, and then asked for.
+ */
+function hearSteppingBack(draft: Draft, peer: string): Draft {
+	const { config, state } = draft;
+	if (!config.fastHeartbeat || state.rank === undefined || state.heard?.source !== peer) return draft;
+	return armFast(draft, (state.rank + 1) * config.fastHeartbeat.intervalMs * 1000, "wanted");
 }

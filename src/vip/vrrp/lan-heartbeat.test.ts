@@ -76,6 +76,20 @@ describe("Keepmesh routers with the fast heartbeat", () => {
 		assert.equal(lan.longestGapUs, 0);
 	});
 
+	it("take over soon when the owner gave way to one that does not claim any more", () => {
+		const { lan, routers } = lanOf(
+			{ ...fast, advertIntervalMs: 1000, priority: 90 },
+			{ ...fast, advertIntervalMs: 1000, priority: 100 },
+			{ ...fast, advertIntervalMs: 1000, priority: 99 },
+		);
+		const advert = { priority: 199, intervalMs: 1000, sourceIsHigher: true, notes: [] };
+		lan.tell(router(routers, 1), { type: "advertReceived", nowUs: lan.nowUs, source: "r2", advert });
+		assert.equal(ownerNames(lan), "");
+		lan.advance(200 * ms);
+		assert.equal(lan.owners().length, 1);
+		assert.ok(lan.longestGapUs <= 150 * ms, `${lan.longestGapUs}`);
+	});
+
 	it("do not believe in a crash while the heartbeats of a busy owner come unevenly", () => {
 		const { lan, routers } = lanOf(
 			{ ...fast, advertIntervalMs: 1000, priority: 100 },

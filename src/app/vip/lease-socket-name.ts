@@ -1,0 +1,3 @@
+// Where leases of Kubernetes are asked for, under the state directory of a vip process.
+
+export const leaseSocketName = "leases.sock";

@@ -1,0 +1,3 @@
+// Where a vip process answers, under its state directory.
+
+export const vipSocketName = "vip.sock";
