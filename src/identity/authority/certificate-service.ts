@@ -19,7 +19,7 @@ import { type Caller, type CallerDeps, type CallerRefusal, grpcStatus, identifyC
 import { IssuedLedger } from "./issued-ledger.ts";
 import { JoinTokens } from "./join-tokens.ts";
 import { NodeRegistrations } from "./node-registrations.ts";
-import type { ServiceAccountTokens } from "./service-account-tokens.ts";
+import type { ServiceAccountTokens, TokenOutcome } from "./service-account-tokens.ts";
 
 /** Header in which a node names the workload that it asks for, as a SPIFFE id. */
 export const workloadIdentityHeader = "keepmesh-workload-identity";
@@ -39,6 +39,14 @@ export interface CertificateCall {
 	};
 	/** Lower case. */
 	readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+	/** What was found out of its bearer token before. */
+	readonly reviewed?: TokenOutcome;
+}
+
+/** What is known of tokens and nodes; a transaction's copy of it, where that is not a directory of all replicas. */
+export interface KnownNodes {
+	readonly tokens: JoinTokens;
+	readonly registrations: NodeRegistrations;
 }
 
 export interface CertificateServiceDeps {
@@ -85,8 +93,9 @@ export class CertificateService {
 		return this.#deps.isOnNode(node, workload) || this.registrations.allows(node, workload);
 	}
 
-	createCertificate(call: CertificateCall): CertificateOutcome {
-		const outcome = this.#tryToAnswer(call);
+	/** `known`: where a join token is used up and a node is registered; default the authority's directory. */
+	createCertificate(call: CertificateCall, known: KnownNodes = this): CertificateOutcome {
+		const outcome = this.#tryToAnswer(call, known);
 		if (outcome.ok) return outcome;
 		this.refused(call.peer, outcome.reason, outcome.because);
 		return { ok: false, grpcStatus: outcome.grpcStatus, because: outcome.because };
@@ -99,9 +108,9 @@ export class CertificateService {
 	}
 
 	/** A full disk or a damaged file in the authority's directory is this call's alone; other replicas may fare better. */
-	#tryToAnswer(call: CertificateCall) {
+	#tryToAnswer(call: CertificateCall, known: KnownNodes) {
 		try {
-			return this.#answer(call);
+			return this.#answer(call, known);
 		} catch (error) {
 			const because = error instanceof Error ? error.message : String(error);
 			this.#deps.log.error({ because }, "the authority's directory cannot be worked with");
@@ -109,11 +118,14 @@ export class CertificateService {
 		}
 	}
 
-	#answer(call: CertificateCall): { readonly ok: true; readonly message: Uint8Array } | CallerRefusal {
+	#answer(
+		call: CertificateCall,
+		known: KnownNodes,
+	): { readonly ok: true; readonly message: Uint8Array } | CallerRefusal {
 		const { authority, clock } = this.#deps;
 		const request = decode(call.message);
 		if (!request) return refusal(grpcStatus.invalidArgument, "malformed_request", "no IstioCertificateRequest");
-		const caller = this.#identify(call, request);
+		const caller = this.#identify(call, request, known);
 		if (!caller.ok) {
 			// Guesses cost the guesser: after some, not even the reason is given.
 			return this.#strangers.take(call.peer.address, clock.monotonicMs()) ? caller : tooMany(call.peer.address);
@@ -126,7 +138,7 @@ export class CertificateService {
 		if (!checked.ok) return refusal(grpcStatus.invalidArgument, checked.reason, checked.because);
 		if (joins) {
 			const bearer = bearerOf(call.headers) ?? "";
-			const redeemed = this.tokens.redeem(bearer, checked.publicKey, clock.wallMs());
+			const redeemed = known.tokens.redeem(bearer, checked.publicKey, clock.wallMs());
 			if (!redeemed.ok) return refusal(grpcStatus.unauthenticated, redeemed.reason, redeemed.because);
 		}
 		const isNode = "part" in identity;
@@ -137,7 +149,7 @@ export class CertificateService {
 			const status = signed.reason === "issuer_expired" ? grpcStatus.unavailable : grpcStatus.invalidArgument;
 			return refusal(status, signed.reason, signed.because);
 		}
-		if (joins) this.registrations.register(joins, clock.wallMs());
+		if (joins) known.registrations.register(joins, clock.wallMs());
 		const { issuerKeyId, notAfterMs, notBeforeMs, serial } = signed;
 		this.ledger.record({ identity: uri, serial, issuerKeyId, notBeforeMs, notAfterMs, issuedTo: asker });
 		this.#metrics.count("issued", "");
@@ -145,13 +157,19 @@ export class CertificateService {
 		return { ok: true, message: encodeCreateCertificateResponse(signed.chain) };
 	}
 
-	#identify({ headers, peer }: CertificateCall, request: CreateCertificateRequest): Caller {
+	#identify(
+		{ headers, peer, reviewed }: CertificateCall,
+		request: CreateCertificateRequest,
+		{ tokens }: KnownNodes,
+	): Caller {
 		const { authority, clock, serviceAccountTokens } = this.#deps;
 		const header = headers[workloadIdentityHeader];
 		const deps: CallerDeps = {
 			trustDomain: authority.trustDomain,
-			checkJoinToken: (text) => this.tokens.check(text, clock.wallMs()),
-			checkBearer: serviceAccountTokens && ((token) => serviceAccountTokens.verify(token, clock.wallMs())),
+			checkJoinToken: (text) => tokens.check(text, clock.wallMs()),
+			checkBearer: reviewed
+				? () => reviewed
+				: serviceAccountTokens && ((token) => serviceAccountTokens.verify(token, clock.wallMs())),
 			mayRenewThemselves: serviceAccountTokens !== undefined || peer.isBelieved === true,
 			isRegistered: (node) => this.registrations.of(node) !== undefined,
 			mayCertify: (node, workload) => this.mayCertify(node, workload),
@@ -176,7 +194,7 @@ export class CertificateService {
 	}
 }
 
-function bearerOf(headers: CertificateCall["headers"]): string | undefined {
+export function bearerOf(headers: CertificateCall["headers"]): string | undefined {
 	const { authorization } = headers;
 	return typeof authorization === "string" ? /^bearer +(\S+)$/i.exec(authorization)?.[1] : undefined;
 }

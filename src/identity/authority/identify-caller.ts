@@ -141,8 +141,15 @@ function tokenHolder(bearer: string, { checkBearer, trustDomain }: CallerDeps): 
 			"no issuer of bearer tokens is configured here (--token-issuer)",
 		);
 	const outcome = checkBearer(bearer);
-	if (!outcome.ok) return refused(grpcStatus.unauthenticated, outcome.reason, outcome.because);
-	const { namespace, serviceAccount } = outcome;
+	if (!outcome.ok) {
+		const status = outcome.isPassing ? grpcStatus.unavailable : grpcStatus.unauthenticated;
+		return refused(status, outcome.reason, outcome.because);
+	}
+	const { namespace, node, serviceAccount } = outcome;
+	if (node !== undefined) {
+		const identity = { trustDomain, part: "node", name: node } as const;
+		return { ok: true, identity, asker: `node ${node}` };
+	}
 	return { ok: true, identity: { trustDomain, namespace, serviceAccount }, asker: "bearer token" };
 }
 

@@ -58,6 +58,24 @@ describe("the registrations of nodes", () => {
 		assert.equal(registrations.of("n4")?.node, "n4");
 	});
 
+	it("know nodes that somebody else vouches for, but for those that are shut out", () => {
+		const { registrations } = registered("n6");
+		registrations.vouchedBy((node) => node === "n6" || node === "n7");
+		assert.deepEqual(registrations.of("n7"), { node: "n7", allow: [], joinedMs: 0, token: "" });
+		assert.equal(registrations.of("n8"), undefined);
+		for (const node of ["n6", "n7"]) {
+			assert.ok(registrations.shutOut(node, 9));
+			assert.equal(registrations.of(node), undefined);
+		}
+		assert.equal(registrations.shutOut("../n7", 9), false);
+		assert.ok(registrations.readmit("n7"));
+		assert.equal(registrations.readmit("n7"), false);
+		assert.equal(registrations.of("n7")?.node, "n7");
+		registrations.register({ ...token, node: "n6" }, 10);
+		assert.equal(registrations.of("n6")?.joinedMs, 10);
+		assert.equal(registrations.isShutOut("n6"), false);
+	});
+
 	it("forget a node when its file is removed", () => {
 		const { registrations } = registered("n5");
 		rmSync(fileOf("n5"));

@@ -1,5 +1,6 @@
 // The nodes that have joined, as files registrations/NODE.json in the authority's directory: a node whose file is gone can
-// neither renew its certificate nor speak for anybody, at any replica. What cannot be read leaves what was known.
+// neither renew its certificate nor speak for anybody, at any replica. What cannot be read leaves what was known. Nodes that
+// somebody else vouches for need no file; NODE.shut-out shuts them out.
 
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -19,6 +20,7 @@ export class NodeRegistrations {
 	readonly #directory: string;
 	readonly #onProblem: (because: string) => void;
 	readonly #known = new Map<string, NodeRegistration>();
+	#vouches: (node: string) => boolean = () => false;
 	readonly #problems = new Map<string, string>();
 
 	/** `caDirectory`: the authority's. `onProblem`: a file cannot be read; once, until it can. */
@@ -27,10 +29,16 @@ export class NodeRegistrations {
 		this.#onProblem = onProblem;
 	}
 
+	/** Nodes that somebody else knows count as registered, without a file: those of a Kubernetes cluster. */
+	vouchedBy(vouches: (node: string) => boolean): void {
+		this.#vouches = vouches;
+	}
+
 	/** Takes the place of what an earlier token said of the node. */
 	register(token: JoinTokenFacts, joinedMs: number): void {
 		const registration: NodeRegistration = { node: token.node, allow: token.allow, joinedMs, token: token.id };
 		replaceFile(this.#path(token.node), `${JSON.stringify({ format: 1, ...registration })}\n`);
+		this.readmit(token.node);
 	}
 
 	of(node: string): NodeRegistration | undefined {
@@ -42,6 +50,8 @@ export class NodeRegistrations {
 			this.#problems.delete(node);
 			return registration;
 		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code === "ENOENT" && this.#vouches(node) && !this.isShutOut(node))
+				return { node, allow: [], joinedMs: 0, token: "" };
 			// A directory that is gone, as when a disk is not mounted, shuts nobody out.
 			const isRemoved = (error as NodeJS.ErrnoException).code === "ENOENT" && existsSync(this.#directory);
 			if (isRemoved) this.#known.delete(node);
@@ -78,6 +88,25 @@ export class NodeRegistrations {
 		return known;
 	}
 
+	/** Also one that has no file because somebody else vouches for it. False: no node can have this name. */
+	shutOut(node: string, nowMs: number): boolean {
+		if (!isNodeName(node)) return false;
+		this.remove(node);
+		replaceFile(this.#shutOutPath(node), `${JSON.stringify({ atMs: nowMs })}\n`);
+		return true;
+	}
+
+	isShutOut(node: string): boolean {
+		return isNodeName(node) && existsSync(this.#shutOutPath(node));
+	}
+
+	/** False: it was not shut out. */
+	readmit(node: string): boolean {
+		if (!this.isShutOut(node)) return false;
+		rmSync(this.#shutOutPath(node), { force: true });
+		return true;
+	}
+
 	#report(node: string, error: unknown): void {
 		const because = error instanceof Error ? error.message : String(error);
 		if (this.#problems.get(node) === because) return;
@@ -87,6 +116,10 @@ export class NodeRegistrations {
 
 	#path(node: string): string {
 		return join(this.#directory, `${node}.json`);
+	}
+
+	#shutOutPath(node: string): string {
+		return join(this.#directory, `${node}.shut-out`);
 	}
 }
 

@@ -23,11 +23,24 @@ export type TokenRefusal =
 	| "jwt_audience"
 	| "jwt_expired"
 	| "jwt_not_yet_valid"
-	| "jwt_subject";
+	| "jwt_subject"
+	| "review_failed";
 
 export type TokenOutcome =
-	| { readonly ok: true; readonly namespace: string; readonly serviceAccount: string }
-	| { readonly ok: false; readonly reason: TokenRefusal; readonly because: string };
+	| {
+			readonly ok: true;
+			readonly namespace: string;
+			readonly serviceAccount: string;
+			/** The token is of an agent of nodes, on this one. */
+			readonly node?: string;
+	  }
+	| {
+			readonly ok: false;
+			readonly reason: TokenRefusal;
+			readonly because: string;
+			/** Another try, perhaps elsewhere, may do better. */
+			readonly isPassing?: true;
+	  };
 
 type Jwk = webcrypto.JsonWebKey & { readonly kid?: unknown };
 
