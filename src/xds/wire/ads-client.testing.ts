@@ -90,6 +90,8 @@ export interface TestControl {
 	readonly server: XdsServer;
 	readonly port: number;
 	setConfig(config: ProxyConfig): void;
+	/** How new it says that its state is; undefined: it says nothing of the kind. */
+	revision: string | undefined;
 	readonly connected: string[];
 	readonly disconnected: string[];
 }
@@ -115,12 +117,14 @@ export async function startTestControl(
 					return { ok: true, proxyId: node.id };
 				},
 				configFor: () => current,
+				revision: () => control.revision,
 				disconnected: (proxyId) => void disconnected.push(proxyId),
 			},
 		},
 	);
-	return {
+	const control: TestControl = {
 		server,
+		revision: undefined,
 		port: "port" in server.address ? server.address.port : 0,
 		setConfig(next) {
 			current = next;
@@ -129,4 +133,5 @@ export async function startTestControl(
 		connected,
 		disconnected,
 	};
+	return control;
 }

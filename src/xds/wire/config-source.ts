@@ -1,5 +1,6 @@
 // What the xDS server needs from the rest of the control plane, and what it says about itself.
 
+import type { Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { XdsNode } from "../node.ts";
 import type { ProxyConfig, TypeUrl } from "../resource.ts";
@@ -72,6 +73,8 @@ export interface XdsServer {
 	hasAnswered(proxyId: string, typeUrls: readonly TypeUrl[]): boolean;
 	/** What became of one version of a resource on each open stream of one proxy. */
 	applications(proxyId: string, typeUrl: TypeUrl, name: string, version: string): readonly Application[];
+	/** Serves a connection that was accepted elsewhere; its peer's address is called `address`. Plaintext servers only. */
+	accept(socket: Socket, address: string): void;
 	/** Ends every stream, a few at a time, and lets no new one in: its clients go to another control plane. */
 	leave(withinMs: number): Promise<void>;
 	close(): Promise<void>;

@@ -27,15 +27,23 @@ export interface RelayCache {
 	readonly versions?: (proxyId: string) => Promise<KeptVersions | undefined>;
 }
 
-/** The newest revision that came for each proxy, kept over restarts: nothing older is taken. */
+/** Control planes that share one state: what one of them has said can be compared with what another says. */
+export interface UpstreamGroup {
+	readonly name: string;
+	/** Never empty; tried in order. */
+	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
+}
+
+/** The newest revision that came for each proxy from each group, kept over restarts: nothing older is taken. */
 export interface RelayRevisions {
-	readonly of: (proxyId: string) => Revision | undefined;
-	readonly onSeen: (proxyId: string, seen: Revision) => void;
+	readonly of: (proxyId: string, group: string) => Revision | undefined;
+	readonly onSeen: (proxyId: string, seen: Revision, group: string) => void;
 }
 
 export interface RelayStreamOptions {
-	/** Never empty. Tried in order, from `firstUpstream` on. */
-	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
+	/** Who serves the proxy at this moment. */
+	readonly groupOf: (nodeId: string) => UpstreamGroup;
+	/** From 0 to below 1: at which of the group it begins. */
 	readonly firstUpstream: number;
 	/** Undefined as its result: no connection can be made now. */
 	readonly tls?: () => AdsClientOptions["tls"] | undefined;

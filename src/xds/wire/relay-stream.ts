@@ -8,8 +8,11 @@ import { decodeNode } from "../node.ts";
 import { nodeIdOf } from "../node-id-of.ts";
 import { lacksResources, openRelaySession, type RelayEvent, type RelayState, stepRelay } from "../relay-session.ts";
 import { FrameReader, frame } from "./grpc-frames.ts";
-import type { RelayStreamOptions, RelayStreamStatus } from "./relay-options.ts";
+import type { RelayStreamOptions, RelayStreamStatus, UpstreamGroup } from "./relay-options.ts";
+import { UpstreamChoice } from "./upstream-choice.ts";
 import { type AdsStream, openAdsStream } from "./xds-client.ts";
+
+const reachSoonMs = 300;
 
 export class RelayStream {
 	readonly #http: ServerHttp2Stream;
@@ -18,14 +21,14 @@ export class RelayStream {
 	#state: RelayState = openRelaySession();
 	#nodeId = "";
 	#upstream: AdsStream | undefined;
-	#upstreamIndex: number;
+	readonly #choice: UpstreamChoice;
+	#address = "";
+	#host = "";
 	/** The upstream is the cache; control planes are tried beside it. */
 	#isOnCache = false;
 	#probe: AdsStream | undefined;
 	/** True once the control plane sent something: what counts as having reached it. */
 	#isUpstreamGood = false;
-	/** Attempts in a row that reached nobody. */
-	#failures = 0;
 	#losses = 0;
 	#lastLoss: string | undefined;
 	#cancelRetry: Cancel = () => {};
@@ -48,7 +51,7 @@ export class RelayStream {
 		this.#http = http;
 		this.#options = options;
 		this.#deps = deps;
-		this.#upstreamIndex = options.firstUpstream % options.upstreams.length;
+		this.#choice = new UpstreamChoice({ ...options, random: deps.random }, () => options.groupOf(this.#nodeId));
 		const frames = new FrameReader(options.maxRequestBytes);
 		http.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
 		http.on("wantTrailers", () => http.sendTrailers(this.#trailers));
@@ -85,8 +88,16 @@ export class RelayStream {
 		)
 			return;
 		this.#cancelRetry();
-		this.#failures = 0;
+		this.#choice.encourage();
 		this.#connect();
+	}
+
+	/** Machines are silent. Its control plane is left for the next one at once when it is on one of them, else when it does not answer. */
+	doubt(withinMs: number, silentHosts: ReadonlySet<string>): void {
+		this.#choice.avoid(silentHosts);
+		if (this.#isOnCache) return;
+		if (silentHosts.has(this.#host)) this.#upstream?.close("its machine is silent");
+		else this.#upstream?.doubt(withinMs);
 	}
 
 	get nodeId(): string {
@@ -95,7 +106,19 @@ export class RelayStream {
 
 	/** Every control plane was tried, and none answered. */
 	get isAlone(): boolean {
-		return !this.#isOver && !this.#isUpstreamGood && this.#failures >= this.#options.upstreams.length;
+		return !this.#isOver && !this.#isUpstreamGood && this.#choice.isExhausted;
+	}
+
+	/** Those that it may turn to. */
+	get upstreams(): UpstreamGroup["upstreams"] {
+		return this.#choice.upstreams;
+	}
+
+	/** Turns to the proxy's own group of control planes, if it is with another. */
+	regroup(): void {
+		if (this.#isOver || !this.#choice.isOutdated || this.#options.isSuperseded?.()) return;
+		if (this.#upstream && !this.#isOnCache) this.#upstream.close("the proxy has control planes of its own");
+		else this.retryNow();
 	}
 
 	/** A control plane can be reached again: an attempt that still waits for a silent one is given up for a new one. */
@@ -106,7 +129,7 @@ export class RelayStream {
 	}
 
 	status(): RelayStreamStatus {
-		const upstream = this.#isUpstreamGood ? this.#address() : undefined;
+		const upstream = this.#isUpstreamGood ? this.#address : undefined;
 		return {
 			nodeId: this.#nodeId,
 			losses: this.#losses,
@@ -181,7 +204,7 @@ export class RelayStream {
 					this.#upstream?.close(action.because);
 					break;
 				case "reportRevision":
-					revisions?.onSeen(this.#nodeId, action.seen);
+					revisions?.onSeen(this.#nodeId, action.seen, this.#choice.group);
 					break;
 				case "reportNameTable":
 					onNameTable?.(this.#nodeId, action.bytes);
@@ -217,14 +240,12 @@ export class RelayStream {
 			this.#deps.log.warn({ node: this.#nodeId }, "relay refused a node id");
 			return void this.close(7, `${this.#nodeId} is none of this machine's proxies`);
 		}
-		const seen = this.#options.revisions?.of(this.#nodeId);
-		if (seen) this.#state = { ...this.#state, seen };
 		this.#connect();
 	}
 
 	#connect(): void {
-		this.#upstreamIndex %= this.#options.upstreams.length; // The list may have become shorter.
-		const to = this.#options.upstreams[this.#upstreamIndex];
+		const { isNewGroup, to } = this.#choice.next();
+		if (isNewGroup) this.#forgetSeen();
 		if (!to || this.#isOver) return;
 		const tls = this.#options.tls?.();
 		if (this.#options.tls && !tls) {
@@ -236,7 +257,12 @@ export class RelayStream {
 		}
 		let isCurrent = true;
 		this.#isRefused = false;
-		const liveness = { ...this.#options.liveness, clock: this.#deps.clock };
+		this.#address = `${to.host}:${to.port}`;
+		this.#host = to.host;
+		// A machine that is gone is not waited for while there are others; one that is far away gets more time each round.
+		const { connectTimeoutMs } = this.#options.liveness;
+		const reachTimeoutMs = Math.min(connectTimeoutMs, reachSoonMs * 2 ** this.#choice.rounds);
+		const liveness = { ...this.#options.liveness, reachTimeoutMs, clock: this.#deps.clock };
 		const stream: AdsStream = openAdsStream(
 			{ to, liveness, ...(tls && { tls }) },
 			{
@@ -250,7 +276,7 @@ export class RelayStream {
 					if (!isCurrent) return;
 					this.#run({ type: "upstreamMessage", bytes });
 					// Not before: one that lets every stream in and then refuses it, or lags behind, is no reason to hurry.
-					if (!this.#isRefused) this.#failures = 0;
+					if (!this.#isRefused) this.#choice.encourage();
 				},
 				closed: (_status, because) => {
 					if (!isCurrent) return;
@@ -275,6 +301,13 @@ export class RelayStream {
 		this.#isUpstreamGood = false;
 		this.#upstream = stream;
 		this.#run({ type: "upstreamOpened" });
+	}
+
+	/** What another group has said is no measure for this one. */
+	#forgetSeen(): void {
+		const { seen: _, ...state } = this.#state;
+		const seen = this.#options.revisions?.of(this.#nodeId, this.#choice.group);
+		this.#state = seen ? { ...state, seen } : state;
 	}
 
 	/** Serves the proxy what was kept while nobody else can. */
@@ -315,13 +348,12 @@ export class RelayStream {
 
 	#reached(): void {
 		this.#isUpstreamGood = true;
-		this.#deps.log.info({ node: this.#nodeId, upstream: this.#address() }, "relay connected");
+		this.#deps.log.info({ node: this.#nodeId, upstream: this.#address }, "relay connected");
 	}
 
 	#lost(because: string): void {
 		if (this.#isOver) return;
-		const { upstreams, backoffMs } = this.#options;
-		this.#deps.log.warn({ node: this.#nodeId, upstream: this.#address(), because }, "relay lost its control plane");
+		this.#deps.log.warn({ node: this.#nodeId, upstream: this.#address, because }, "relay lost its control plane");
 		if (this.#isUpstreamGood) this.#losses++;
 		this.#lastLoss = because;
 		this.#probe = undefined;
@@ -330,21 +362,12 @@ export class RelayStream {
 			this.#upstream = undefined;
 			this.#run({ type: "upstreamClosed" });
 		}
-		this.#upstreamIndex = (this.#upstreamIndex + 1) % upstreams.length;
+		const waitMs = this.#choice.lost();
 		if (this.#options.isSuperseded?.()) return;
-		// The others are tried at once; only when none answers it waits, longer each round, and not in step with its neighbours.
-		const rounds = Math.floor(this.#failures / upstreams.length);
-		const waitMs = rounds === 0 && this.#failures > 0 ? 0 : Math.min(backoffMs.most, backoffMs.first * 2 ** rounds);
-		this.#failures++;
 		if (this.isAlone) {
 			this.#useCache();
 			this.#options.onAlone();
 		}
-		this.#cancelRetry = this.#deps.clock.after(waitMs * (0.5 + 0.5 * this.#deps.random()), () => this.#connect());
-	}
-
-	#address(): string {
-		const upstream = this.#options.upstreams[this.#upstreamIndex];
-		return upstream ? `${upstream.host}:${upstream.port}` : "";
+		this.#cancelRetry = this.#deps.clock.after(waitMs, () => this.#connect());
 	}
 }

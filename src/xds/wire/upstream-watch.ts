@@ -1,16 +1,15 @@
-// Whether any control plane can be reached again, while none can. In: their addresses. Out: one call at the moment in which one
+// Whether any control plane can be reached again, while none can. In: the addresses of those who wait. Out: one call at the moment in which one
 // answers after all were silent. One attempt for a whole machine is cheap, so it may be made often; its proxies need not hurry.
 
 import { connect } from "node:net";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 
 interface UpstreamWatchOptions {
-	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
+	/** None: nobody waits for any of them any more. */
+	readonly upstreams: () => readonly { readonly host: string; readonly port: number }[];
 	/** Between attempts, and the most that one may take. Default 150. */
 	readonly everyMs?: number;
 	readonly clock: Clock;
-	/** False: nobody waits for it any more. */
-	readonly isNeeded: () => boolean;
 	readonly onReached: () => void;
 }
 
@@ -21,7 +20,7 @@ export interface UpstreamWatch {
 }
 
 export function watchUpstreams(options: UpstreamWatchOptions): UpstreamWatch {
-	const { upstreams, everyMs = 150, clock, isNeeded, onReached } = options;
+	const { upstreams, everyMs = 150, clock, onReached } = options;
 	let cancel: Cancel | undefined;
 	// One that accepts connections and serves nobody is no news.
 	let wasSilent = false;
@@ -41,11 +40,11 @@ export function watchUpstreams(options: UpstreamWatchOptions): UpstreamWatch {
 	}
 
 	async function look(): Promise<void> {
-		const reached = (await Promise.all(upstreams.map(tries))).includes(true);
+		const reached = (await Promise.all(upstreams().map(tries))).includes(true);
 		if (cancel === undefined) return;
 		if (reached && wasSilent) onReached();
 		wasSilent = !reached;
-		cancel = isNeeded() ? clock.after(everyMs, () => void look()) : undefined;
+		cancel = upstreams().length > 0 ? clock.after(everyMs, () => void look()) : undefined;
 	}
 
 	return {

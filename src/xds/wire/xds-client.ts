@@ -4,7 +4,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type SecureClientSessionOptions } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
-import type { Clock } from "../../runtime/clock.ts";
+import type { Cancel, Clock } from "../../runtime/clock.ts";
 import { FrameReader, frame } from "./grpc-frames.ts";
 
 export interface AdsClientOptions {
@@ -21,6 +21,8 @@ export interface AdsClientOptions {
 	readonly liveness?: {
 		readonly clock: Clock;
 		readonly connectTimeoutMs: number;
+		/** For its machine to take the connection; what the process there has to do may take the rest. Default: as `connectTimeoutMs`. */
+		readonly reachTimeoutMs?: number;
 		readonly pingEveryMs: number;
 		readonly pingTimeoutMs: number;
 	};
@@ -41,6 +43,8 @@ export interface AdsStream {
 	send(...pieces: readonly Uint8Array[]): void;
 	/** `why`: what `closed` is told. */
 	close(why?: string): void;
+	/** Pings it now: without an answer in time it is given up, where connections are watched at all. */
+	doubt(withinMs: number): void;
 	/** Stops reading, so that the server's window fills. */
 	pause(): void;
 	resume(): void;
@@ -79,7 +83,7 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 		session.setLocalWindowSize(windowBytes);
 		handlers.connected?.();
 	});
-	if (options.liveness) watchLiveness(session, options.liveness, fail);
+	const askNow = options.liveness && watchLiveness(session, options.liveness, fail);
 	session.on("error", fail);
 	session.on("close", closed);
 
@@ -124,6 +128,7 @@ export function openAdsStream(options: AdsClientOptions, handlers: AdsHandlers):
 			if (!stream.destroyed) stream.end();
 			session.destroy();
 		},
+		doubt: (withinMs) => askNow?.(withinMs),
 		pause: () => stream.pause(),
 		resume: () => stream.resume(),
 		serverRoot: () => (options.tls && !session.destroyed ? rootOf(session.socket as TLSSocket) : undefined),
@@ -138,31 +143,62 @@ function rootOf(socket: TLSSocket): Uint8Array | undefined {
 	return certificate?.raw;
 }
 
-/** Gives a connection up that does not come about, or does not answer pings. */
+const lookAgainMs = 20;
+
+/** Gives a connection up that does not come about, or does not answer pings. Returns what asks at once, for an answer within a time. */
 export function watchLiveness(
 	session: ClientHttp2Session,
-	{ clock, connectTimeoutMs, pingEveryMs, pingTimeoutMs }: NonNullable<AdsClientOptions["liveness"]>,
+	{
+		clock,
+		connectTimeoutMs,
+		pingEveryMs,
+		pingTimeoutMs,
+		reachTimeoutMs = connectTimeoutMs,
+	}: NonNullable<AdsClientOptions["liveness"]>,
 	fail: (error: Error) => void,
-): void {
+): (withinMs: number) => void {
 	const giveUp = (because: string) => (): void => {
 		fail(new Error(because));
 		session.destroy();
 	};
-	let cancel = clock.after(connectTimeoutMs, giveUp(`no connection within ${connectTimeoutMs} ms`));
-	const ask = (): void => {
-		// Given up by this side a moment ago: its "close" is still to come.
-		if (session.destroyed) return;
-		cancel = clock.after(pingTimeoutMs, giveUp(`no answer to a ping within ${pingTimeoutMs} ms`));
+	let cancel: Cancel = () => {};
+	/** A process that stood still looks once more at what came meanwhile. */
+	const giveUpAfter = (ms: number, because: string): void => {
+		cancel();
+		cancel = clock.after(ms, () => {
+			cancel = clock.after(lookAgainMs, giveUp(because));
+		});
+	};
+	const startedMs = clock.monotonicMs();
+	giveUpAfter(Math.min(reachTimeoutMs, connectTimeoutMs), `no connection within ${reachTimeoutMs} ms`);
+	session.socket.once("connect", () => {
+		const leftMs = connectTimeoutMs - (clock.monotonicMs() - startedMs);
+		if (!isConnected && !session.destroyed) giveUpAfter(leftMs, `no connection within ${connectTimeoutMs} ms`);
+	});
+	let isConnected = false;
+	/** When the ping that is under way has to be answered. */
+	let answerDueMs = Number.POSITIVE_INFINITY;
+	const ask = (withinMs: number): void => {
+		const dueMs = clock.monotonicMs() + withinMs;
+		// Given up by this side a moment ago: its "close" is still to come. Whoever is asked again and again has no more time for it.
+		if (session.destroyed || answerDueMs <= dueMs) return;
+		answerDueMs = dueMs;
+		giveUpAfter(withinMs, `no answer to a ping within ${withinMs} ms`);
 		session.ping((error) => {
+			answerDueMs = Number.POSITIVE_INFINITY;
 			cancel();
-			if (!error && !session.destroyed) cancel = clock.after(pingEveryMs, ask);
+			if (!error && !session.destroyed) cancel = clock.after(pingEveryMs, () => ask(pingTimeoutMs));
 		});
 	};
 	session.on("connect", () => {
+		isConnected = true;
 		cancel();
-		cancel = clock.after(pingEveryMs, ask);
+		cancel = clock.after(pingEveryMs, () => ask(pingTimeoutMs));
 	});
 	session.on("close", () => cancel());
+	return (withinMs) => {
+		if (isConnected) ask(withinMs);
+	};
 }
 
 function decodeMessage(message: string): string {

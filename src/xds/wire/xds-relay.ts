@@ -3,6 +3,7 @@
 
 import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { HotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -12,6 +13,7 @@ import type {
 	RelayStreamOptions,
 	RelayStreamStatus,
 	TrustBundleDelivery,
+	UpstreamGroup,
 } from "./relay-options.ts";
 import { RelayStream } from "./relay-stream.ts";
 import { watchUpstreams } from "./upstream-watch.ts";
@@ -23,7 +25,9 @@ export interface XdsRelayOptions {
 	/** Who may connect: the user that the Envoys run as. Default: the relay's own user. */
 	readonly owner?: { readonly uid: number; readonly gid: number };
 	/** Control planes, tried in order from a random one on. At least one. */
-	readonly upstreams: readonly { readonly host: string; readonly port: number }[];
+	readonly upstreams: UpstreamGroup["upstreams"];
+	/** Where proxies have control planes of their own. Default: `upstreams` serve all. */
+	readonly groupOf?: (proxyId: string) => UpstreamGroup;
 	/** Asked before each connection, so that renewed certificates are used; undefined: not now. Absent: plaintext. */
 	readonly tls?: () => AdsClientOptions["tls"] | undefined;
 	/** Which node ids may connect. Default: all. */
@@ -50,12 +54,22 @@ export interface XdsRelay {
 	status(): readonly RelayStreamStatus[];
 	/** Streams that wait before they try a control plane again try now. */
 	retryNow(): void;
+	/** Proxies may have other control planes than before. */
+	regroup(): void;
+	/**
+	 * Machines have gone silent: control planes that do not answer within half a second are left for the next, those on these machines
+	 * at once.
+	 */
+	doubt(silentHosts?: readonly string[]): void;
+	/** Serves a connection that was accepted elsewhere, to this one proxy and no other. */
+	accept(socket: Socket, proxyId: string): void;
 	close(): Promise<void>;
 }
 
 const deltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 
 const hurryWithinMs = 100;
+const doubtMs = 500;
 
 export async function startXdsRelay(
 	options: XdsRelayOptions,
@@ -64,7 +78,7 @@ export async function startXdsRelay(
 	const random = deps.random ?? Math.random;
 	if (options.upstreams.length === 0) throw new Error("the relay needs at least one control plane");
 	const streamOptions = {
-		upstreams: options.upstreams,
+		groupOf: options.groupOf ?? (() => ({ name: "", upstreams: options.upstreams })),
 		admit: options.admit ?? (() => true),
 		maxRequestBytes: options.maxRequestBytes ?? 4 * 1024 * 1024,
 		backoffMs: options.backoffMs ?? { first: 50, most: 5_000 },
@@ -78,18 +92,21 @@ export async function startXdsRelay(
 	};
 	const streams = new Set<RelayStream>();
 	const watch = watchUpstreams({
-		upstreams: options.upstreams,
+		upstreams: () => [...new Set([...streams].flatMap(({ isAlone, upstreams }) => (isAlone ? upstreams : [])))],
 		clock: deps.clock,
-		isNeeded: () => [...streams].some(({ isAlone }) => isAlone),
 		onReached: () => {
 			// Spread: every machine sees it at the same moment.
 			for (const stream of streams) deps.clock.after(hurryWithinMs * random(), () => stream.hurry());
 		},
 	});
 	const connections = new Set<ServerHttp2Session>();
+	/** The one proxy that a connection is for, where it came by a door of its own. */
+	const owners = new WeakMap<ServerHttp2Session, string>();
+	let owner: string | undefined;
 	const server = createServer({ settings: { maxConcurrentStreams: 100 }, maxSessionMemory: 256 });
 	server.on("session", (session) => {
 		connections.add(session);
+		if (owner !== undefined) owners.set(session, owner);
 		session.on("error", () => {});
 		session.on("close", () => connections.delete(session));
 	});
@@ -100,11 +117,13 @@ export async function startXdsRelay(
 			const head = { ":status": 200, "content-type": "application/grpc", "grpc-status": "12" };
 			return void http.respond({ ...head, "grpc-message": "the relay serves delta ADS only" }, { endStream: true });
 		}
-		const firstUpstream = Math.floor(random() * options.upstreams.length);
+		const firstUpstream = random();
+		const only = http.session ? owners.get(http.session as ServerHttp2Session) : undefined;
 		const stream: RelayStream = new RelayStream(
 			http,
 			{
 				...streamOptions,
+				admit: (nodeId) => streamOptions.admit(nodeId) && (only === undefined || only === nodeId),
 				firstUpstream,
 				onAlone: () => watch.start(),
 				isSuperseded: () => newestOf(streams, stream.nodeId) !== stream,
@@ -130,6 +149,19 @@ export async function startXdsRelay(
 			[...streams].filter((stream) => newestOf(streams, stream.nodeId) === stream).map((stream) => stream.status()),
 		retryNow: () => {
 			for (const stream of streams) stream.retryNow();
+		},
+		regroup: () => {
+			for (const stream of streams) stream.regroup();
+		},
+		doubt: (silentHosts = []) => {
+			const silent = new Set(silentHosts);
+			for (const stream of streams) stream.doubt(doubtMs, silent);
+		},
+		accept(socket, proxyId) {
+			// The session of a connection is made while it is being told.
+			owner = proxyId;
+			server.emit("connection", socket);
+			owner = undefined;
 		},
 		async close() {
 			watch.stop();

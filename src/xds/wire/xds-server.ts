@@ -146,9 +146,12 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 	};
 
 	const peers = new WeakMap<Http2Session, TlsPeer>();
+	/** Of connections that were accepted elsewhere. */
+	const addresses = new WeakMap<Http2Session, string>();
+	let acceptedFrom: string | undefined;
 	const peerOf = (session: Http2Session | undefined): Peer =>
 		(session && peers.get(session)?.at(clock.wallMs(), options.tls?.checkChain)) ?? {
-			address: session?.socket?.remoteAddress ?? "unix",
+			address: (session && addresses.get(session)) ?? session?.socket?.remoteAddress ?? "unix",
 		};
 
 	const strangers = new Set<ServerHttp2Session>();
@@ -171,6 +174,7 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 	server.on("session", (session) => {
 		if (isClosing || connections.size >= (options.maxConnections ?? 10_000)) return session.destroy();
 		connections.add(session);
+		if (acceptedFrom !== undefined) addresses.set(session, acceptedFrom);
 		if (options.tls) peers.set(session, new TlsPeer(session.socket as TLSSocket));
 		if (options.tls?.asksForCertificate && peerOf(session).uri === undefined) admitStranger(session);
 		session.on("error", (error: Error) => log.debug({ because: error.message }, "xds connection failed"));
@@ -273,6 +277,12 @@ export async function startXdsServer(options: XdsServerOptions, deps: XdsServerD
 			if (!("setSecureContext" in server)) throw new Error("this server speaks plaintext");
 			server.setSecureContext(tlsContext(context));
 			endRefusedPeers();
+		},
+		accept(socket, address) {
+			// The session of a connection is made while it is being told.
+			acceptedFrom = address;
+			server.emit("connection", socket);
+			acceptedFrom = undefined;
 		},
 		async leave(withinMs) {
 			isLeaving = true;
