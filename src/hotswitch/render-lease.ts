@@ -14,7 +14,7 @@ const spareMark = 0x53a;
 
 export const leaseTable = { family: "inet", name: "keepmesh" } as const;
 export const aliveSet = "alive";
-/** Like `alive`, but until a silent sidecar counts as hung: the last resort. */
+/** Like `alive`, but for longer: the last resort. */
 export const recentSet = "recent";
 export const admittedSet = "admitted";
 export const spareSet = "spare";
@@ -23,8 +23,16 @@ export const directSet = "direct";
 export interface Lease {
 	/** How long the kernel goes on redirecting without a sign of life. */
 	readonly leaseMs: number;
-	/** Without a sign of life for so long the sidecar hangs, and gets nothing even where nothing else may serve. */
+	/** Without a sign of life for so long the sidecar hangs, and the agent takes it off the path. */
 	readonly hangMs: number;
+}
+
+/**
+ * How long a silent sidecar that runs is still preferred to a refusal. Longer than it takes to call it hung: an agent that sees a
+ * hang takes it off the path, and where it sees none, or is gone, a late answer is better than none.
+ */
+export function lastResortMs({ hangMs }: Pick<Lease, "hangMs">): number {
+	return Math.max(hangMs, 1000);
 }
 
 /** Ports of the sidecar and of the spare that take a side's connections. */
@@ -36,22 +44,24 @@ interface ProxyPorts {
 export const inboundPortsOfProxies: ProxyPorts = { sidecar: 15_006, spare: 15_106 };
 export const outboundPortsOfProxies: ProxyPorts = { sidecar: 15_001, spare: 15_101 };
 
-/** A sidecar that is admitted starts with a whole lease, so that nothing is refused before its next sign of life. */
-export function leaseLines({ leaseMs, hangMs }: Lease, uid: number, state: PathState): readonly string[] {
+/** `isProxy`: whose signs of life count. A sidecar that is admitted starts with a whole lease, so that nothing is refused before its next sign of life. */
+export function leaseLines(lease: Lease, isProxy: string, state: PathState): readonly string[] {
+	const { leaseMs } = lease;
+	const recentMs = lastResortMs(lease);
 	const members = (isOn: boolean, element = "tcp"): string => (isOn ? `elements = { ${element} }; ` : "");
 	const timed = (name: string, timeoutMs: number): string =>
 		`\tset ${name} { type inet_proto; size 64; flags dynamic,timeout; timeout ${timeoutMs}ms; ${members(state.sidecar, `tcp timeout ${timeoutMs}ms expires ${timeoutMs}ms`)}}`;
 	return [
 		// Memory is taken for its whole size. More than one: what is over stays a while beside what comes.
 		timed(aliveSet, leaseMs),
-		timed(recentSet, hangMs),
+		timed(recentSet, recentMs),
 		`\tset ${admittedSet} { type inet_proto; ${members(state.sidecar)}}`,
 		`\tset ${spareSet} { type inet_proto; ${members(state.spare)}}`,
 		`\tset ${directSet} { type inet_proto; ${members(state.direct)}}`,
 		// Before connection tracking, which would keep each try for seconds.
 		"\tchain heartbeat {",
 		"\t\ttype filter hook output priority raw; policy accept;",
-		`\t\tmeta skuid ${uid} ip daddr 127.0.0.1 tcp dport ${heartbeatPort} tcp flags & (syn | ack) == syn update @${aliveSet} { meta l4proto timeout ${leaseMs}ms } update @${recentSet} { meta l4proto timeout ${hangMs}ms } notrack`,
+		`\t\t${isProxy} ip daddr 127.0.0.1 tcp dport ${heartbeatPort} tcp flags & (syn | ack) == syn update @${aliveSet} { meta l4proto timeout ${leaseMs}ms } update @${recentSet} { meta l4proto timeout ${recentMs}ms } notrack`,
 		"\t}",
 	];
 }

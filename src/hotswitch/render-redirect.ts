@@ -80,12 +80,13 @@ export function renderRedirectRemoval(): string {
 
 function outboundChain(plan: RedirectPlan, firstRules: readonly string[]): readonly string[] {
 	const rules: string[] = [...firstRules];
+	const own = ownerMatch(plan);
 	if (plan.dns) {
 		const { address, port } = plan.dns;
 		const target = cidrFamilyOf(address) === 6 ? `dnat ip6 to [${address}]:${port}` : `dnat ip to ${address}:${port}`;
 		const family = cidrFamilyOf(address) === 6 ? "ipv6" : "ipv4";
 		rules.push(
-			`meta nfproto ${family} meta skuid != ${proxyUid} fib daddr type != local meta l4proto { tcp, udp } th dport 53 ${target}`,
+			`meta nfproto ${family} ${own} != ${proxyUid} fib daddr type != local meta l4proto { tcp, udp } th dport 53 ${target}`,
 		);
 	}
 	if (plan.inbound === "NONE") return chain("outbound", "type nat hook output priority -100", rules);
@@ -95,7 +96,7 @@ function outboundChain(plan: RedirectPlan, firstRules: readonly string[]): reado
 	// A proxy that calls its own pod through a service still passes its inbound side, where the peer's identity is checked.
 	for (const family of plan.families)
 		rules.push(
-			`oifname "lo" meta skuid ${proxyUid} ${saddr(family)} != ${inboundSource[family]} ${daddr(family)} != ${loopback[family]} tcp dport != ${ports([...ownPorts, ...plan.inboundExcludedPorts])} ${taken(plan, "self", 15_006)}`,
+			`oifname "lo" ${own} ${proxyUid} ${saddr(family)} != ${inboundSource[family]} ${daddr(family)} != ${loopback[family]} tcp dport != ${ports([...ownPorts, ...plan.inboundExcludedPorts])} ${taken(plan, "self", 15_006)}`,
 		);
 	rules.push(`meta skuid ${proxyUid} return`, `meta skgid ${proxyUid} return`, "fib daddr type local return");
 	if (plan.excludedInterfaces.length > 0) rules.push(`oifname ${names(plan.excludedInterfaces)} return`);
@@ -112,6 +113,11 @@ function outboundChain(plan: RedirectPlan, firstRules: readonly string[]): reado
 		for (const range of plan.outboundRanges)
 			rules.push(`${daddr(cidrFamilyOf(range))} ${range} meta l4proto tcp ${taken(plan, "outbound", 15_001)}`);
 	return chain("outbound", "type nat hook output priority -100", rules);
+}
+
+/** Where TPROXY needs root, as in a container, Envoy has the proxies' group alone. */
+function ownerMatch({ inbound }: RedirectPlan): string {
+	return inbound === "TPROXY" ? "meta skgid" : "meta skuid";
 }
 
 function tproxyChain(plan: RedirectPlan, firstRules: readonly string[]): readonly string[] {
@@ -145,7 +151,7 @@ function pathLines(plan: RedirectPlan, path: PathState): readonly string[] {
 		"\t}",
 	];
 	return [
-		...leaseLines(plan.lease, proxyUid, path),
+		...leaseLines(plan.lease, `${ownerMatch(plan)} ${proxyUid}`, path),
 		...inner("outbound_path", redirectedPath(outboundPortsOfProxies, "")),
 		...inner("self_path", redirectedPath(inboundPortsOfProxies, direct)),
 		...(plan.inbound === "TPROXY"

@@ -4,6 +4,7 @@
 import { defaultHotSwitchPolicy, type HotSwitchPolicy } from "./hot-switch-policy.ts";
 import { decodeKeptSwitch, encodeKeptSwitch } from "./kept-switch.ts";
 import { closedPath, type PathState } from "./path-state.ts";
+import { lastResortMs } from "./render-lease.ts";
 import { step } from "./switch-machine.ts";
 import { keptSwitch, newSwitch, type SwitchEvent, type SwitchState, type SwitchTimer } from "./switch-state.ts";
 
@@ -75,7 +76,7 @@ export class SwitchWorld {
 		if (this.kernel.sidecar && silentMs < this.policy.leaseMs) return "sidecar";
 		if (this.kernel.spare) return "spare";
 		if (this.kernel.direct) return "direct";
-		return this.kernel.sidecar && silentMs < this.policy.hangMs ? "late" : "refused";
+		return this.kernel.sidecar && silentMs < lastResortMs(this.policy) ? "late" : "refused";
 	}
 
 	tick(): void {

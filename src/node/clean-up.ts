@@ -41,7 +41,7 @@ const ownFiles = [
 	/^(?:dns|vip)\.(?:json|log|log\.1)$/,
 	/^(?:vip|layer4)$/,
 	/^ipvs-(?:services|settings\.json)$/,
-	/^(?:name-table|contacts|format|control-planes|revisions)\.json(?:\..*)?$/,
+	/^(?:name-table|contacts|format|control-planes|control-planes-of|revisions)\.json(?:\..*)?$/,
 	/^switches\.jsonl(?:\..*)?$/,
 ];
 

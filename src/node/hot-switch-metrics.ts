@@ -8,6 +8,7 @@ interface Switching {
 	readonly pod: string;
 	readonly state: { readonly servingStep: ServingStep };
 	readonly switches: readonly SwitchCount[];
+	readonly vouched: number;
 }
 
 export function hotSwitchMetrics(pods: readonly Switching[]): string {
@@ -32,6 +33,9 @@ export function hotSwitchMetrics(pods: readonly Switching[]): string {
 					`keepmesh_hotswitch_switches_total${labels({ pod, from, to, because })} ${count}`,
 			),
 		),
+		"# HELP keepmesh_hotswitch_vouched_total How often a silent sidecar kept its connections because it only waited for a processor.",
+		"# TYPE keepmesh_hotswitch_vouched_total counter",
+		...pods.map(({ pod, vouched }) => `keepmesh_hotswitch_vouched_total${labels({ pod })} ${vouched}`),
 		"",
 	].join("\n");
 }

@@ -41,6 +41,11 @@ export function lookAtWorkers(pid: number, atMs: number): ProcessorLook | undefi
 	return { atMs, workers };
 }
 
+/** One that hangs does not, unless it turns in a circle. False as well where nobody can tell. */
+export function wouldRun(look: ProcessorLook | undefined): boolean {
+	return look !== undefined && [...look.workers.values()].some(({ isRunnable }) => isRunnable);
+}
+
 /** False as well where nobody can tell: then it counts as hung. */
 export function isStarved(before: ProcessorLook | undefined, now: ProcessorLook | undefined): boolean {
 	if (!before || !now) return false;

@@ -3,6 +3,7 @@
 // and told in a comment.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { envoyAdmin } from "./envoy-admin.ts";
 import type { NodeAgent } from "./node-agent.ts";
 import { appMetricsOf } from "./plan/pod-bootstrap.ts";
@@ -10,11 +11,20 @@ import type { PodSpec } from "./plan/pod-spec.ts";
 
 const textFormat = "text/plain; version=0.0.4";
 
-/** `ownMetrics`: what the agent itself counts for a pod, Prometheus' text format. */
-export function createMetricsServer(agent: NodeAgent, ownMetrics: (pod: PodSpec) => string): Server {
+/**
+ * `ownMetrics`: what the agent itself counts for a pod, Prometheus' text format. `ownerOf`: the uid of the one pod that a
+ * connection may ask for; undefined: any.
+ */
+export function createMetricsServer(
+	agent: NodeAgent,
+	ownMetrics: (pod: PodSpec) => string,
+	ownerOf: (socket: Socket) => string | undefined = () => undefined,
+): Server {
 	return createServer((request, response) => {
 		const uid = request.url?.match(/^\/pods\/([^/?]+)\/stats\/prometheus(?:\?.*)?$/)?.[1];
-		const supervisor = uid === undefined ? undefined : agent.supervisorOf(decodeURIComponent(uid));
+		const owner = ownerOf(request.socket);
+		const isOwn = owner === undefined || owner === uid;
+		const supervisor = uid === undefined || !isOwn ? undefined : agent.supervisorOf(decodeURIComponent(uid));
 		if (!supervisor) {
 			response.writeHead(404).end("no such pod\n");
 			return;

@@ -15,6 +15,7 @@ import type { SwitchChange } from "./pod-hot-switch.ts";
 import type { RunningProxies } from "./pod-processes.ts";
 import { type PodRecord, podStore } from "./pod-store.ts";
 import { PodSupervisor } from "./pod-supervisor.ts";
+import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
 import { findProcesses, isRunning, type ProcessIdentity } from "./process-table.ts";
 
 const leaseReadIntervalMs = 25;
@@ -35,6 +36,8 @@ export interface NodeAgentOptions {
 	readonly onPodRemoved?: (pod: PodSpec) => void;
 	/** A pod's connections go another way since now. */
 	readonly onSwitched?: (pod: PodSpec, change: SwitchChange) => void;
+	/** For Envoys that somebody else starts. Default: the agent does. */
+	readonly processOf?: PodSupervisorDeps["processOf"];
 }
 
 export interface PodStatus {
@@ -198,7 +201,7 @@ export class NodeAgent {
 	}
 
 	#supervise(pod: PodSpec): PodSupervisor {
-		const { state, envoy, bootstrapOf, dns, machine, hotSwitch, policyOf } = this.#options;
+		const { state, envoy, bootstrapOf, dns, machine, hotSwitch, policyOf, processOf } = this.#options;
 		const supervisor: PodSupervisor = new PodSupervisor(pod, {
 			clock: this.#clock,
 			log: this.#log,
@@ -209,6 +212,7 @@ export class NodeAgent {
 			...(machine ? { machine } : {}),
 			...(hotSwitch ? { hotSwitch } : {}),
 			...(policyOf ? { policyOf } : {}),
+			...(processOf ? { processOf } : {}),
 			onSwitched: (change) => this.#options.onSwitched?.(pod, change),
 			onProcess: () =>
 				this.#store.save({

@@ -27,6 +27,11 @@ function podWithFakeKernel(keptFile = join(directory, `${files++}.json`)) {
 		},
 		read: () => undefined,
 		leaseRemainingMs: () => remainingMs,
+		vouch: (forMs) => {
+			done.push(`vouch ${forMs}`);
+			remainingMs = forMs;
+			return { ok: true };
+		},
 		forgetFlows: () => done.push("forget"),
 		close: () => done.push("close"),
 	};
@@ -63,6 +68,21 @@ describe("a pod's hot-switch", () => {
 		pod.follow({ ...defaultHotSwitchPolicy, permitsPlaintext: true, proveMs: 700 });
 		pod.adopt(true, undefined);
 		assert.equal(pod.bypass?.by, "ann");
+	});
+
+	it("says the same time of a bypass each time, also when its two clocks are not read at once", () => {
+		const { clock, pod } = podWithFakeKernel();
+		const wallMs = clock.wallMs.bind(clock);
+		let aheadMs = 0;
+		clock.wallMs = () => wallMs() + aheadMs;
+		pod.happens({ type: "processStarted" });
+		pod.happens({ type: "ready" });
+		pod.requestBypass("ann", "upgrade");
+		const saidMs = pod.bypass?.atMs;
+		aheadMs = 1.4;
+		assert.equal(pod.bypass?.atMs, saidMs);
+		aheadMs = 60_000;
+		assert.equal(pod.bypass?.atMs, (saidMs ?? 0) + 60_000);
 	});
 
 	it("sets the path that a new table does not know yet, and what follows at once", () => {
@@ -107,7 +127,7 @@ describe("a pod's hot-switch", () => {
 		pod.tableApplied();
 		pod.readLease();
 		setLease(undefined);
-		setWorker(500, true);
+		setWorker(500, false);
 		pod.readLease();
 		taken();
 		for (let look = 0; look < 3; look++) {
@@ -120,6 +140,40 @@ describe("a pod's hot-switch", () => {
 		setWorker(502, false);
 		clock.advance(1);
 		assert.deepEqual(taken(), ["set direct", "kill"]);
+	});
+
+	it("leaves connections at a silent sidecar for as long as that only waits for a processor", () => {
+		const { pod, clock, setLease, setWorker, taken } = podWithFakeKernel();
+		pod.happens({ type: "adopted" });
+		pod.tableApplied();
+		pod.readLease();
+		taken();
+		const silentAgain = (ranMs: number, isRunnable: boolean): readonly string[] => {
+			setLease(undefined);
+			setWorker(ranMs, isRunnable);
+			pod.readLease();
+			return taken();
+		};
+		assert.deepEqual(silentAgain(500, true), ["vouch 250"]);
+		clock.advance(260);
+		assert.deepEqual(silentAgain(520, true), ["vouch 250"], "it had less than its share");
+		assert.equal(pod.state.servingStep, "sidecar");
+		clock.advance(260);
+		assert.deepEqual(silentAgain(780, true), [], "it ran all the time and showed no sign of life");
+		assert.equal(pod.state.servingStep, "direct");
+		assert.match(hotSwitchMetrics([pod]), /^keepmesh_hotswitch_vouched_total\{pod="default\/app"\} 2$/m);
+	});
+
+	it("does not vouch for a sidecar that would not run", () => {
+		const { pod, setLease, setWorker, taken } = podWithFakeKernel();
+		pod.happens({ type: "adopted" });
+		pod.tableApplied();
+		pod.readLease();
+		taken();
+		setLease(undefined);
+		setWorker(500, false);
+		pod.readLease();
+		assert.deepEqual([taken(), pod.state.servingStep], [[], "direct"]);
 	});
 
 	it("does not take its own pause for the proxy's: it looks again before it kills", () => {

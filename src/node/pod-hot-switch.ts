@@ -22,7 +22,7 @@ import type { PodPath } from "../kernel/pod-path.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { NamedTimers } from "../runtime/named-timers.ts";
-import { isStarved, type ProcessorLook } from "./is-starved.ts";
+import { isStarved, type ProcessorLook, wouldRun } from "./is-starved.ts";
 import { readKeptFile, writeKeptFile } from "./kept-file.ts";
 
 export interface PodHotSwitchDeps {
@@ -55,6 +55,12 @@ export interface SwitchCount {
 	readonly count: number;
 }
 
+/** How long a sidecar that waits for a processor keeps its connections before it is looked at again. */
+const vouchMs = 250;
+
+/** Two readings of two clocks differ by less. */
+const clockSetMs = 100;
+
 type Happening = SwitchEvent extends infer Event ? (Event extends SwitchEvent ? Omit<Event, "atMs"> : never) : never;
 
 export class PodHotSwitch {
@@ -74,6 +80,10 @@ export class PodHotSwitch {
 	#mayKeep = false;
 	/** When the lease was over, or the last time that it seemed to hang. */
 	#silentLook: ProcessorLook | undefined;
+	/** When it was vouched for last. */
+	#vouchedLook: ProcessorLook | undefined;
+	#vouched = 0;
+	#wallAheadMs = Number.NEGATIVE_INFINITY;
 	#closed = false;
 
 	constructor(pod: string, deps: PodHotSwitchDeps) {
@@ -123,6 +133,11 @@ export class PodHotSwitch {
 
 	get switches(): readonly SwitchCount[] {
 		return [...this.#counts.values()];
+	}
+
+	/** How often it kept its connections though silent, because it only waited for a processor. */
+	get vouched(): number {
+		return this.#vouched;
 	}
 
 	happens(event: Happening): readonly SwitchAction[] {
@@ -203,6 +218,7 @@ export class PodHotSwitch {
 		const { lease, ready } = this.#state;
 		if (!isHeld && (lease === "held" || (lease === "unknown" && ready))) {
 			this.#silentLook = this.#deps.lookAtWorkers?.();
+			if (lease === "held" && this.#vouchFor(this.#silentLook)) return;
 			this.happens({ type: "leaseLost" });
 		}
 	}
@@ -279,6 +295,20 @@ export class PodHotSwitch {
 		this.happens({ type: "timerFired", timer });
 	}
 
+	/**
+	 * Silent, but a worker would run if it could: it keeps its connections, for on a machine that has too much to do all others
+	 * would be as late. Goes on for as long as it gets less than its share.
+	 */
+	#vouchFor(look: ProcessorLook | undefined): boolean {
+		const before = this.#vouchedLook;
+		const isStill = before && look && look.atMs - before.atMs < 2 * vouchMs;
+		const waits = isStill ? isStarved(before, look) : wouldRun(look);
+		this.#vouchedLook = waits ? look : undefined;
+		if (!waits || this.#path?.vouch(vouchMs).ok !== true) return false;
+		this.#vouched++;
+		return true;
+	}
+
 	/** It has its work to do, and others have had the processor since the last look. */
 	#onlyWaits(): boolean {
 		const before = this.#silentLook;
@@ -293,8 +323,11 @@ export class PodHotSwitch {
 		if (set && !set.ok) this.#deps.log.warn({ pod: this.pod, because: set.message }, "the pod's path was not set");
 	}
 
+	/** One moment is told the same each time, unless the wall clock was set. */
 	#toWallMs(monotonicMs: number): number {
-		return Math.round(this.#deps.clock.wallMs() - (this.#deps.clock.monotonicMs() - monotonicMs));
+		const aheadMs = this.#deps.clock.wallMs() - this.#deps.clock.monotonicMs();
+		if (Math.abs(aheadMs - this.#wallAheadMs) > clockSetMs) this.#wallAheadMs = aheadMs;
+		return Math.round(monotonicMs + this.#wallAheadMs);
 	}
 }
 

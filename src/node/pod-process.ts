@@ -19,7 +19,22 @@ export type ProcessStart =
 	| { readonly ok: true; readonly identity: ProcessIdentity }
 	| { readonly ok: false; readonly because: string };
 
-export class PodProcess {
+/** How a pod's Envoy comes to run, and ends. */
+export interface ProxyProcess {
+	readonly identity: ProcessIdentity | undefined;
+	adopt(running: ProcessIdentity): void;
+	/** Not noted yet when it resolves. `heartbeatMs`: at most between two signs of life; absent: none. */
+	start(heartbeatMs?: number): Promise<ProcessStart>;
+	signal(signal: NodeJS.Signals): void;
+	/** The process goes on. */
+	release(): void;
+	/** It has been told to end, and has ended. */
+	forget(): void;
+	/** Keeps the log within its bound; called from time to time. */
+	trimLog(): void;
+}
+
+export class PodProcess implements ProxyProcess {
 	readonly #pod: PodSpec;
 	readonly #paths: PodPaths;
 	readonly #deps: PodProcessDeps;

@@ -6,7 +6,7 @@ import { type EnvoyAdmin, envoyAdmin } from "./envoy-admin.ts";
 import type { HandoverConfig, HandoverOutcome, HandoverState } from "./plan/handover-machine.ts";
 import { otherSlot, type PodPaths, type ProxySlot, podPaths } from "./plan/pod-paths.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
-import { PodProcess, type PodProcessDeps, type ProcessStart } from "./pod-process.ts";
+import { PodProcess, type PodProcessDeps, type ProcessStart, type ProxyProcess } from "./pod-process.ts";
 import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
 import type { ProcessIdentity } from "./process-table.ts";
 import { ProxyHandover } from "./proxy-handover.ts";
@@ -22,7 +22,7 @@ export interface RunningProxies {
 	readonly beside?: { readonly process: ProcessIdentity; readonly role: BesideRole };
 }
 
-export interface PodProcessesDeps extends PodProcessDeps, Pick<PodSupervisorDeps, "state" | "log"> {
+export interface PodProcessesDeps extends PodProcessDeps, Pick<PodSupervisorDeps, "state" | "log" | "processOf"> {
 	/** As logs name the pod. */
 	readonly owner: string;
 	/** At most between two signs of life of a process that is started now; absent: none. */
@@ -37,7 +37,7 @@ export class PodProcesses {
 	readonly #deps: PodProcessesDeps;
 	readonly #paths: readonly [PodPaths, PodPaths];
 	readonly #admins: readonly [EnvoyAdmin, EnvoyAdmin];
-	readonly #processes: readonly [PodProcess, PodProcess];
+	readonly #processes: readonly [ProxyProcess, ProxyProcess];
 	readonly #handover: ProxyHandover;
 	#slot: ProxySlot = 0;
 	#restarts = 0;
@@ -47,12 +47,14 @@ export class PodProcesses {
 		this.#deps = deps;
 		this.#paths = [podPaths(deps.state, pod.uid, 0), podPaths(deps.state, pod.uid, 1)];
 		this.#admins = [envoyAdmin(this.#paths[0].adminSocket), envoyAdmin(this.#paths[1].adminSocket)];
-		const processIn = (slot: ProxySlot): PodProcess =>
-			new PodProcess(pod, this.#paths[slot], {
+		const processIn = (slot: ProxySlot): ProxyProcess => {
+			const ofSlot: PodProcessDeps = {
 				...deps,
 				bootstrapOf: (one, heartbeatMs) => deps.bootstrapOf(one, heartbeatMs, slot),
 				onExit: (because, ...how) => this.#onExit(slot, () => deps.onExit(because, ...how), because),
-			});
+			};
+			return deps.processOf?.(pod, this.#paths[slot], ofSlot) ?? new PodProcess(pod, this.#paths[slot], ofSlot);
+		};
 		this.#processes = [processIn(0), processIn(1)];
 		const self = this;
 		this.#handover = new ProxyHandover({
@@ -89,7 +91,7 @@ export class PodProcesses {
 	}
 
 	get identity(): ProcessIdentity | undefined {
-		return this.#own.identity;
+		return this.own.identity;
 	}
 
 	/** How often the pod's Envoy ended without being told to. */
@@ -121,18 +123,22 @@ export class PodProcesses {
 	/** What an earlier agent has left. */
 	adopt({ process, slot = 0, beside }: RunningProxies): void {
 		this.#slot = slot;
-		if (process) this.#own.adopt(process);
+		if (process) this.own.adopt(process);
 		if (!beside) return;
 		this.#other.adopt(beside.process);
 		this.#handover.adopt(beside.role);
 	}
 
 	start(heartbeatMs?: number): Promise<ProcessStart> {
-		return this.#own.start(heartbeatMs);
+		return this.own.start(heartbeatMs);
 	}
 
-	/** Starts another Envoy beside the pod's own, which hands over to it; undefined while that is under way already. */
+	/**
+	 * Starts another Envoy beside the pod's own, which hands over to it; undefined while that is under way already, and where
+	 * Envoys are not started here.
+	 */
 	replace(because: string): Promise<HandoverOutcome | undefined> | undefined {
+		if (this.#pod.container) return undefined;
 		return this.#handover.request(because) ? this.#handover.decided() : undefined;
 	}
 
@@ -142,7 +148,7 @@ export class PodProcesses {
 	}
 
 	signal(signal: NodeJS.Signals): void {
-		this.#own.signal(signal);
+		this.own.signal(signal);
 	}
 
 	/** The processes go on. */
@@ -159,14 +165,15 @@ export class PodProcesses {
 	}
 
 	trimLog(): void {
-		this.#own.trimLog();
+		this.own.trimLog();
 	}
 
-	get #own(): PodProcess {
+	/** The one that has the pod. */
+	get own(): ProxyProcess {
 		return this.#processes[this.#slot];
 	}
 
-	get #other(): PodProcess {
+	get #other(): ProxyProcess {
 		return this.#processes[otherSlot(this.#slot)];
 	}
 

@@ -4,10 +4,11 @@ import type { HotSwitchPolicy } from "../hotswitch/hot-switch-policy.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import type { HandoverConfig } from "./plan/handover-machine.ts";
-import type { ProxySlot } from "./plan/pod-paths.ts";
+import type { PodPaths, ProxySlot } from "./plan/pod-paths.ts";
 import type { PodSpec } from "./plan/pod-spec.ts";
 import type { ProxyMachineConfig } from "./plan/proxy-machine.ts";
 import type { SwitchChange } from "./pod-hot-switch.ts";
+import type { PodProcessDeps, ProxyProcess } from "./pod-process.ts";
 import type { ProcessIdentity } from "./process-table.ts";
 
 export interface PodSupervisorDeps {
@@ -28,6 +29,8 @@ export interface PodSupervisorDeps {
 	/** Called when the process changed, to have it on disk. */
 	readonly onProcess: (process: ProcessIdentity | undefined) => Promise<void>;
 	readonly onStopped: () => Promise<void>;
+	/** For Envoys that somebody else starts; undefined: the agent does. */
+	readonly processOf?: (pod: PodSpec, paths: PodPaths, deps: PodProcessDeps) => ProxyProcess | undefined;
 	readonly machine?: Partial<ProxyMachineConfig>;
 	readonly handover?: Partial<HandoverConfig>;
 	/** Default 10 MiB, and as much again for the older part. */

@@ -7,7 +7,7 @@ import { openPodPath } from "../kernel/linux/open-pod-path.ts";
 import { NamedTimers } from "../runtime/named-timers.ts";
 import { askConnections, tellEnvoy } from "./ask-envoy.ts";
 import type { EnvoyAdmin } from "./envoy-admin.ts";
-import { lookAtWorkers } from "./is-starved.ts";
+import { lookAtWorkers, type ProcessorLook } from "./is-starved.ts";
 import { readKeptRedirect } from "./kept-redirect.ts";
 import type { HandoverOutcome } from "./plan/handover-machine.ts";
 import { planPod } from "./plan/plan-pod.ts";
@@ -31,9 +31,13 @@ import { PodRedirect } from "./pod-redirect.ts";
 import type { PodSupervisorDeps } from "./pod-supervisor-deps.ts";
 import { PodWatch } from "./pod-watch.ts";
 import type { ProcessIdentity } from "./process-table.ts";
+import { RouterWatch } from "./router-watch.ts";
 import { givesSignsOfLife } from "./start-envoy.ts";
 import { StartProbe } from "./start-probe.ts";
 import { StateWaiters } from "./state-waiters.ts";
+
+/** An Envoy that kubelet starts again is waited for from the first moment on. */
+const awaited = { restartFirstMs: 0, restartMaxMs: 0 };
 
 export class PodSupervisor {
 	readonly pod: PodSpec;
@@ -56,7 +60,7 @@ export class PodSupervisor {
 		this.pod = pod;
 		this.#deps = deps;
 		this.#timers = new NamedTimers(deps.clock, (timer) => this.#handle({ type: "timerFired", timer }));
-		this.#config = { ...defaultProxyMachineConfig, ...deps.machine };
+		this.#config = { ...defaultProxyMachineConfig, ...(pod.container ? awaited : {}), ...deps.machine };
 		const { plan, warnings } = planPod(pod, deps.dns);
 		this.#process = new PodProcesses(pod, {
 			...deps,
@@ -72,6 +76,9 @@ export class PodSupervisor {
 			log: deps.log,
 			hotSwitch: () => this.hotSwitch,
 		});
+		const kill = (): void => this.#process.signal("SIGKILL");
+		const look = (): ProcessorLook | undefined =>
+			this.process && lookAtWorkers(this.process.pid, deps.clock.monotonicMs());
 		if (lease)
 			this.hotSwitch = new PodHotSwitch(plan.owner, {
 				...deps,
@@ -80,11 +87,8 @@ export class PodSupervisor {
 				keptFile: this.paths.keptSwitch,
 				onPolicy: () => this.plan.lease && this.#lease(),
 				openPath: () => openPodPath(pod.netns),
-				killProcess: () => this.#process.signal("SIGKILL"),
-				lookAtWorkers: () => {
-					const { identity } = this.#process;
-					return identity && lookAtWorkers(identity.pid, deps.clock.monotonicMs());
-				},
+				killProcess: kill,
+				lookAtWorkers: look,
 			});
 		this.#probe = new StartProbe({
 			clock: deps.clock,
@@ -94,12 +98,13 @@ export class PodSupervisor {
 				if (this.hotSwitch) await this.#redirect.settled();
 				return this.#state.redirected && this.plan.lease !== undefined;
 			},
-			kill: () => this.#process.signal("SIGKILL"),
+			kill,
 		});
-		this.#watch = new PodWatch(this.hotSwitch, {
-			...deps,
-			proxy: () => ({ socketPath: this.paths.watchSocket, admin: this.admin, concurrency: pod.concurrency }),
-		});
+		const proxy = () => ({ socketPath: this.paths.watchSocket, admin: this.admin, concurrency: pod.concurrency });
+		const onChange = deps.onSwitched ?? (() => {});
+		const watched = { ...deps, proxy, owner: plan.owner, kill, lookAtWorkers: look, onChange };
+		const router = pod.proxy === "router" ? { router: new RouterWatch(watched) } : {};
+		this.#watch = new PodWatch(this.hotSwitch, { ...watched, ...router });
 		this.warnings = warnings;
 	}
 
@@ -230,7 +235,7 @@ export class PodSupervisor {
 			);
 		if (state.phase === "ready" && before.phase === "starting") this.hotSwitch?.happens({ type: "ready" });
 		if (leavingPhases.has(state.phase)) this.hotSwitch?.close();
-		this.#watch.follow(state.phase === "ready");
+		this.#watch.follow(state.phase);
 		for (const action of actions) this.#perform(action);
 		this.#waiters.tell(state);
 	}
@@ -329,6 +334,7 @@ export class PodSupervisor {
 	#onExit(because: string, cause?: "outOfMemory"): void {
 		// Before anything else: from now on new connections go elsewhere.
 		this.hotSwitch?.happens({ type: "processExited", because, ...(cause ? { cause } : {}) });
+		this.#watch.ended(because, cause);
 		this.#run(async () => {
 			await this.#deps.onProcess(undefined);
 			return { type: "processExited", because };

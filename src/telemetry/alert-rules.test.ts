@@ -59,7 +59,7 @@ describe("the alerting rules", () => {
 		const state = { servingStep: "direct" } as const;
 		const switches = [{ from: "sidecar", to: "direct", because: "exited", count: 1 }];
 		const text =
-			hotSwitchMetrics([{ pod: "default/web-1", state, switches }]) +
+			hotSwitchMetrics([{ pod: "default/web-1", state, switches, vouched: 0 }]) +
 			servingMetrics([{ control: "10.0.0.1:15012", sent: 1, failed: 0, confirmedMsAgo: 1500 }]);
 		assert.match(text, /keepmesh_hotswitch_step\{[^}]*pod="default\/web-1"[^}]*step="direct"[^}]*\} 1/);
 		assert.match(text, /keepmesh_hotswitch_switches_total\{[^}]*pod="default\/web-1"[^}]*from="sidecar"/);

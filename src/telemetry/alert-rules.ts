@@ -107,6 +107,23 @@ export const alertGroups: readonly AlertGroup[] = [
 				summary: "{{ $value }} resources have errors; their last good version is in force",
 				next: "keepmesh status",
 			},
+			{
+				name: "KeepmeshSourceStale",
+				expr: "max by (instance) (keepmesh_source_age_seconds) > 60",
+				for: "1m",
+				severity: "warning",
+				summary:
+					"{{ $labels.instance }} cannot follow the API server: changes do not reach the mesh, what is known stays",
+				next: "keepmesh status",
+			},
+			{
+				name: "KeepmeshNobodyLeads",
+				expr: "max(keepmesh_leader) == 0",
+				for: "1m",
+				severity: "warning",
+				summary: "no control plane leads: statuses are not written, rotations stand still",
+				next: "kubectl get lease keepmesh-control -n keepmesh-system",
+			},
 		],
 	},
 	{

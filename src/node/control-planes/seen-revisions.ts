@@ -1,5 +1,5 @@
-// The newest revision of the mesh's configuration that came for each proxy of this node. On disk, so that an Envoy or an agent that
-// starts again is not given anything older.
+// The newest revision of the mesh's configuration that came for each proxy of this node, from each group of control planes that
+// share one state. On disk, so that an Envoy or an agent that starts again is not given anything older.
 
 import { readFileSync } from "node:fs";
 import { parseRevision, type Revision, renderRevision } from "../../model/revision.ts";
@@ -23,17 +23,21 @@ export class SeenRevisions implements RelayRevisions {
 		this.#seen = new Map(readSeen(file));
 	}
 
-	of(proxyId: string): Revision | undefined {
-		return this.#seen.get(proxyId);
+	/** `group`: empty where there is but one. */
+	of(proxyId: string, group = ""): Revision | undefined {
+		return this.#seen.get(keyOf(proxyId, group));
 	}
 
-	onSeen(proxyId: string, seen: Revision): void {
-		this.#seen.set(proxyId, seen);
+	onSeen(proxyId: string, seen: Revision, group = ""): void {
+		this.#seen.set(keyOf(proxyId, group), seen);
 		this.#cancel ??= this.#parts.clock.after(saveAfterMs, () => this.#save());
 	}
 
 	forget(proxyId: string): void {
-		if (this.#seen.delete(proxyId)) this.#cancel ??= this.#parts.clock.after(saveAfterMs, () => this.#save());
+		let isKnown = false;
+		for (const key of this.#seen.keys())
+			if (key.split(separator, 1)[0] === proxyId && this.#seen.delete(key)) isKnown = true;
+		if (isKnown) this.#cancel ??= this.#parts.clock.after(saveAfterMs, () => this.#save());
 	}
 
 	/** Prometheus' text format. */
@@ -41,10 +45,10 @@ export class SeenRevisions implements RelayRevisions {
 		const lines = [
 			"# HELP keepmesh_node_config_epoch Epoch of the newest configuration that came for a proxy.",
 			"# TYPE keepmesh_node_config_epoch gauge",
-			...[...this.#seen].map(([proxy, { epoch }]) => `keepmesh_node_config_epoch{proxy="${proxy}"} ${epoch}`),
+			...[...this.#seen].map(([key, { epoch }]) => `keepmesh_node_config_epoch{${labelsOf(key)}} ${epoch}`),
 			"# HELP keepmesh_node_config_counter Number of that configuration within its epoch.",
 			"# TYPE keepmesh_node_config_counter gauge",
-			...[...this.#seen].map(([proxy, { counter }]) => `keepmesh_node_config_counter{proxy="${proxy}"} ${counter}`),
+			...[...this.#seen].map(([key, { counter }]) => `keepmesh_node_config_counter{${labelsOf(key)}} ${counter}`),
 		];
 		return this.#seen.size === 0 ? "" : `${lines.join("\n")}\n`;
 	}
@@ -64,6 +68,15 @@ export class SeenRevisions implements RelayRevisions {
 				this.#parts.log.warn({ because: String(error) }, "the revisions of the proxies could not be kept"),
 			);
 	}
+}
+
+const separator = " ";
+
+const keyOf = (proxyId: string, group: string): string => (group === "" ? proxyId : `${proxyId}${separator}${group}`);
+
+function labelsOf(key: string): string {
+	const [proxy, group] = key.split(separator);
+	return group === undefined ? `proxy="${proxy}"` : `proxy="${proxy}",revision="${group}"`;
 }
 
 /** A file that is not whole is as none: the next control plane is believed. */

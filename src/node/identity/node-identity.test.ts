@@ -15,7 +15,7 @@ import { VirtualClock } from "../../runtime/virtual-clock.ts";
 import { newKey, requestFor } from "./certified-key.ts";
 import { ControlCaller } from "./control-caller.ts";
 import { IdentityStore } from "./identity-store.ts";
-import { NodeIdentity } from "./node-identity.ts";
+import { type NodeAccount, NodeIdentity } from "./node-identity.ts";
 import { startTlsControl, type TlsControl } from "./tls-control.testing.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "keepmesh-node-identity-"));
@@ -45,7 +45,13 @@ describe("a node's own identity", () => {
 	};
 	const node = (
 		controls: readonly { readonly port: number }[],
-		options: { token?: string | undefined; clock?: VirtualClock; stored?: string; name?: string } = {},
+		options: {
+			token?: string | undefined;
+			clock?: VirtualClock;
+			stored?: string;
+			name?: string;
+			account?: NodeAccount;
+		} = {},
 	) => {
 		const clock = options.clock ?? newClock();
 		const state = { token: options.token, renewed: 0 };
@@ -56,6 +62,7 @@ describe("a node's own identity", () => {
 			name: options.name ?? "n1",
 			readToken: () => state.token,
 			tokenPlace: "the file",
+			...(options.account ? { account: options.account } : {}),
 			upstreams,
 			store: new IdentityStore(stored, silentLog),
 			caller,
@@ -255,6 +262,58 @@ describe("a node's own identity", () => {
 		await n.caller.call(security, { path: createCertificatePath, message });
 		assert.ok(performance.now() - again < 500, "the one that answered comes first");
 		assert.deepEqual(two.asked, ["renew n1", "renew n1"]);
+	});
+
+	describe("with an account of the cluster", () => {
+		const accountAt = (c: () => TlsControl, token: () => string | undefined = () => "jwt") => ({
+			readToken: token,
+			place: "the pod",
+			roots: async () => c().authority.bundle().roots,
+		});
+		const nodeOfAccount = (token: string) => (token === "jwt" ? "n1" : undefined);
+
+		it("needs no join token", async () => {
+			const c = await control({ nodeOfAccount });
+			const n = node([c], { account: accountAt(() => c) });
+			await n.joined();
+			assert.equal(n.identity.status().uri, "spiffe://cluster.local/keepmesh/node/n1");
+			assert.deepEqual(c.asked, ["join n1"]);
+		});
+
+		it("is not shown to a control plane that has none of the roots that were written down", async () => {
+			const [right, wrong] = [await control({ nodeOfAccount }), await control({ nodeOfAccount })];
+			const n = node([wrong], { account: accountAt(() => right) });
+			await n.failed();
+			assert.deepEqual(wrong.asked, []);
+		});
+
+		it("waits for its token, and says where that is looked for", async () => {
+			const c = await control({ nodeOfAccount });
+			let token: string | undefined;
+			const n = node([c], {
+				account: accountAt(
+					() => c,
+					() => token,
+				),
+			});
+			await n.failed();
+			assert.match(n.identity.status().because ?? "", /has no token in the pod/);
+			token = "jwt";
+			n.clock.advance(1_000);
+			await n.joined();
+		});
+
+		it("joins anew by itself when the mesh has begun again with another root", async () => {
+			const [before, after] = [await control({ nodeOfAccount }), await control({ nodeOfAccount })];
+			let now = before;
+			const n = node([before, after], { account: accountAt(() => now) });
+			await n.joined();
+			now = after;
+			before.close();
+			n.clock.advance(20_000);
+			await n.until(() => n.state.renewed > 1);
+			assert.deepEqual(after.asked, ["join n1"]);
+		});
 	});
 
 	it("does not show itself to a server of another trust", async () => {

@@ -17,6 +17,16 @@ import type { IdentityStore } from "./identity-store.ts";
 import { parseJoinToken } from "./join-token.ts";
 import { type CertificateStatus, KeptCertificate } from "./kept-certificate.ts";
 
+/** On Kubernetes: what an agent proves itself with instead of a join token, and the roots that it goes by before it has joined. */
+export interface NodeAccount {
+	/** The projected token as it is now; undefined: there is none. */
+	readonly readToken: () => string | undefined;
+	/** Where it is looked for, in words. */
+	readonly place: string;
+	/** PEM. Rejects, saying why, when they are not known. */
+	readonly roots: () => Promise<readonly string[]>;
+}
+
 export interface NodeIdentityDeps {
 	/** Of this machine, as the control planes' resources name it. */
 	readonly name: string;
@@ -24,6 +34,8 @@ export interface NodeIdentityDeps {
 	readonly readToken: () => string | undefined;
 	/** Where to put a token, for messages. */
 	readonly tokenPlace: string;
+	/** Present: it needs no join token. */
+	readonly account?: NodeAccount;
 	readonly upstreams: readonly HostPort[];
 	readonly store: IdentityStore;
 	readonly caller: ControlCaller;
@@ -35,6 +47,8 @@ export interface NodeIdentityDeps {
 }
 
 const tokenLookMs = 5_000;
+const rootsLookMs = 20_000;
+const firstRootsLookMs = 1_000;
 
 export interface NodeIdentityStatus extends CertificateStatus {
 	readonly roots: readonly string[];
@@ -48,6 +62,9 @@ export class NodeIdentity {
 	#id: PartId | undefined;
 	#security: ControlSecurity | undefined;
 	#seenToken: string | undefined;
+	/** The mesh has begun again with roots of which this node trusts none. */
+	#isStranded = false;
+	#isClosed = false;
 	#cancelWatch: Cancel = () => {};
 
 	constructor(deps: NodeIdentityDeps) {
@@ -73,7 +90,8 @@ export class NodeIdentity {
 			if (this.#roots.length === 0) this.#roots = [stored.rootPem];
 		}
 		this.#kept.open(id ? stored : undefined);
-		this.#watchToken();
+		if (this.#deps.account) void this.#watchRoots(this.#deps.account);
+		else this.#watchToken();
 	}
 
 	/** Undefined until it has joined once. */
@@ -133,6 +151,7 @@ export class NodeIdentity {
 	}
 
 	close(): void {
+		this.#isClosed = true;
 		this.#cancelWatch();
 		this.#kept.close();
 	}
@@ -140,6 +159,8 @@ export class NodeIdentity {
 	async #ask(): Promise<CertifiedKey> {
 		const { key } = this.#kept;
 		const isUsable = key !== undefined && this.#deps.clock.wallMs() < key.notAfterMs;
+		const { account } = this.#deps;
+		if (account) return this.#askByAccount(account, isUsable);
 		if (!isUsable) return this.#join(key !== undefined);
 		if (this.#freshToken() === undefined) return this.#renew();
 		// Whoever puts a token there wants this node anew: the mesh may have other roots by now, and not know the old ones.
@@ -147,6 +168,40 @@ export class NodeIdentity {
 			this.#deps.log.warn({ because: textOf(error) }, "the new join token is of no use; the certificate stays");
 			return this.#renew();
 		});
+	}
+
+	/** Whoever has an account may begin anew whenever its certificate is of no use. */
+	async #askByAccount(account: NodeAccount, isUsable: boolean): Promise<CertifiedKey> {
+		if (isUsable && !this.#isStranded)
+			try {
+				return await this.#renew();
+			} catch (error) {
+				this.#deps.log.warn({ because: textOf(error) }, "the node's certificate is not renewed; it joins anew");
+			}
+		const token = account.readToken();
+		if (token === undefined || token === "") throw new Error(`this node has no token in ${account.place}`);
+		const roots = await account.roots();
+		const headers = { authorization: `Bearer ${token}` };
+		const key = await this.#request(tlsToControl({ roots }), newKey(), headers);
+		this.#roots = [...new Set([...roots, key.rootPem])];
+		this.#isStranded = false;
+		this.#saveRoots();
+		this.revoke([]);
+		return key;
+	}
+
+	async #watchRoots(account: NodeAccount): Promise<void> {
+		const roots = await account.roots().catch(() => []);
+		if (this.#isClosed) return;
+		// A rotation is told of by the trust bundle, and never takes all of them at once.
+		const known = new Set(this.#roots.map((root) => root.trim()));
+		this.#isStranded = roots.length > 0 && known.size > 0 && !roots.some((root) => known.has(root.trim()));
+		if (this.#isStranded) this.#kept.renewNow();
+		const hasJoined = this.#kept.key !== undefined;
+		// Whoever waits for its first certificate does not wait long.
+		if (!hasJoined && roots.length > 0) this.#kept.nudge();
+		const nextMs = hasJoined ? rootsLookMs : firstRootsLookMs;
+		this.#cancelWatch = this.#deps.clock.after(nextMs, () => void this.#watchRoots(account));
 	}
 
 	/** A token that has not been used yet. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -87,6 +88,24 @@ describe("the secrets of a node's Envoys", () => {
 		const { nonce = "" } = client.received.find(({ resources }) => resources.length === 2) ?? {};
 		client.ask({ typeUrl, nonce, error: { code: 3, message: "this is no certificate" } });
 		await client.until(() => stateOf("q") === "refused");
+	});
+
+	it("go to nobody else over a connection that is one proxy's own", async () => {
+		const doorPath = join(directory, "door.sock");
+		const door = createServer((socket) => server.accept(socket, "mine"));
+		await new Promise<void>((resolve) => door.listen(doorPath, resolve));
+		const throughDoor = (proxyId: string): TestClient => {
+			const client = new TestClient({ socketPath: doorPath });
+			clients.push(client);
+			client.ask({ typeUrl, node: encodedNode(proxyId), subscribe: ["default"] });
+			return client;
+		};
+		set("mine", "chain", "root");
+		set("other", "chain", "root");
+		assert.equal((await throughDoor("other").closed).grpcStatus, 7);
+		const mine = throughDoor("mine");
+		await mine.until(() => size(mine) === 1);
+		door.close();
 	});
 
 	it("that nobody asks for are told apart from those that are not confirmed yet", async () => {

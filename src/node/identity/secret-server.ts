@@ -1,6 +1,7 @@
 // SDS beside the pods: serves each local Envoy its own workload certificate, over a Unix socket. Keys stay on this machine.
 // Says which of them an Envoy uses: that is what an acknowledgement of a trust bundle rests on.
 
+import type { Socket } from "node:net";
 import { type WorkloadKeyPair, workloadSecrets } from "../../envoy/secret/workload-secrets.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -14,6 +15,8 @@ export interface SecretServer {
 	publish(proxyId: string): void;
 	/** What the proxy's Envoy has of the secrets that it should have now. */
 	useOf(proxyId: string): SecretUse;
+	/** Serves a connection that was accepted elsewhere, to this one proxy and no other. */
+	accept(socket: Socket, proxyId: string): void;
 	close(): Promise<void>;
 }
 
@@ -25,6 +28,8 @@ export interface SecretUse {
 }
 
 const names = ["default", "ROOTCA"];
+/** Of the address of a connection that is for one proxy alone. */
+const ownPrefix = "pod ";
 
 export interface SecretServerDeps {
 	/** Whether a node id is one of this machine's proxies. */
@@ -56,8 +61,8 @@ export async function startSecretServer(socketPath: string, deps: SecretServerDe
 			metrics: noMetrics,
 			onAnswered: (proxyId) => deps.onAnswered(proxyId),
 			source: {
-				connect: (node) =>
-					deps.admit(node.id)
+				connect: (node, { address }) =>
+					deps.admit(node.id) && (!address.startsWith(ownPrefix) || address === `${ownPrefix}${node.id}`)
 						? { ok: true, proxyId: node.id }
 						: { ok: false, grpcStatus: 7, because: `${node.id} is none of this machine's proxies` },
 				configFor,
@@ -82,6 +87,7 @@ export async function startSecretServer(socketPath: string, deps: SecretServerDe
 				unasked: names.filter((_, index) => states[index]?.every((state) => state === "notWanted")),
 			};
 		},
+		accept: (socket, proxyId) => server.accept(socket, `${ownPrefix}${proxyId}`),
 		close: () => server.close(),
 	};
 }

@@ -39,6 +39,8 @@ export async function startTlsControl(options: {
 	/** Default: a control plane. */
 	readonly id?: PartId;
 	readonly leafTtlMs?: number;
+	/** Node of whoever shows another bearer token than a join token. */
+	readonly nodeOfAccount?: (token: string) => string | undefined;
 }): Promise<TlsControl> {
 	const wallMs = options.wallMs ?? Date.now;
 	const authority = openAuthority({
@@ -88,7 +90,9 @@ export async function startTlsControl(options: {
 				const parsed = parseCertificateRequest(derFromPem("CERTIFICATE REQUEST", csr) ?? new Uint8Array());
 				if (!parsed.ok) return refuse("no request");
 				let identity = caller;
-				if (bearer !== "") {
+				const accountNode = bearer.startsWith("km1.") ? undefined : options.nodeOfAccount?.(bearer);
+				if (accountNode !== undefined) identity = { trustDomain: "cluster.local", part: "node", name: accountNode };
+				else if (bearer !== "") {
 					const joined = tokens.redeem(bearer, parsed.request.publicKey, wallMs());
 					if (!joined.ok) return refuse(joined.because);
 					identity = { trustDomain: "cluster.local", part: "node", name: joined.token.node };

@@ -1,13 +1,20 @@
-// Forgets UDP flows that lead to nobody, after rules were written and never in the same turn: the kernel takes tens of milliseconds
+// Forgets flows that lead to nobody, after rules were written and never in the same turn: the kernel takes tens of milliseconds
 // to look through its table. In: which Services changed, and how. Out: one look for all of them, on another thread, and not more
 // often than each 100 ms. When it fails it is tried again.
 
-import type { ConntrackTable } from "../../kernel/conntrack-table.ts";
+import type { ConntrackTable, FlowFilter } from "../../kernel/conntrack-table.ts";
 import type { Layer4Service } from "../../l4/layer4-service.ts";
 import type { NodeFacts } from "../../l4/node-facts.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import { isStale, mayHaveStale, type UdpFronts, udpFronts } from "./stale-flows.ts";
+import {
+	type CleanedProtocol,
+	cleanedProtocols,
+	type FlowFronts,
+	flowFronts,
+	isStale,
+	protocolsWithStale,
+} from "./stale-flows.ts";
 
 export interface FlowCleanerDeps {
 	readonly conntrack: Pick<ConntrackTable, "deleteWhereLater">;
@@ -22,11 +29,16 @@ export interface FlowCleanerDeps {
 
 const gapMs = 100;
 const againMs = 1_000;
+/** What the kernel leaves out by itself: connections that go on are many, and those that nobody answered few. */
+const filters: Readonly<Record<CleanedProtocol, FlowFilter>> = {
+	udp: { protocol: "udp" },
+	tcp: { protocol: "tcp", destinationTranslated: true, seenReply: false },
+};
 
 export class FlowCleaner {
 	readonly #deps: FlowCleanerDeps;
-	/** Services with flows to be looked for. */
-	#waiting = new Set<string>();
+	/** Services with flows to be looked for, and of which protocols. */
+	#waiting = new Map<string, ReadonlySet<CleanedProtocol>>();
 	#isLooking = false;
 	#isClosed = false;
 	#hasFailed = false;
@@ -37,8 +49,8 @@ export class FlowCleaner {
 		this.#deps = deps;
 	}
 
-	changed(key: string, before: UdpFronts, after: UdpFronts): void {
-		if (mayHaveStale(before, after)) this.#waiting.add(key);
+	changed(key: string, before: FlowFronts, after: FlowFronts): void {
+		this.#add(key, protocolsWithStale(before, after));
 	}
 
 	/** Rules were written. */
@@ -59,32 +71,41 @@ export class FlowCleaner {
 	async #look(): Promise<void> {
 		const { areRulesInForce, clock, conntrack, log, node, service } = this.#deps;
 		if (!areRulesInForce()) return this.#again(this.#waiting, againMs);
-		const keys = this.#waiting;
-		this.#waiting = new Set();
-		const fronts = udpFronts(
-			[...keys].flatMap((key) => service(key) ?? []),
+		const waiting = this.#waiting;
+		this.#waiting = new Map();
+		const fronts = flowFronts(
+			[...waiting.keys()].flatMap((key) => service(key) ?? []),
 			node(),
 		);
 		if (fronts.size === 0) return;
 		this.#isLooking = true;
-		const outcome = await conntrack.deleteWhereLater({ protocol: "udp" }, (flow) => isStale(fronts, flow));
-		this.#isLooking = false;
-		if (this.#isClosed) return;
-		this.#earliestMs = clock.monotonicMs() + gapMs;
-		const about = [...keys].slice(0, 10);
-		if (!outcome.ok) {
-			if (!this.#hasFailed)
-				log.error({ because: outcome.message, services: about }, "layer 4: UDP flows could not be looked through");
-			this.#hasFailed = true;
-			return this.#again(keys, againMs);
+		const about = [...waiting.keys()].slice(0, 10);
+		for (const protocol of cleanedProtocols) {
+			if (![...waiting.values()].some((protocols) => protocols.has(protocol))) continue;
+			const outcome = await conntrack.deleteWhereLater(filters[protocol], (flow) => isStale(fronts, flow));
+			if (this.#isClosed) return;
+			if (!outcome.ok) {
+				this.#isLooking = false;
+				if (!this.#hasFailed)
+					log.error({ because: outcome.message, services: about }, "layer 4: flows could not be looked through");
+				this.#hasFailed = true;
+				return this.#again(waiting, againMs);
+			}
+			if (outcome.deleted > 0)
+				log.info({ protocol, flows: outcome.deleted, services: about }, "layer 4: flows forgotten");
 		}
+		this.#isLooking = false;
+		this.#earliestMs = clock.monotonicMs() + gapMs;
 		this.#hasFailed = false;
-		if (outcome.deleted > 0) log.info({ flows: outcome.deleted, services: about }, "layer 4: UDP flows forgotten");
 		this.cleanSoon();
 	}
 
-	#again(keys: Iterable<string>, afterMs: number): void {
-		for (const key of keys) this.#waiting.add(key);
+	#add(key: string, protocols: ReadonlySet<CleanedProtocol>): void {
+		if (protocols.size > 0) this.#waiting.set(key, (this.#waiting.get(key) ?? new Set()).union(protocols));
+	}
+
+	#again(waiting: ReadonlyMap<string, ReadonlySet<CleanedProtocol>>, afterMs: number): void {
+		for (const [key, protocols] of waiting) this.#add(key, protocols);
 		this.#earliestMs = this.#deps.clock.monotonicMs() + afterMs;
 		this.cleanSoon();
 	}

@@ -297,6 +297,32 @@ describe("a service balancer", () => {
 		});
 	});
 
+	describe("and TCP connections", () => {
+		const tcp = (answeredBy: string, status: Partial<Flow["status"]> = {}): Flow => {
+			const base = flow("10.96.0.10", answeredBy);
+			return { ...base, protocol: "tcp", status: { ...base.status, seenReply: false, ...status } };
+		};
+		const later = async () => {
+			clock.advance(200);
+			await turn();
+		};
+
+		it("forgets those that nobody has answered, to endpoints that no longer serve", async () => {
+			await update(service("web", "10.96.0.10", ["10.0.0.1", "10.0.0.2"]));
+			await later();
+			assert.equal(looks, 0, "there was nobody before");
+			const kept = [
+				tcp("10.0.0.2"),
+				tcp("10.0.0.1", { seenReply: true }),
+				tcp("10.0.0.1", { destinationTranslated: false }),
+			];
+			flows = [tcp("10.0.0.1"), ...kept];
+			await update(service("web", "10.96.0.10", [endpoint("10.0.0.1", { ready: false, serving: false }), "10.0.0.2"]));
+			await later();
+			assert.deepEqual([looks, flows], [1, kept]);
+		});
+	});
+
 	describe("with IPVS", () => {
 		const order: string[] = [];
 		const ipvs = new Map<string, readonly Balancer[]>();

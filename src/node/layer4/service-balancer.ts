@@ -1,5 +1,5 @@
 // Services -> this machine's layer-4 rules. In: the Services that changed, and what the node is. Out: rules in the kernel at once,
-// UDP flows forgotten that lead to nobody, health-check ports, and a status. Only changed Services are planned again.
+// flows forgotten that lead to nobody, health-check ports, and a status. Only changed Services are planned again.
 
 import type { ConntrackTable } from "../../kernel/conntrack-table.ts";
 import type { NftablesTables } from "../../kernel/nftables-tables.ts";
@@ -18,7 +18,7 @@ import { BalancerRules } from "./balancer-rules.ts";
 import { FlowCleaner } from "./flow-cleaner.ts";
 import type { Layer4Metrics } from "./layer4-metrics.ts";
 import type { AppliedRules, Layer4Status, RulesProblem, ServiceStatus } from "./layer4-status.ts";
-import { udpFronts } from "./stale-flows.ts";
+import { flowFronts } from "./stale-flows.ts";
 
 export interface ServiceBalancerDeps {
 	readonly tables: NftablesTables;
@@ -29,7 +29,7 @@ export interface ServiceBalancerDeps {
 	readonly backend?: Layer4Backend;
 	/** Opens IPVS when a Service wants it, once. Absent: there is none. */
 	readonly openIpvs?: (node: NodeFacts) => OpenedIpvs;
-	/** Absent: UDP flows to endpoints that are gone live on until they time out. */
+	/** Absent: flows to endpoints that are gone live on until they time out. */
 	readonly conntrack?: Pick<ConntrackTable, "deleteWhereLater">;
 	readonly metrics?: Layer4Metrics;
 	readonly clock: Clock;
@@ -106,7 +106,7 @@ export class ServiceBalancer {
 	setNode(node: NodeFacts): void {
 		if (JSON.stringify(node) === JSON.stringify(this.#node)) return;
 		for (const [key, service] of this.#services)
-			this.#flows?.changed(key, udpFronts([service], this.#node), udpFronts([service], node));
+			this.#flows?.changed(key, flowFronts([service], this.#node), flowFronts([service], node));
 		this.#node = node;
 		this.#rules.setNode(node);
 		if (this.#ipvs?.ok) this.#ipvs.rules.setNode(node);
@@ -209,7 +209,7 @@ export class ServiceBalancer {
 		if (service) {
 			this.#services.set(key, service);
 			this.#plan(key, service);
-			this.#flows?.changed(key, udpFronts(before ? [before] : [], this.#node), udpFronts([service], this.#node));
+			this.#flows?.changed(key, flowFronts(before ? [before] : [], this.#node), flowFronts([service], this.#node));
 		} else if (before) {
 			this.#services.delete(key);
 			this.#rulesOf(this.#planned.get(key)?.backend).set(key, undefined);

@@ -7,7 +7,7 @@ import { bootstrapAddress, httpListener, staticCluster } from "../../envoy/boots
 import { drainPressure } from "./drain-pressure.ts";
 import type { IpPort } from "./host-port.ts";
 import { leaseHeartbeat } from "./lease-cluster.ts";
-import { type NodePaths, type PodPaths, type ProxySlot, podPaths } from "./pod-paths.ts";
+import { type NodePaths, type ProxySlot, podPaths } from "./pod-paths.ts";
 import type { PodSpec } from "./pod-spec.ts";
 import { readinessRoutes, watchdogs, watchListener } from "./watch-listener.ts";
 
@@ -20,7 +20,8 @@ export interface AppMetrics {
 	readonly path: string;
 }
 
-export function appMetricsOf(pod: Pick<PodSpec, "annotations">): AppMetrics | undefined {
+export function appMetricsOf(pod: Pick<PodSpec, "annotations" | "container">): AppMetrics | undefined {
+	if (pod.container) return pod.container.appMetrics;
 	if (pod.annotations["prometheus.io/scrape"] !== "true") return undefined;
 	if (pod.annotations["prometheus.istio.io/merge-metrics"] === "false") return undefined;
 	const port = Number(pod.annotations["prometheus.io/port"] ?? "80");
@@ -34,9 +35,33 @@ export function proxyIdOf(pod: PodSpec, domainSuffix: string): string {
 	return `${pod.proxy}~${pod.ips[0] ?? ""}~${pod.name}.${pod.namespace}~${pod.namespace}.svc.${domainSuffix}`;
 }
 
+/** Sockets and files as the Envoy sees them; a name that begins with `@` is an abstract socket of its network namespace. */
+export interface ProxyPlaces {
+	readonly xdsSocket: string;
+	readonly secretSocket: string;
+	readonly metricsSocket: string;
+	readonly adminSocket: string;
+	readonly appMetricsSocket: string;
+	readonly watchSocket: string;
+	readonly leaseSocket: string;
+	/** Absent: it is never replaced by another Envoy, and needs no word on how eagerly to close connections. */
+	readonly pressureFile?: string;
+}
+
+/** Listeners and clusters beside the usual ones: the probes of the application's containers. */
+export interface ProbeParts {
+	readonly clusters: readonly object[];
+	/** Of the listener on 15020. */
+	readonly filters: readonly object[];
+	readonly routes: readonly object[];
+}
+
 export interface PodBootstrapOptions {
 	readonly nodeName: string;
 	readonly paths: NodePaths;
+	/** Default: below `paths`, for an Envoy that sees the agent's files. */
+	readonly places?: ProxyPlaces;
+	readonly probes?: ProbeParts;
 	readonly domainSuffix: string;
 	/** For Envoy's own look-ups. Default: the machine's resolv.conf. */
 	readonly resolvers?: readonly IpPort[];
@@ -54,12 +79,16 @@ interface BaseBootstrap {
 }
 
 export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object {
-	const paths = podPaths(options.paths.state, pod.uid, options.slot);
+	const { probes } = options;
+	const places: ProxyPlaces = options.places ?? {
+		...options.paths,
+		...podPaths(options.paths.state, pod.uid, options.slot),
+	};
 	const app = appMetricsOf(pod);
 	const heartbeat =
 		pod.interceptionMode === "NONE" || options.heartbeatMs === undefined
 			? undefined
-			: leaseHeartbeat(options.heartbeatMs, paths.leaseSocket);
+			: leaseHeartbeat(options.heartbeatMs, places.leaseSocket);
 	const base = generateBootstrap({
 		node: {
 			id: proxyIdOf(pod, options.domainSuffix),
@@ -67,10 +96,10 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 			metadata: metadataOf(pod, options),
 			locality: pod.locality,
 		},
-		xds: { socketPath: options.paths.xdsSocket },
-		sds: { socketPath: options.paths.secretSocket },
-		admin: { socketPath: paths.adminSocket },
-		agent: { socketPath: options.paths.metricsSocket },
+		xds: { socketPath: places.xdsSocket },
+		sds: { socketPath: places.secretSocket },
+		admin: { socketPath: places.adminSocket },
+		agent: { socketPath: places.metricsSocket },
 		resolvers: (options.resolvers ?? []).map(({ address, port }) => ({ host: address, port })),
 		// Ours is stricter: an Envoy whose first listeners were rejected is live but not ready.
 		readiness: null,
@@ -78,16 +107,19 @@ export function podBootstrap(pod: PodSpec, options: PodBootstrapOptions): object
 	return {
 		...base,
 		watchdogs,
-		overload_manager: drainPressure(base.overload_manager, paths.pressureFile),
+		...(places.pressureFile === undefined
+			? {}
+			: { overload_manager: drainPressure(base.overload_manager, places.pressureFile) }),
 		static_resources: {
 			clusters: [
 				...base.static_resources.clusters,
 				...(app ? [staticCluster("app-metrics", { host: "127.0.0.1", port: app.port })] : []),
 				...(heartbeat?.clusters ?? []),
+				...(probes?.clusters ?? []),
 			],
 			listeners: [
 				...base.static_resources.listeners,
-				...ownListeners(pod, paths, app),
+				...ownListeners(pod, places, app, probes),
 				...(heartbeat?.listeners ?? []),
 			],
 		},
@@ -113,7 +145,12 @@ function metadataOf(pod: PodSpec, options: PodBootstrapOptions): Readonly<Record
 	};
 }
 
-function ownListeners(pod: PodSpec, paths: PodPaths, app: AppMetrics | undefined): readonly object[] {
+function ownListeners(
+	pod: PodSpec,
+	paths: ProxyPlaces,
+	app: AppMetrics | undefined,
+	probes: ProbeParts | undefined,
+): readonly object[] {
 	return [
 		{
 			name: "admin",
@@ -136,21 +173,17 @@ function ownListeners(pod: PodSpec, paths: PodPaths, app: AppMetrics | undefined
 		},
 		httpListener("health", { host: "0.0.0.0", port: 15_021 }, [], readinessRoutes(readyRuntimeKey)),
 		watchListener(paths.watchSocket, readyRuntimeKey),
-		httpListener(
-			"metrics",
-			{ host: "0.0.0.0", port: 15_020 },
-			[],
-			[
-				{
-					match: { path: "/stats/prometheus" },
-					route: { cluster: "agent", prefix_rewrite: `/pods/${pod.uid}/stats/prometheus`, timeout: "30s" },
-				},
-				{
-					match: { path: "/healthz/ready" },
-					redirect: { port_redirect: 15_021 },
-				},
-			],
-		),
+		httpListener("metrics", { host: "0.0.0.0", port: 15_020 }, probes?.filters ?? [], [
+			...(probes?.routes ?? []),
+			{
+				match: { path: "/stats/prometheus" },
+				route: { cluster: "agent", prefix_rewrite: `/pods/${pod.uid}/stats/prometheus`, timeout: "30s" },
+			},
+			{
+				match: { path: "/healthz/ready" },
+				redirect: { port_redirect: 15_021 },
+			},
+		]),
 		...(app
 			? [
 					httpListener(

@@ -34,6 +34,17 @@ export interface PodSpec {
 	readonly locality: { readonly region: string; readonly zone: string; readonly subzone: string };
 	/** Send the pod's DNS queries to the node's DNS server, whatever its resolv.conf says. Default false. */
 	readonly dnsCapture: boolean;
+	/** Present when its Envoy runs in a container of its own, which somebody else starts. */
+	readonly container?: ProxyContainer;
+}
+
+export interface ProxyContainer {
+	/** Envoy's. Default `warning`. */
+	readonly logLevel?: string;
+	/** The application's own metrics; its annotations lead to 15020. */
+	readonly appMetrics?: { readonly port: number; readonly path: string };
+	/** Probes of the application that 15020 answers, as ISTIO_KUBE_APP_PROBERS has them. */
+	readonly probes?: string;
 }
 
 export interface RequestProblem {
@@ -117,6 +128,7 @@ export function parsePodSpec(body: unknown): ParsedPod {
 		network: typeof body.network === "string" ? body.network : (labels["topology.istio.io/network"] ?? ""),
 		locality: localityOf(body.locality),
 		dnsCapture: body.dnsCapture === true,
+		...(isObject(body.container) ? { container: body.container as ProxyContainer } : {}),
 	};
 	return problems.length > 0 ? { ok: false, problems } : { ok: true, pod };
 }

@@ -33,6 +33,8 @@ export interface NodeSpareOptions {
 	readonly resolvers?: readonly IpPort[];
 	/** Undefined while the pod has no certificate. */
 	readonly keyPairOf: (uid: string) => WorkloadKeyPair | undefined;
+	/** Sees to it that the spare's process outlives the agent's. Default: nothing has to be done. */
+	readonly hold?: (pid: number) => void;
 	/** Said for each pod when it changes, the first time as soon as it is known. */
 	readonly tell: (uid: string, word: SpareWord) => void;
 	/** It has confirmed or refused secrets, of whichever pod. */
@@ -79,6 +81,7 @@ export class NodeSpare {
 			envoy: options.envoy,
 			paths: options.paths,
 			bootstrap: spareBootstrap(options),
+			...(options.hold ? { hold: options.hold } : {}),
 			onHeard: () => this.#look(),
 			onLost: (because) => !this.#closed && this.#words.lost(because),
 		});
@@ -178,6 +181,8 @@ export class NodeSpare {
 
 	async stop(): Promise<void> {
 		this.#end();
+		// First of all, so that no connection is sent to one that ends.
+		this.#words.lost("the spare is stopped");
 		await this.#envoy.stop();
 		await this.#server?.close();
 	}

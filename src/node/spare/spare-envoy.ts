@@ -6,7 +6,7 @@ import { readdirSync, realpathSync, rmSync } from "node:fs";
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { proxyUid } from "../../hotswitch/render-redirect.ts";
-import type { Clock } from "../../runtime/clock.ts";
+import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { writeFileAtomic } from "../atomic-file.ts";
 import { blockedDirectories } from "../blocked-directories.ts";
@@ -27,10 +27,13 @@ export interface SpareEnvoyDeps {
 	readonly onHeard: () => void;
 	/** It has ended, or does not answer. */
 	readonly onLost: (because: string) => void;
+	/** Sees to it that its process outlives the agent; asked when it begins, and then every two seconds. */
+	readonly hold?: (pid: number) => void;
 }
 
 /** One of two threads of a sidecar: it serves few pods at a time. */
 const workers = 1;
+const holdAgainMs = 2_000;
 
 export class SpareEnvoy {
 	readonly #deps: SpareEnvoyDeps;
@@ -39,6 +42,7 @@ export class SpareEnvoy {
 	#starting: Promise<void> | undefined;
 	#starts = 0;
 	#closed = false;
+	#cancelHold: Cancel = () => {};
 
 	constructor(deps: SpareEnvoyDeps) {
 		this.#deps = deps;
@@ -76,12 +80,14 @@ export class SpareEnvoy {
 	/** The process goes on. */
 	release(): void {
 		this.#closed = true;
+		this.#cancelHold();
 		this.#watch?.close();
 		this.#process?.release();
 	}
 
 	async stop(): Promise<void> {
 		this.#closed = true;
+		this.#cancelHold();
 		this.#watch?.close();
 		await this.#starting;
 		await this.#process?.stop();
@@ -124,6 +130,7 @@ export class SpareEnvoy {
 
 	#onRunning(how: "started" | "adopted"): void {
 		if (this.#closed) return;
+		this.#hold();
 		if (how === "started") this.#deps.onLost("the spare is starting");
 		this.#starts++;
 		this.#watch?.close();
@@ -142,7 +149,16 @@ export class SpareEnvoy {
 		);
 	}
 
+	#hold(): void {
+		const { clock, hold } = this.#deps;
+		this.#cancelHold();
+		if (!hold || this.pid === undefined) return;
+		hold(this.pid);
+		this.#cancelHold = clock.after(holdAgainMs, () => this.#hold());
+	}
+
 	#onEnded(because: string): void {
+		this.#cancelHold();
 		this.#watch?.close();
 		this.#watch = undefined;
 		if (!this.#closed) this.#deps.onLost(`the spare ${because}`);
