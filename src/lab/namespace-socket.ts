@@ -52,7 +52,7 @@ export function socketInNamespace(netnsPath: string): Socket {
 /** Connects, or fails after `timeoutMs`. */
 export function connectInNamespace(
 	netnsPath: string,
-	target: { readonly host: string; readonly port: number },
+	target: { readonly host: string; readonly port: number; readonly localPort?: number },
 	timeoutMs: number,
 ): Promise<Socket> {
 	return new Promise((resolve, reject) => {
@@ -62,7 +62,7 @@ export function connectInNamespace(
 			clearTimeout(timer);
 			reject(error);
 		});
-		socket.connect(target.port, target.host, () => {
+		socket.connect(target, () => {
 			clearTimeout(timer);
 			resolve(socket);
 		});

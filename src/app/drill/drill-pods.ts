@@ -5,6 +5,7 @@ import type { ServingStep } from "../../hotswitch/serving-step.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
 import { runDirectory } from "../../lab/lab-record.ts";
 import { callAgent } from "../../lab/node-agent-client.ts";
+import { requestInNamespace } from "../demo/namespace-request.ts";
 
 /** Of `GET /v1/pods` of a node's agent. */
 export interface AgentPod {
@@ -69,4 +70,24 @@ export async function envoyPidOf(lab: Lab, pod: Pick<RunningPod, "name" | "names
 /** Of its containers together. */
 export function restartsOf(pod: RunningPod): number {
 	return pod.containers.reduce((sum, container) => sum + container.restarts, 0);
+}
+
+/** A service of the namespace `default`. */
+export function nameOf(service: string): string {
+	return `${service}.default.svc.cluster.local`;
+}
+
+/** As the pod hears it. Looked up once: a drill of proxies is not to measure names. */
+export async function addressIn(lab: Lab, pod: RunningPod, service: string): Promise<string> {
+	const { stdout } = await lab.execIn(pod.name, ["getent", "ahostsv4", nameOf(service)]);
+	const [address = ""] = stdout.split(/\s/);
+	if (address === "") throw new Error(`${service} is no name in ${pod.name}`);
+	return address;
+}
+
+export function answers(from: RunningPod, host: string, port: number): Promise<boolean> {
+	return requestInNamespace({ netns: from.netns, host, port }, "/get", { timeoutMs: 2_000 }).then(
+		({ status }) => status === 200,
+		() => false,
+	);
 }

@@ -21,7 +21,7 @@ export interface Sender<Result = LoadReport> {
 	stop(): Promise<Result>;
 }
 
-interface RequestLog {
+export interface RequestLog {
 	readonly startUs: number;
 	readonly outcomes: readonly string[];
 	readonly requests: readonly (readonly [number, number, number])[];
@@ -30,7 +30,7 @@ interface RequestLog {
 const programOf = (file: string): string => fileURLToPath(new URL(`../../lab/drill/${file}`, import.meta.url));
 const defaultPort = 8080;
 /** A sender whose drill hangs ends by itself. */
-const longestLoadSeconds = 600;
+const longestLoadSeconds = 3600;
 
 /** `place`: as Lab.spawnIn takes it, `client` or a pod. Counts only. */
 export function startSender(lab: Lab, place: string, load: SentLoad): Promise<Sender> {
@@ -84,7 +84,7 @@ async function startProgram<Result>(
 	};
 }
 
-function requestsOf({ startUs, outcomes, requests }: RequestLog): readonly SentRequest[] {
+export function requestsOf({ startUs, outcomes, requests }: RequestLog): readonly SentRequest[] {
 	return requests.map(([dueMs, endMs, outcome]) => ({
 		dueUs: startUs + dueMs * 1000,
 		endUs: startUs + endMs * 1000,

@@ -13,6 +13,7 @@ import { until } from "../demo/applied-everywhere.ts";
 import { rotateInLab } from "../demo/lab-rotation.ts";
 import { podsOf } from "./drill-pods.ts";
 import { type Sender, startSender } from "./drill-senders.ts";
+import { countHandshakes, handshakeStats } from "./handshakes.ts";
 import { type LabLayer4, labLayer4 } from "./lab-layer4.ts";
 import { labLeader } from "./lab-leader.ts";
 import { labOutages } from "./lab-outages.ts";
@@ -24,6 +25,8 @@ import { type LabVirtualIp, labVirtualIp } from "./lab-virtual-ip.ts";
 export interface LabDrillOptions {
 	/** Of the load; default 500. */
 	readonly ratePerSecond?: number;
+	/** See DrillMesh. */
+	readonly outageMs?: number;
 }
 
 const serverHost = "server.default.svc.cluster.local";
@@ -56,6 +59,7 @@ export function labDrillMesh(lab: Lab, options: LabDrillOptions = {}): DrillMesh
 	let leader: ReturnType<typeof labLeader> | undefined;
 	let upgrades: Promise<LabUpgrades> | undefined;
 	return {
+		...(options.outageMs === undefined ? {} : { outageMs: options.outageMs }),
 		virtualIp,
 		layer4,
 		sidecar,
@@ -145,16 +149,8 @@ async function certificateOf(pod: RunningPod): Promise<WorkloadCertificate> {
 	return { proxy, serial: row.serial, issuerKeyId: row.issuerKeyId, trusts: row.trusts ?? [] };
 }
 
-/** A pod's own counters: what its listener took, and what failed there or at the clusters that it calls. */
 async function handshakesOf(pod: RunningPod): Promise<{ readonly made: number; readonly failed: number }> {
-	const text = await askEnvoy(pod, "/stats?filter=ssl%5C.(handshake%7Cconnection_error%7Cfail_verify)");
-	let made = 0;
-	let failed = 0;
-	for (const [, name = "", value = "0"] of text.matchAll(/^(\S+): (\d+)$/gm)) {
-		if (name === "listener.0.0.0.0_15006.ssl.handshake") made += Number(value);
-		else if (/^(?:listener|cluster)\..*ssl\.(?:connection_error|fail_verify)/.test(name)) failed += Number(value);
-	}
-	return { made, failed };
+	return countHandshakes(await askEnvoy(pod, handshakeStats));
 }
 
 function combined(inside: Sender, outside: readonly Sender[]): RunningLoad {

@@ -9,12 +9,12 @@ import { fileURLToPath } from "node:url";
 import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
 import type { DrillReport, RunningLoad } from "../../lab/drill/drill-mesh.ts";
 import type { DrillSidecar, HeldConnections } from "../../lab/drill/drill-sidecar.ts";
-import { isGood, type SentRequest, type SideReport, sideReport } from "../../lab/drill/sent-requests.ts";
+import { loggedReport } from "../../lab/drill/logged-report.ts";
+import { type SentRequest, type SideReport, sideReport } from "../../lab/drill/sent-requests.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
-import { summarise } from "../../lab/load/load-report.ts";
+import { isGood } from "../../lab/load/load-report.ts";
 import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
-import { requestInNamespace } from "../demo/namespace-request.ts";
-import { podOf } from "./drill-pods.ts";
+import { addressIn, answers, podOf } from "./drill-pods.ts";
 import { type Sender, startLoggedSender } from "./drill-senders.ts";
 import { freshPodOf, SwitchedPod } from "./switched-pod.ts";
 
@@ -68,7 +68,7 @@ class DrillWorkload implements LabSidecar {
 	}
 
 	async break(signal: "SIGKILL" | "SIGSTOP", agentToo = false): Promise<number> {
-		const pid = await this.#workload.pid();
+		const pid = await this.#workload.envoyPid();
 		if (agentToo) await this.#lab.holdProcess(this.#workload.pod.node, true);
 		return nowMsOf(this.#workload.break(pid, signal));
 	}
@@ -120,17 +120,10 @@ class DrillWorkload implements LabSidecar {
 	async #freshPod(): Promise<RunningPod> {
 		const usedUid = this.#switched?.pod.uid;
 		const pod = await freshPodOf(this.#lab, "switched", limitMs, ({ uid }) => uid === usedUid);
-		const { stdout } = await this.#lab.execIn(pod.name, ["getent", "ahostsv4", "beyond.default.svc.cluster.local"]);
-		[this.#outside = ""] = stdout.split(/\s/);
-		if (this.#outside === "") throw new Error(`beyond is no name in ${pod.name}`);
-		const answers = (from: RunningPod, host: string): Promise<boolean> =>
-			requestInNamespace({ netns: from.netns, host, port }, "/get", { timeoutMs: 2_000 }).then(
-				({ status }) => status === 200,
-				() => false,
-			);
+		this.#outside = await addressIn(this.#lab, pod, "beyond");
 		let good = 0;
 		await until("the workload answers and calls", async () => {
-			const both = (await answers(this.#beyond, pod.address)) && (await answers(pod, this.#outside));
+			const both = (await answers(this.#beyond, pod.address, port)) && (await answers(pod, this.#outside, port));
 			good = both ? good + 1 : 0;
 			return good >= goodInARow;
 		});
@@ -169,20 +162,9 @@ class DrillWorkload implements LabSidecar {
 			strays += requests.filter((one) => !isGood(one) && one.endUs < faultUs).length;
 		}
 		const counted = logs.flat().filter(({ dueUs }) => fromUs === undefined || dueUs >= fromUs);
-		const firstUs = Math.min(...counted.map(({ dueUs }) => dueUs));
-		const lastUs = Math.max(...counted.map(({ endUs }) => endUs));
-		const inMs = (us: number): number => (us - firstUs) / 1000;
-		const outcomes = counted.map(({ dueUs, endUs, outcome }) => ({
-			startMs: inMs(dueUs),
-			endMs: inMs(endUs),
-			outcome,
-			version: "none",
-		}));
 		return {
-			...summarise(outcomes, inMs(lastUs)),
-			longestGapMs: Math.max(...Object.values(sides).map(({ gapMs }) => gapMs)),
+			...loggedReport(counted, sides),
 			plaintext: 0,
-			sides,
 			strays,
 		};
 	}

@@ -9,13 +9,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { DrillReport, RunningLoad } from "../../lab/drill/drill-mesh.ts";
 import type { DrillSpare } from "../../lab/drill/drill-spare.ts";
-import { isGood, type SentRequest, type SideReport, sideReport } from "../../lab/drill/sent-requests.ts";
+import { loggedReport } from "../../lab/drill/logged-report.ts";
+import { type SentRequest, type SideReport, sideReport } from "../../lab/drill/sent-requests.ts";
 import type { WireReport } from "../../lab/drill/wire-flows.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
-import { goodAnswers, summarise } from "../../lab/load/load-report.ts";
+import { goodAnswers, isGood } from "../../lab/load/load-report.ts";
 import { applyEverywhere, until } from "../demo/applied-everywhere.ts";
-import { requestInNamespace } from "../demo/namespace-request.ts";
-import { agentPodOf, podOf } from "./drill-pods.ts";
+import { addressIn, agentPodOf, answers, nameOf, podOf } from "./drill-pods.ts";
 import { type Sender, startLoggedSender, startSender } from "./drill-senders.ts";
 import { freshPodOf, SwitchedPod } from "./switched-pod.ts";
 
@@ -95,7 +95,7 @@ class GuardedWorkload implements LabSpare {
 	}
 
 	async killSidecar(): Promise<number> {
-		this.#workload.break(await this.#workload.pid(), "SIGKILL");
+		this.#workload.break(await this.#workload.envoyPid(), "SIGKILL");
 		return performance.now();
 	}
 
@@ -129,7 +129,7 @@ class GuardedWorkload implements LabSpare {
 		const keeper = await addressIn(lab, fresh, "keeper");
 		let good = 0;
 		await until("the workload is called and calls", async () => {
-			const both = (await answers(caller, guarded)) && (await answers(fresh, keeper));
+			const both = (await answers(caller, guarded, port)) && (await answers(fresh, keeper, port));
 			good = both ? good + 1 : 0;
 			return good >= goodInARow;
 		});
@@ -153,42 +153,15 @@ class GuardedWorkload implements LabSpare {
 			sides[name] = { ...sideReport(requests, undefined, faultUs), gapMs };
 		}
 		const all = logs.flat();
-		const firstUs = Math.min(...all.map(({ dueUs }) => dueUs));
-		const lastUs = Math.max(...all.map(({ endUs }) => endUs));
-		const inMs = (us: number): number => (us - firstUs) / 1000;
-		const outcomes = all.map(({ dueUs, endUs, outcome }) => ({
-			startMs: inMs(dueUs),
-			endMs: inMs(endUs),
-			outcome,
-			version: "none",
-		}));
 		return {
-			...summarise(outcomes, inMs(lastUs)),
-			longestGapMs: Math.max(...Object.values(sides).map(({ gapMs }) => gapMs)),
+			...loggedReport(all, sides),
 			plaintext: 0,
-			sides,
 			strays: all.filter((one) => faultUs !== undefined && !isGood(one) && one.endUs < faultUs).length,
 		};
 	}
 }
 
-const nameOf = (service: string): string => `${service}.default.svc.cluster.local`;
 const asHost = (service: string, host: string) => ({ host, headers: { host: `${nameOf(service)}:${port}` } });
-
-function answers(from: RunningPod, host: string): Promise<boolean> {
-	return requestInNamespace({ netns: from.netns, host, port }, "/get", { timeoutMs: 2_000 }).then(
-		({ status }) => status === 200,
-		() => false,
-	);
-}
-
-/** Looked up once: a drill of proxies is not to measure names. */
-async function addressIn(lab: Lab, pod: RunningPod, service: string): Promise<string> {
-	const { stdout } = await lab.execIn(pod.name, ["getent", "ahostsv4", nameOf(service)]);
-	const [address = ""] = stdout.split(/\s/);
-	if (address === "") throw new Error(`${service} is no name in ${pod.name}`);
-	return address;
-}
 
 async function watchWire(lab: Lab, pod: RunningPod, ignored: readonly string[]): Promise<Watcher> {
 	const argv = [process.execPath, "--no-warnings", watcherProgram, ...ignored];

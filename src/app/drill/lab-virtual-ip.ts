@@ -10,14 +10,15 @@ import type { HostNetwork } from "../../kernel/host-network.ts";
 import { openLinuxHostNetwork } from "../../kernel/linux/linux-host-network.ts";
 import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
 import { crashVirtualIpNode, setPort } from "../../lab/crash-node.ts";
-import type { DrillReport, RunningLoad } from "../../lab/drill/drill-mesh.ts";
+import { addressReport } from "../../lab/drill/address-report.ts";
+import type { RunningLoad } from "../../lab/drill/drill-mesh.ts";
 import type { DrillVirtualIp } from "../../lab/drill/drill-virtual-ip.ts";
 import { type Apart, twoOwnersSeen } from "../../lab/drill/owners-seen.ts";
 import type { Lab } from "../../lab/lab.ts";
 import { runDirectory } from "../../lab/lab-record.ts";
 import { netnsPath } from "../../lab/network.ts";
 import type { OwnerSpan } from "../../lab/vip-watch/owner-spans.ts";
-import { longestGapMs, type ProbeRecord } from "../../lab/vip-watch/probe-record.ts";
+import type { ProbeRecord } from "../../lab/vip-watch/probe-record.ts";
 import { startWatching, type WatchingProcess } from "../../lab/vip-watch/watching-process.ts";
 import { dropReasons } from "../../vip/vrrp/drop-reason.ts";
 import type { VipStatus } from "../vip/vip-status.ts";
@@ -112,7 +113,7 @@ class LabDrillAddress implements LabVirtualIp {
 				watcher.tell("end");
 				const probes = JSON.parse(await prober.nextLine()) as ProbeRecord;
 				const { spans, endUs } = JSON.parse(await watcher.nextLine()) as { spans: OwnerSpan[]; endUs: number };
-				return reportOf(probes, twoOwnersSeen(probes, spans, endUs, this.#apart));
+				return addressReport(probes, twoOwnersSeen(probes, spans, endUs, this.#apart));
 			},
 		};
 	}
@@ -250,25 +251,4 @@ class LabDrillAddress implements LabVirtualIp {
 
 function holds(network: HostNetwork): boolean {
 	return network.addresses("eth0").some((one) => one.address === address);
-}
-
-function reportOf(probes: ProbeRecord, twoOwners: number): DrillReport {
-	const { sentUs, answers } = probes;
-	const [first = 0, last = 0] = [sentUs[0], sentUs.at(-1)];
-	const answered = new Set(answers.map(({ probe }) => probe)).size;
-	const latencies = answers.map(({ probe, atUs }) => (atUs - (sentUs[probe] ?? atUs)) / 1000).sort((a, b) => a - b);
-	const at = (part: number): number => latencies[Math.floor((latencies.length - 1) * part)] ?? 0;
-	const byVersion: Record<string, number> = {};
-	for (const { node } of answers) byVersion[`node-${node}`] = (byVersion[`node-${node}`] ?? 0) + 1;
-	const lost = sentUs.length - answered;
-	return {
-		sent: sentUs.length,
-		byOutcome: { "200": answered, ...(lost > 0 ? { "no answer": lost } : {}) },
-		byVersion,
-		latencyMs: { min: at(0), p50: at(0.5), p99: at(0.99), max: at(1) },
-		longestGapMs: longestGapMs(probes, first, last),
-		durationMs: (last - first) / 1000,
-		plaintext: 0,
-		twoOwners,
-	};
 }

@@ -24,8 +24,10 @@ spec:
 }
 
 /** `validation`: a pattern that does not end. `envoy`: one that repeats more often than its engine does. */
+export const nonsensePatterns = { validation: "/(", envoy: "/(a{1000}){1000}" } as const;
+
 export function nonsenseRule(by: "validation" | "envoy"): string {
-	const pattern = by === "validation" ? "/(" : "/(a{1000}){1000}";
+	const pattern = nonsensePatterns[by];
 	return `apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: drill-nonsense, namespace: default }

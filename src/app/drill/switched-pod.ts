@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicUs } from "../../kernel/linux/monotonic-us.ts";
 import type { Lab, RunningPod } from "../../lab/lab.ts";
-import { type AgentPod, agentPodOf, askAgent, podOf } from "./drill-pods.ts";
+import { type AgentPod, agentPodOf, askAgent, envoyPidOf, podOf } from "./drill-pods.ts";
 
 const lookMs = 5;
 
@@ -30,10 +30,8 @@ export class SwitchedPod {
 		return agentPodOf(this.#lab, this.pod);
 	}
 
-	async pid(): Promise<number> {
-		const { pid } = await this.ofAgent();
-		if (pid === undefined) throw new Error("no Envoy runs for the workload");
-		return pid;
+	envoyPid(): Promise<number> {
+		return envoyPidOf(this.#lab, this.pod);
 	}
 
 	/** Sends the signal to its Envoy; returns `faultUs`. */

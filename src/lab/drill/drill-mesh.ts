@@ -44,6 +44,8 @@ export interface WorkloadCertificate {
 }
 
 export interface DrillMesh {
+	/** How long control planes stay dead, where that is the drill. Default 10 s. */
+	readonly outageMs?: number;
 	startLoad(load: DrillLoad): Promise<RunningLoad>;
 	/** Made when it is asked for first. */
 	virtualIp?(): Promise<DrillVirtualIp>;

@@ -8,5 +8,5 @@ const request = JSON.parse(process.argv[2] ?? "{}") as LoadRequest;
 const stop = new AbortController();
 process.stdin.on("end", () => stop.abort()).on("close", () => stop.abort());
 process.stdin.resume();
-console.log(JSON.stringify(await sendLoad(request, stop.signal)));
-process.exit(0);
+// A pipe takes 64 KiB at once: an exit right away would cut the rest off.
+process.stdout.write(`${JSON.stringify(await sendLoad(request, stop.signal))}\n`, () => process.exit(0));

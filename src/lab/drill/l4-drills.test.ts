@@ -1,22 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { DrillLayer4 } from "./drill-layer4.ts";
+import { fakeDrillMesh } from "./drill-mesh.testing.ts";
 import type { DrillMesh } from "./drill-mesh.ts";
 import { l4BackendCrashDrill } from "./drills/l4-backend-crash.ts";
 import { l4NodeLossDrill } from "./drills/l4-node-loss.ts";
 
 function fakeMesh(layer4: DrillLayer4 | undefined, spend: () => number): DrillMesh {
-	const never = () => Promise.reject(new Error("not asked of this mesh"));
-	return {
-		startLoad: never,
-		certificates: never,
-		handshakes: never,
-		renewLeaves: never,
-		rotate: never,
+	return fakeDrillMesh({
 		nowMs: spend,
 		sleep: async () => {},
 		...(layer4 ? { layer4: async () => layer4 } : {}),
-	};
+	});
 }
 
 describe("drills of layer 4", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { DrillLeader } from "./drill-leader.ts";
-import type { DrillMesh } from "./drill-mesh.ts";
+import { fakeDrillMesh } from "./drill-mesh.testing.ts";
 import { leaderCrashDrill } from "./drills/leader-crash.ts";
 
 /** A group whose new leader takes 200 ms, and whose push takes `pushMs`; time passes only when somebody waits. */
@@ -27,19 +27,13 @@ function rig({ pushMs = 50, back = false }: { readonly pushMs?: number; readonly
 		// Where configuration goes backwards, a replica that lags behind says what was before the last change.
 		numberSeen: async () => (nowMs >= fromMs ? number : back && isKilled ? before - 1 : before),
 	};
-	const never = () => Promise.reject(new Error("not asked of this mesh"));
-	const mesh: DrillMesh = {
-		startLoad: never,
-		certificates: never,
-		handshakes: never,
-		renewLeaves: never,
-		rotate: never,
+	const mesh = fakeDrillMesh({
 		nowMs: () => nowMs,
 		sleep: async (ms) => {
 			nowMs += ms;
 		},
 		leader: async () => leader,
-	};
+	});
 	return mesh;
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Drill, DrillFindings } from "./drill.ts";
-import type { DrillMesh } from "./drill-mesh.ts";
+import { fakeDrillMesh } from "./drill-mesh.testing.ts";
 import type { DrillOutages } from "./drill-outages.ts";
 import { agentRestartDrill } from "./drills/agent-restart.ts";
 import { backendCrashDrill } from "./drills/backend-crash.ts";
@@ -53,19 +53,13 @@ function rig(changes: Partial<DrillOutages> = {}) {
 		},
 		removeNonsense: async () => note("remove"),
 	};
-	const never = () => Promise.reject(new Error("not asked of this mesh"));
-	const mesh: DrillMesh = {
-		startLoad: never,
-		certificates: never,
-		handshakes: never,
-		renewLeaves: never,
-		rotate: never,
+	const mesh = fakeDrillMesh({
 		nowMs: () => nowMs,
 		sleep: async (ms) => {
 			nowMs += ms;
 		},
 		outages: async () => ({ ...good, ...changes }),
-	};
+	});
 	return { mesh, done };
 }
 

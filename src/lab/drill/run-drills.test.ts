@@ -109,6 +109,15 @@ describe("a run of drills", () => {
 			assert.match(line?.missed.join("\n") ?? "", said);
 		});
 
+	it("says of a missed bar that the sender got no processor, and of none that was kept", async () => {
+		const mesh = new FakeMesh();
+		const late = { ...goodReport, lateMs: 900 };
+		mesh.reports = [late, { ...late, byOutcome: { timeout: 100 } }];
+		const [kept, missed] = await run([broken], mesh);
+		assert.match(missed?.missed.join() ?? "", /the sender itself was 900 ms late/);
+		assert.deepEqual(kept?.missed, []);
+	});
+
 	it("misses its bar when it could not be done, or did not measure what it must", async () => {
 		const failing = { ...broken, inject: () => Promise.reject(new Error("no such pod")) };
 		assert.match((await run([failing], new FakeMesh()))[1]?.missed.join() ?? "", /no such pod/);

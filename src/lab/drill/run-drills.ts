@@ -18,6 +18,9 @@ export interface DrillOptions {
 	readonly marginMs?: number;
 }
 
+/** From here on a sender is part of the trouble. */
+const tooLateMs = 250;
+
 export async function runDrills(
 	drills: readonly Drill[],
 	options: DrillOptions,
@@ -83,14 +86,20 @@ async function runOnce(
 		baselineGapMs,
 		...(report.sides ? { sides: report.sides } : {}),
 	};
+	const missed = [
+		...(failure === undefined ? [] : [failure]),
+		...(report.sent === 0 ? ["nothing was sent"] : []),
+		...missedBars(figures, drill.bars),
+		...(report.twoOwners ? [`two nodes owned the address ${report.twoOwners} times`] : []),
+	];
 	const lost = Object.entries(report.byOutcome).filter(([outcome]) => !/^[123]\d\d$/.test(outcome));
 	return {
 		figures,
 		missed: [
-			...(failure === undefined ? [] : [failure]),
-			...(report.sent === 0 ? ["nothing was sent"] : []),
-			...missedBars(figures, drill.bars),
-			...(report.twoOwners ? [`two nodes owned the address ${report.twoOwners} times`] : []),
+			...missed,
+			...(missed.length > 0 && (report.lateMs ?? 0) > tooLateMs
+				? [`the sender itself was ${Math.round(report.lateMs ?? 0)} ms late: this machine has too much else to do`]
+				: []),
 			...(figures.lost <= (drill.bars.lost ?? figures.lost) ? [] : lost).map(
 				([outcome, count]) => `${count} requests ended in ${outcome}`,
 			),

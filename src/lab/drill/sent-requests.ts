@@ -1,6 +1,8 @@
 // Requests one by one, as a sender noted them, and what they say of a fault: what was lost, and for how long new requests failed.
 // All times are microseconds of CLOCK_MONOTONIC, which every process of the machine shares.
 
+import { isGood } from "../load/load-report.ts";
+
 export interface SentRequest {
 	/** When it was due by the schedule, not when the sender came to it. */
 	readonly dueUs: number;
@@ -46,9 +48,4 @@ function longestGapMs(requests: readonly SentRequest[], fromUs: number): number 
 	const ends = requests.filter((one) => isGood(one) && one.endUs < untilUs).map(({ endUs }) => endUs);
 	const marks = [fromUs, ...ends.sort((a, b) => a - b), untilUs];
 	return marks.slice(1).reduce((longest, mark, index) => Math.max(longest, mark - (marks[index] ?? mark)), 0) / 1000;
-}
-
-/** A status below 400. */
-export function isGood({ outcome }: Pick<SentRequest, "outcome">): boolean {
-	return /^[123]\d\d$/.test(outcome);
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Drill, DrillFigures, DrillFindings } from "./drill.ts";
 import { missedMedianBars } from "./drill.ts";
-import type { DrillMesh, DrillReport } from "./drill-mesh.ts";
+import { fakeDrillMesh } from "./drill-mesh.testing.ts";
+import type { DrillReport } from "./drill-mesh.ts";
 import type { DrillSidecar } from "./drill-sidecar.ts";
 import { agentAndSidecarDrill } from "./drills/agent-and-sidecar.ts";
 import { restoreDrill } from "./drills/restore.ts";
@@ -48,19 +49,14 @@ function rig(changes: Partial<DrillSidecar> = {}, report: Partial<DrillReport> =
 		restoreByHand: () => spend("restore", 1),
 		countFromNow: () => void done.push("count"),
 	};
-	const never = () => Promise.reject(new Error("not asked of this mesh"));
-	const mesh: DrillMesh = {
+	const mesh = fakeDrillMesh({
 		startLoad: async () => ({ stop: async () => ({ ...goodReport, ...report }) }),
-		certificates: never,
-		handshakes: never,
-		renewLeaves: never,
-		rotate: never,
 		nowMs: () => nowMs,
 		sleep: async (ms) => {
 			nowMs += ms;
 		},
 		sidecar: async () => ({ ...good, ...changes }),
-	};
+	});
 	return { mesh, done };
 }
 

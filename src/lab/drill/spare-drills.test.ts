@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { DrillMesh, DrillReport } from "./drill-mesh.ts";
+import { fakeDrillMesh } from "./drill-mesh.testing.ts";
+import type { DrillReport } from "./drill-mesh.ts";
 import type { DrillSpare } from "./drill-spare.ts";
 import { spareBypassDrill } from "./drills/spare-bypass.ts";
 import { spareTakeoverDrill } from "./drills/spare-takeover.ts";
@@ -35,19 +36,14 @@ function rig(report: Partial<DrillReport> = {}, changes: Partial<DrillSpare> = {
 		restoreByHand: () => spend("restore", 2),
 		...changes,
 	};
-	const never = () => Promise.reject(new Error("not asked of this mesh"));
-	const mesh: DrillMesh = {
+	const mesh = fakeDrillMesh({
 		startLoad: async () => ({ stop: async () => ({ ...goodReport, ...report }) }),
-		certificates: never,
-		handshakes: never,
-		renewLeaves: never,
-		rotate: never,
 		nowMs: () => nowMs,
 		sleep: async (ms) => {
 			nowMs += ms;
 		},
 		spare: async () => spare,
-	};
+	});
 	return { mesh, done };
 }
 

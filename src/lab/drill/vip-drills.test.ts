@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ProbeRecord } from "../vip-watch/probe-record.ts";
 import type { Drill } from "./drill.ts";
+import { fakeDrillMesh } from "./drill-mesh.testing.ts";
 import type { DrillMesh } from "./drill-mesh.ts";
 import type { DrillVirtualIp } from "./drill-virtual-ip.ts";
 import { vipCrashDrill } from "./drills/vip-crash.ts";
@@ -31,17 +32,11 @@ function fakeMesh(changes: Partial<DrillVirtualIp> = {}, ownerUntilMs = 0): Dril
 		heal: async () => 20,
 		forge: async () => ({ sent: 100, dropped: 100 }),
 	};
-	const never = () => Promise.reject(new Error("not asked of this mesh"));
-	return {
-		startLoad: never,
-		certificates: never,
-		handshakes: never,
-		renewLeaves: never,
-		rotate: never,
+	return fakeDrillMesh({
 		nowMs: () => nowMs,
 		sleep: spend,
 		virtualIp: async () => ({ ...good, ...changes }),
-	};
+	});
 }
 
 describe("drills of a virtual IP", () => {

@@ -23,14 +23,20 @@ function packet(from: string, to: string, what: "syn" | string | Uint8Array): Bu
 
 const hello = Uint8Array.of(22, 3, 1, 2, 0, 1);
 
-function reportOf(packets: readonly Buffer[], ignored: readonly string[] = []) {
-	const flows = new WireFlows(ignored);
+function reportOf(packets: readonly Buffer[], ignored: readonly string[] = [], port?: number) {
+	const flows = new WireFlows(ignored, port);
 	for (const one of packets) flows.take(one);
 	return flows.report();
 }
 
 describe("what is on the wire of a pod", () => {
 	const opened = [packet(caller, pod, "syn"), packet(pod, caller, "syn")];
+
+	it("is of one port only, where that is asked for", () => {
+		const talk = [...opened, packet(caller, pod, "GET / HTTP/1.1")];
+		assert.equal(reportOf(talk, [], 9999).plaintext, 0);
+		assert.equal(reportOf(talk, [], 8080).plaintext, 1);
+	});
 
 	it("is encrypted when both sides begin with a record of TLS", () => {
 		const report = reportOf([

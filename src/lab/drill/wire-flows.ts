@@ -18,15 +18,17 @@ const isTlsRecord = (payload: Buffer): boolean =>
 
 export class WireFlows {
 	readonly #ignored: ReadonlySet<string>;
+	readonly #port: number | undefined;
 	/** Directions of connections that have begun and not sent anything. */
 	readonly #silent = new Set<string>();
 	readonly #examples: string[] = [];
 	#encrypted = 0;
 	#plaintext = 0;
 
-	/** What comes from an address of `ignored` is not counted; what goes there is. */
-	constructor(ignored: Iterable<string> = []) {
+	/** What comes from an address of `ignored` is not counted; what goes there is. `port`: connections of others do not count. */
+	constructor(ignored: Iterable<string> = [], port?: number) {
 		this.#ignored = new Set(ignored);
+		this.#port = port;
 	}
 
 	/** From the IP header on; the packet may be cut off after its first bytes. */
@@ -34,9 +36,11 @@ export class WireFlows {
 		if (packet.length < 40 || packet.readUInt8(0) >> 4 !== 4 || packet[9] !== tcp) return;
 		const ipBytes = (packet.readUInt8(0) & 0xf) * 4;
 		if (packet.length < ipBytes + 20) return;
+		const ports = [packet.readUInt16BE(ipBytes), packet.readUInt16BE(ipBytes + 2)];
+		if (this.#port !== undefined && !ports.includes(this.#port)) return;
 		const from = packet.subarray(12, 16).join(".");
 		const to = packet.subarray(16, 20).join(".");
-		const flow = `${from}:${packet.readUInt16BE(ipBytes)} to ${to}:${packet.readUInt16BE(ipBytes + 2)}`;
+		const flow = `${from}:${ports[0]} to ${to}:${ports[1]}`;
 		if (packet.readUInt8(ipBytes + 13) & synFlag) {
 			if (!this.#ignored.has(from)) this.#silent.add(flow);
 			return;

@@ -1,7 +1,8 @@
 // Program: reads every packet of the network namespace that it runs in, loopback's aside. In: addresses whose own sending does not
-// count, as arguments. Out: `watching`, `flowing` once connections come and go; when its standard input ends, one line of JSON: a
+// count, as arguments; `--port=N`: connections of other ports do not count. Out: `watching`, `flowing` once connections come and go; when its standard input ends, one line of JSON: a
 // WireReport, and how many packets the kernel could not hand over.
 
+import { parseArgs } from "node:util";
 import { errorNumber, libc } from "../../kernel/linux/libc.ts";
 import { WireFlows } from "./wire-flows.ts";
 
@@ -28,7 +29,8 @@ const size = Buffer.from(Int32Array.of(bufferBytes).buffer);
 if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size, size.length) !== 0)
 	throw new Error(`its buffer: errno ${errorNumber()}`);
 
-const flows = new WireFlows(process.argv.slice(2));
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { port: { type: "string" } } });
+const flows = new WireFlows(positionals, values.port === undefined ? undefined : Number(values.port));
 const packet = Buffer.alloc(160);
 const from = Buffer.alloc(20);
 const fromBytes = Buffer.alloc(4);

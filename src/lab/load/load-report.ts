@@ -10,6 +10,8 @@ export interface LoadReport {
 	/** Longest time without a good answer (status below 400) between two good ones, or from the start or to the end. */
 	readonly longestGapMs: number;
 	readonly durationMs: number;
+	/** Most that a request was sent after it was due: a sender that gets no processor measures itself. Absent: not known. */
+	readonly lateMs?: number;
 }
 
 export interface LoadRequest {
@@ -24,6 +26,8 @@ export interface LoadRequest {
 	readonly ratePerSecond?: number;
 	/** Each request on a connection of its own. Default false: connections are kept and used again. */
 	readonly newConnections?: boolean;
+	/** Of an open loop: so many connections are kept and take turns. Default: as many as are needed at once. */
+	readonly keptConnections?: number;
 	/** Default 10,000. */
 	readonly timeoutMs?: number;
 	/** Response header to count answers by. */
@@ -36,6 +40,8 @@ export interface Outcome {
 	readonly endMs: number;
 	readonly outcome: string;
 	readonly version: string;
+	/** How the body of a bad answer begins. */
+	readonly because?: string;
 }
 
 export function summarise(outcomes: readonly Outcome[], durationMs: number): LoadReport {
@@ -57,11 +63,17 @@ export function summarise(outcomes: readonly Outcome[], durationMs: number): Loa
 /** Answers with a status below 400. */
 export function goodAnswers(report: LoadReport): number {
 	return Object.entries(report.byOutcome)
-		.filter(([outcome]) => /^[123]\d\d$/.test(outcome))
+		.filter(([outcome]) => isGood({ outcome }))
 		.reduce((sum, [, count]) => sum + count, 0);
 }
 
-function isGood({ outcome }: Outcome): boolean {
+/** A status below 400. */
+/** `200`, `ECONNRESET`, `503 (no healthy upstream)`. */
+export function fullOutcome({ because, outcome }: Outcome): string {
+	return because ? `${outcome} (${because})` : outcome;
+}
+
+export function isGood({ outcome }: Pick<Outcome, "outcome">): boolean {
 	return /^[123]\d\d$/.test(outcome);
 }
 

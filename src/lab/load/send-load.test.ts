@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { goodAnswers, summarise } from "./load-report.ts";
@@ -41,11 +41,32 @@ describe("a sender", () => {
 		assert.equal(goodAnswers(report), 75);
 	});
 
+	it("takes in answers also while it is behind its schedule, and says how late it was", async () => {
+		const stop = new AbortController();
+		server.once("request", () => stop.abort());
+		const flood = { requests: 3000, concurrency: 1, ratePerSecond: 1_000_000 };
+		const report = await sendLoad({ host: "127.0.0.1", port, path: "/", ...flood }, stop.signal);
+		assert.ok(report.sent < flood.requests, "all were sent before the first was answered");
+		assert.ok((report.lateMs ?? 0) > 0);
+	});
+
 	it("names what went wrong when no answer came", async () => {
 		const to = { host: "127.0.0.1", requests: 2, concurrency: 1, timeoutMs: 50 };
 		assert.deepEqual((await sendLoad({ ...to, port, path: "/hang" })).byOutcome, { timeout: 2 });
 		assert.deepEqual((await sendLoad({ ...to, port, path: "/cut" })).byOutcome, { ECONNRESET: 2 });
 		assert.deepEqual((await sendLoad({ ...to, port: 1, path: "/" })).byOutcome, { ECONNREFUSED: 2 });
+	});
+
+	it("lets as many kept connections as it is told take turns", async () => {
+		const seen = new Map<number | undefined, number>();
+		const count = ({ socket }: IncomingMessage): void => {
+			seen.set(socket.remotePort, (seen.get(socket.remotePort) ?? 0) + 1);
+		};
+		server.on("request", count);
+		const turns = { requests: 12, concurrency: 1, ratePerSecond: 100, keptConnections: 3 };
+		await sendLoad({ host: "127.0.0.1", port, path: "/", ...turns });
+		server.off("request", count);
+		assert.deepEqual([...seen.values()], [4, 4, 4]);
 	});
 
 	it("keeps its schedule in an open loop, whether answers come or not", async () => {

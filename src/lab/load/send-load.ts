@@ -2,42 +2,65 @@
 // limit of each request, in time. Run in a namespace by http-sender.ts.
 
 import { Agent, get } from "node:http";
-import { type LoadReport, type LoadRequest, type Outcome, summarise } from "./load-report.ts";
+import { isGood, type LoadReport, type LoadRequest, type Outcome, summarise } from "./load-report.ts";
 
 /** `stop` ends an open loop before its count is reached; what is under way is waited for. */
 export async function sendLoad(request: LoadRequest, stop?: AbortSignal): Promise<LoadReport> {
-	const { outcomes, durationMs } = await sendRequests(request, stop);
-	return summarise(outcomes, durationMs);
+	const { durationMs, lateMs, outcomes } = await sendRequests(request, stop);
+	return { ...summarise(outcomes, durationMs), lateMs };
+}
+
+/** Of the body of a bad answer: Envoy says there why. */
+const shownBytes = 120;
+
+interface SentRequests {
+	readonly outcomes: readonly Outcome[];
+	readonly startedMs: number;
+	readonly durationMs: number;
+	/** See LoadReport. */
+	readonly lateMs: number;
 }
 
 /** The same, one by one; `startedMs` is of this process's performance.now(). */
-export async function sendRequests(
-	request: LoadRequest,
-	stop?: AbortSignal,
-): Promise<{ readonly outcomes: readonly Outcome[]; readonly startedMs: number; readonly durationMs: number }> {
-	const agent = new Agent({
-		keepAlive: request.newConnections !== true,
-		maxSockets: request.ratePerSecond ? Infinity : request.concurrency,
-	});
+export async function sendRequests(request: LoadRequest, stop?: AbortSignal): Promise<SentRequests> {
+	const { keptConnections = 0 } = request;
+	const agents =
+		request.ratePerSecond && keptConnections > 0
+			? Array.from({ length: keptConnections }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+			: [
+					new Agent({
+						keepAlive: request.newConnections !== true,
+						maxSockets: request.ratePerSecond ? Infinity : request.concurrency,
+					}),
+				];
+	let turn = 0;
+	const nextAgent = (): Agent | undefined => agents[turn++ % agents.length];
 	const startedMs = performance.now();
 	const elapsedMs = (): number => performance.now() - startedMs;
 	try {
-		const outcomes = request.ratePerSecond
-			? await openLoop(request, request.ratePerSecond, agent, elapsedMs, stop)
-			: await closedLoop(request, agent, elapsedMs);
-		return { outcomes, startedMs, durationMs: elapsedMs() };
+		const { outcomes, lateMs } = request.ratePerSecond
+			? await openLoop(request, request.ratePerSecond, nextAgent, elapsedMs, stop)
+			: { outcomes: await closedLoop(request, nextAgent, elapsedMs), lateMs: 0 };
+		return { outcomes, startedMs, durationMs: elapsedMs(), lateMs };
 	} finally {
-		agent.destroy();
+		for (const agent of agents) agent.destroy();
 	}
 }
 
-async function closedLoop(request: LoadRequest, agent: Agent, elapsedMs: () => number): Promise<readonly Outcome[]> {
+/** Of the next request. */
+type NextAgent = () => Agent | undefined;
+
+async function closedLoop(
+	request: LoadRequest,
+	nextAgent: NextAgent,
+	elapsedMs: () => number,
+): Promise<readonly Outcome[]> {
 	const outcomes: Outcome[] = [];
 	let started = 0;
 	const lane = async (): Promise<void> => {
 		while (started < request.requests) {
 			started++;
-			outcomes.push(await sendOne(request, agent, elapsedMs(), elapsedMs));
+			outcomes.push(await sendOne(request, nextAgent(), elapsedMs(), elapsedMs));
 		}
 	};
 	await Promise.all(Array.from({ length: request.concurrency }, lane));
@@ -48,31 +71,46 @@ async function closedLoop(request: LoadRequest, agent: Agent, elapsedMs: () => n
 async function openLoop(
 	request: LoadRequest,
 	ratePerSecond: number,
-	agent: Agent,
+	nextAgent: NextAgent,
 	elapsedMs: () => number,
 	stop: AbortSignal | undefined,
-): Promise<readonly Outcome[]> {
+): Promise<Pick<SentRequests, "outcomes" | "lateMs">> {
 	const underWay: Promise<Outcome>[] = [];
+	let lateMs = 0;
 	while (underWay.length < request.requests && !stop?.aborted) {
 		const dueMs = (underWay.length * 1000) / ratePerSecond;
 		const waitMs = dueMs - elapsedMs();
 		if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-		else underWay.push(sendOne(request, agent, dueMs, elapsedMs));
+		else {
+			lateMs = Math.max(lateMs, -waitMs);
+			underWay.push(sendOne(request, nextAgent(), dueMs, elapsedMs));
+			// One that is behind would else only send, and take what it does not read for lost.
+			await new Promise((resolve) => setImmediate(resolve));
+		}
 	}
-	return Promise.all(underWay);
+	return { outcomes: await Promise.all(underWay), lateMs };
 }
 
-function sendOne(request: LoadRequest, agent: Agent, startMs: number, elapsedMs: () => number): Promise<Outcome> {
+function sendOne(
+	request: LoadRequest,
+	agent: Agent | undefined,
+	startMs: number,
+	elapsedMs: () => number,
+): Promise<Outcome> {
 	const { host, port, path, headers, countHeader, timeoutMs = 10_000 } = request;
 	return new Promise((resolve) => {
+		let because = "";
 		const done = (outcome: string, version = "none"): void =>
-			resolve({ startMs, endMs: elapsedMs(), outcome, version });
+			resolve({ startMs, endMs: elapsedMs(), outcome, version, ...(because && { because }) });
 		const sent = get({ host, port, path, agent, headers: { ...headers } }, (response) => {
 			const counted = countHeader ? response.headers[countHeader] : undefined;
 			const version = typeof counted === "string" ? counted : "none";
 			response.on("error", () => done("broken", version));
 			response.on("end", () => done(String(response.statusCode), version));
-			response.resume();
+			if (isGood({ outcome: String(response.statusCode) })) return void response.resume();
+			response.setEncoding("latin1").on("data", (chunk: string) => {
+				because = (because + chunk).slice(0, shownBytes);
+			});
 		});
 		const timer = setTimeout(() => {
 			done("timeout");

@@ -1,12 +1,13 @@
-// Program: sends adverts that no peer sends, from where it is. Arguments: VRID ADDRESS COUNT, for each form. Prints how many left
-// as JSON. All claim priority 255 over multicast, as VRRP version 3 over IPv4, with a checksum that is right unless it is the point.
+// Program: sends adverts that no peer sends, from where it is. Arguments: VRID ADDRESS COUNT, for each form, to the group on eth0;
+// with INTERFACE SOURCE TO... to those machines. Prints how many left as JSON. All claim priority 255, as VRRP version 3 over IPv4,
+// with a checksum that is right unless it is the point.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { openLinuxHostNetwork } from "../../kernel/linux/linux-host-network.ts";
 import { checksumOfSum, sumOfWords } from "../../vip/vrrp/internet-checksum.ts";
 
 const group = "224.0.0.18";
-const [vrid = "", address = "", count = "100"] = process.argv.slice(2);
+const [vrid = "", address = "", count = "100", link = "eth0", source, ...peers] = process.argv.slice(2);
 
 const forms: readonly { readonly ttl: number; readonly bytes: Buffer }[] = [
 	// Without the key.
@@ -26,15 +27,17 @@ const forms: readonly { readonly ttl: number; readonly bytes: Buffer }[] = [
 const network = openLinuxHostNetwork();
 const sockets = new Map(
 	[255, 64].map((ttl) => {
-		const options = { interface: "eth0", family: "ipv4", transport: { type: "multicast", group }, ttl } as const;
-		const opened = network.openVrrpSocket(options, () => {});
+		const options = { interface: link, family: "ipv4", ttl, ...(source === undefined ? {} : { source }) } as const;
+		const transport = peers.length > 0 ? ({ type: "unicast" } as const) : ({ type: "multicast", group } as const);
+		const opened = network.openVrrpSocket({ ...options, transport }, () => {});
 		if (!opened.ok) throw new Error(opened.message);
 		return [ttl, opened.value];
 	}),
 );
 let sent = 0;
 for (let round = 0; round < Number(count); round++) {
-	for (const { ttl, bytes } of forms) if (sockets.get(ttl)?.send(bytes, group).ok) sent++;
+	for (const { ttl, bytes } of forms)
+		for (const to of peers.length > 0 ? peers : [group]) if (sockets.get(ttl)?.send(bytes, to).ok) sent++;
 	await sleep(2);
 }
 console.log(JSON.stringify({ sent }));

@@ -38,3 +38,22 @@ export function unownedMs(spans: readonly OwnerSpan[], fromUs: number, toUs: num
 	}
 	return (toUs - fromUs - covered) / 1000;
 }
+
+/** What a node held while its address was cut off from everybody is nobody's. */
+export function withoutCuts(
+	spans: readonly OwnerSpan[],
+	cuts: readonly { readonly node: string; readonly fromUs: number; readonly toUs?: number }[],
+): readonly OwnerSpan[] {
+	return cuts.reduce<readonly OwnerSpan[]>(
+		(left, cut) =>
+			left.flatMap((span): readonly OwnerSpan[] => {
+				const cutToUs = cut.toUs ?? Number.POSITIVE_INFINITY;
+				const endUs = span.toUs ?? Number.POSITIVE_INFINITY;
+				if (span.node !== cut.node || endUs <= cut.fromUs || span.fromUs >= cutToUs) return [span];
+				const before = span.fromUs < cut.fromUs ? [{ node: span.node, fromUs: span.fromUs, toUs: cut.fromUs }] : [];
+				const after = endUs > cutToUs ? [{ ...span, fromUs: cutToUs }] : [];
+				return [...before, ...after];
+			}),
+		spans,
+	);
+}

@@ -1,6 +1,6 @@
 // Program: asks the kernels of several nodes who holds an address, at each of their events and every few milliseconds.
 // Arguments: ADDRESS INTERFACE NODE=/run/netns/NAME... On standard input: `begin`, then `end`, which prints the OwnerSpans as one
-// line of JSON. An address on a link without carrier is nobody's: no client reaches it.
+// line of JSON, with when it had looked first and last. An address on a link without carrier is nobody's: no client reaches it.
 
 import { writeSync } from "node:fs";
 import type { HostNetwork } from "../../kernel/host-network.ts";
@@ -20,6 +20,7 @@ const nodes = places.map((place) => {
 });
 let spans: OwnerSpan[] = [];
 let isRunning = false;
+let beganUs = 0;
 
 const holds = (network: HostNetwork): boolean =>
 	network.link(interfaceName)?.running === true &&
@@ -54,12 +55,13 @@ onLines(
 			for (const one of nodes) one.sinceUs = undefined;
 			isRunning = true;
 			look();
+			beganUs = loop.nowUs();
 			return;
 		}
 		look();
 		isRunning = false;
 		const open = nodes.flatMap(({ node, sinceUs }) => (sinceUs === undefined ? [] : [{ node, fromUs: sinceUs }]));
-		writeSync(1, `${JSON.stringify({ spans: [...spans, ...open], endUs: loop.nowUs() })}\n`);
+		writeSync(1, `${JSON.stringify({ spans: [...spans, ...open], beganUs, endUs: loop.nowUs() })}\n`);
 	},
 	() => loop.stop(),
 );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { overlapsOf, unownedMs } from "./owner-spans.ts";
+import { overlapsOf, unownedMs, withoutCuts } from "./owner-spans.ts";
 import { changesOfOwner, handOverTo, longestGapMs, lostProbes, type ProbeRecord } from "./probe-record.ts";
 
 /** A probe each millisecond, answered at once by the node of that letter; a dot is nobody. */
@@ -46,6 +46,19 @@ describe("spans of owners", () => {
 			{ fromUs: 3_000, lengthMs: 2 },
 			{ fromUs: 4_000, lengthMs: 0.5 },
 		]);
+	});
+
+	it("are nobody's while their node is cut off", () => {
+		const spans = [
+			{ node: "a", fromUs: 0 },
+			{ node: "b", fromUs: 3_000, toUs: 9_000 },
+		];
+		assert.deepEqual(withoutCuts(spans, [{ node: "a", fromUs: 2_000, toUs: 8_000 }]), [
+			{ node: "a", fromUs: 0, toUs: 2_000 },
+			{ node: "a", fromUs: 8_000 },
+			{ node: "b", fromUs: 3_000, toUs: 9_000 },
+		]);
+		assert.deepEqual(withoutCuts(spans, [{ node: "b", fromUs: 2_000 }]), [{ node: "a", fromUs: 0 }]);
 	});
 
 	it("leave a time in which nobody held it", () => {

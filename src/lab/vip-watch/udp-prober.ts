@@ -8,8 +8,8 @@ import { onLines } from "./line-input.ts";
 import type { ProbeAnswer } from "./probe-record.ts";
 import { openProbeSocket, probeBytes } from "./probe-socket.ts";
 
-/** Answers may still be under way when the last probe has left. */
-const lingerUs = 30_000;
+/** Answers may still be under way when the last probe has left, on a busy machine for long. */
+const lingerUs = 200_000;
 
 const [address = "", port = "", intervalText = "1000"] = process.argv.slice(2);
 const intervalUs = Number(intervalText);
