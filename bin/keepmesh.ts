@@ -6,6 +6,14 @@ if (small === "run" || small === "clean-up") {
 	if (small === "run") startLean();
 	const { cleanUpVip, runVip } = await import("../src/app/vip-main.ts");
 	process.exitCode = await (small === "run" ? runVip : cleanUpVip)(args.slice(2));
+} else if (args[0] === "proxy" && !args.includes("--help") && !args.includes("-h")) {
+	// In a pod, whose application waits for it.
+	const { runProxy } = await import("../src/app/proxy-main.ts");
+	process.exitCode = await runProxy(args.slice(1));
+} else if (args[0] === "vip" && args[1] === "feed") {
+	// Started by `vip run --kubernetes` beside itself; nobody types it.
+	const { runVipFeed } = await import("../src/app/vip-feed-main.ts");
+	process.exitCode = await runVipFeed(args.slice(2));
 } else if (runsVirtualServers(args)) {
 	const { startLean } = await import("../src/app/vip/lean-start.ts");
 	startLean();

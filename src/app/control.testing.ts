@@ -94,9 +94,10 @@ export class DeltaClient {
 	readonly #stream: AdsStream;
 	readonly #subscribed = new Map<string, Set<string>>();
 
-	constructor(port: number, nodeId: string, metadata: JsonObject) {
+	/** `server`: a port of this host, or the path of a socket. */
+	constructor(server: number | string, nodeId: string, metadata: JsonObject) {
 		this.#stream = openAdsStream(
-			{ to: { host: "127.0.0.1", port } },
+			{ to: typeof server === "string" ? { socketPath: server } : { host: "127.0.0.1", port: server } },
 			{ message: (bytes) => this.#onMessage(bytes), closed: () => {} },
 		);
 		const node = { id: nodeId, metadata, userAgentName: "envoy" };

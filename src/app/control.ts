@@ -1,19 +1,23 @@
-// The control plane, put together: files -> changes -> control plane -> xDS servers, and the API beside them.
+// The control plane, put together: files or an API server -> changes -> control plane -> xDS servers, and the API beside them.
 
 import { join } from "node:path";
 import { servingReportPath } from "../hotswitch/serving-report.ts";
+import type { RotationBoard } from "../identity/authority/rotation-board.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
 import { nodeOfStream } from "../identity/node-stream.ts";
 import { parseIdentity, type SpiffeId } from "../identity/spiffe-id.ts";
+import type { Problem } from "../resources/problem.ts";
 import { readResourceFile } from "../resources/read-resources.ts";
 import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { createMetrics } from "../runtime/metrics.ts";
-import { type FilesSource, startFilesSource } from "../sources/files/files-source.ts";
+import type { Change } from "../snapshot/change.ts";
+import { startFilesSource } from "../sources/files/files-source.ts";
 import { keySetDirectory, noKeySetStore } from "../sources/key-sets/key-set-store.ts";
 import { KeySetsSource } from "../sources/key-sets/key-sets-source.ts";
+import type { ResourceSource } from "../sources/resource-source.ts";
 import { controlMetrics, withPilotNames } from "../telemetry/control-metrics.ts";
-import type { ConfigSource, XdsServer } from "../xds/wire/config-source.ts";
+import type { ConfigSource, SessionStatus, XdsServer } from "../xds/wire/config-source.ts";
 import type { SlowUnaryService, UnaryService } from "../xds/wire/unary-service.ts";
 import { startXdsServer, type XdsServerOptions } from "../xds/wire/xds-server.ts";
 import { type ApiServer, startApiServer } from "./api/api-server.ts";
@@ -39,9 +43,13 @@ import { quarantineProblems } from "./control/quarantine-problems.ts";
 import { quarantineFile } from "./control/quarantine-store.ts";
 import { createReplicas, type Replicas } from "./control/replicas/start-replicas.ts";
 import { ResourceEditor } from "./control/resource-editor.ts";
+import { ResourceStatuses } from "./control/resource-status.ts";
 import { createRotation } from "./control/rotation-service.ts";
 import { nobodysRules, ServingReports } from "./control/serving-reports.ts";
 import { servingFile } from "./control/serving-store.ts";
+import { tellProblems } from "./control/tell-problems.ts";
+import { clusterRotationPace } from "./kubernetes/cluster-authority.ts";
+import { KubernetesSide, type KubernetesSideParts, noEditor } from "./kubernetes/kubernetes-side.ts";
 
 export interface RunningControl {
 	readonly apiPort: number;
@@ -63,7 +71,7 @@ const maxFirstFetchMs = 5000;
 /** Resolves when everything has been read and every port listens. */
 export async function startControl(
 	options: ControlOptions,
-	parts: { log: Log; clock?: Clock },
+	parts: { log: Log; clock?: Clock; connect?: KubernetesSideParts["connect"] },
 ): Promise<RunningControl> {
 	const { log } = parts;
 	const clock = parts.clock ?? realClock;
@@ -111,25 +119,19 @@ export async function startControl(
 			onKeySets: (fetched) => control.setKeySets(fetched),
 		},
 	);
-	const source: FilesSource = startFilesSource(
-		{ roots: options.resources },
-		{
-			clock,
-			read: (text, file) => readResourceFile(file, text),
-			onChanges: (changes) => control.change(changes),
-			onProblems: (problems) => {
-				for (const severity of ["error", "warning"] as const) {
-					counted.problems.set(problems.filter((problem) => problem.severity === severity).length, { severity });
-				}
-				for (const { severity, origin, resource, path, message } of problems.slice(0, 50)) {
-					log.warn(
-						{ severity, file: origin.file, line: origin.line, resource, path, problem: message },
-						"resource problem",
-					);
-				}
-			},
-		},
-	);
+	const { dataDirectory, version } = options;
+	const kept = { version, ...(dataDirectory === undefined ? {} : { dataDirectory }) };
+	const told = {
+		clock,
+		onChanges: (changes: readonly Change[]) => control.change(changes),
+		onProblems: (problems: readonly Problem[]) => tellProblems(problems, counted, log),
+	};
+	const kubernetes =
+		options.kubernetes &&
+		new KubernetesSide(options.kubernetes, { ...told, ...kept, log, metrics, connect: parts.connect });
+	const source: ResourceSource =
+		kubernetes?.source ??
+		startFilesSource({ roots: options.resources }, { ...told, read: (text, file) => readResourceFile(file, text) });
 	const serving = new ServingReports({
 		instance: `${options.id}/${startedMs}`,
 		...(options.dataDirectory && { store: servingFile(join(options.dataDirectory, "serving.json")) }),
@@ -145,28 +147,37 @@ export async function startControl(
 	const problems = new MeshProblems((key) => source.current(key));
 
 	let certificateParts: CertificateRoutesParts | undefined;
+	const allProblems = (): readonly Problem[] => [
+		...problems.of(control.snapshot, source.problems()),
+		...quarantineProblems(control.safety.held, (key) => source.current(key)),
+		...keySetProblems(control.snapshot, keySets.status(), (key) => source.current(key)),
+	];
+	const sessions = (): readonly SessionStatus[] =>
+		servers.flatMap((server) => server.sessions()).filter((session) => nodeOfStream(session.proxyId) === undefined);
+	const readiness = (): string | undefined => {
+		if (isClosing) return "shutting down";
+		const late = kubernetes?.waitingFor();
+		return isReady ? undefined : `resources are still being read${late === undefined ? "" : `: ${late}`}`;
+	};
 	const routes = controlRoutes({
 		identity: { id: options.id, version: options.version, startedMs },
 		clock,
 		control,
 		metrics,
 		counted,
-		readiness: () => (isClosing ? "shutting down" : isReady ? undefined : "resources are still being read"),
-		problems: () => [
-			...problems.of(control.snapshot, source.problems()),
-			...quarantineProblems(control.safety.held, (key) => source.current(key)),
-			...keySetProblems(control.snapshot, keySets.status(), (key) => source.current(key)),
-		],
+		readiness,
+		problems: allProblems,
 		fileProblems: () => source.problems(),
 		origin: (key) => source.current(key)?.origin,
-		sessions: () =>
-			servers.flatMap((server) => server.sessions()).filter((session) => nodeOfStream(session.proxyId) === undefined),
-		editor: new ResourceEditor(options.resources, source),
+		sessions,
+		editor: kubernetes ? noEditor : new ResourceEditor(options.resources, source),
+		...(kubernetes ? { source: () => kubernetes.source.status() } : {}),
 	});
 	let api: ApiServer | undefined;
 	const atClose: (() => void)[] = [];
 	const close = async (): Promise<void> => {
 		isClosing = true;
+		await kubernetes?.leave();
 		await replicas?.leave();
 		if (replicas?.group.hasOthers) await Promise.all(servers.map((server) => server.leave(handOverMs)));
 		replicas?.close();
@@ -174,16 +185,23 @@ export async function startControl(
 		keySets.close();
 		serving.close();
 		for (const stop of atClose) stop();
+		await kubernetes?.close();
 		await Promise.all(servers.map((server) => server.close()));
 		control.close();
 		await api?.close();
 	};
 	try {
 		api = await startApiServer(
-			{ ...options.api, ...(options.apiNames ? { allowedHosts: options.apiNames } : {}) },
+			{
+				...options.api,
+				...(options.apiNames ? { allowedHosts: options.apiNames } : {}),
+				// Every pod reaches the port; who may reach localhost in this one, Kubernetes decides (pods/portforward).
+				healthOnlyForOthers: kubernetes !== undefined,
+			},
 			[
 				...(replicas?.routes(routes) ?? routes),
 				...servingRoutes(serving, clock),
+				...(kubernetes?.routes() ?? []),
 				...certificateRoutes(() => certificateParts),
 			],
 			log,
@@ -214,15 +232,25 @@ export async function startControl(
 		// A proxy that has keys from another replica would lose them if this one served before it has any.
 		await keySets.firstTries(maxFirstFetchMs);
 		control.flush();
-		log.info({ tookMs: Math.round(clock.monotonicMs() - readStartMs), resources: options.resources }, "resources read");
+		const from = options.kubernetes ? "the Kubernetes API" : options.resources;
+		log.info({ tookMs: Math.round(clock.monotonicMs() - readStartMs), resources: from }, "resources read");
 
-		const certificates = openCertificates();
-		if (certificates) certificateParts = startRotation(certificates);
-		const { trustDomain } = options;
+		const { certificates, board } = await openCertificates();
+		if (certificates) certificateParts = startRotation(certificates, board);
+		const { trustDomain, version } = options;
+		const wallMs = (monotonicMs: number): number => Math.round(clock.wallMs() - (clock.monotonicMs() - monotonicMs));
+		const statuses = (): ResourceStatuses => new ResourceStatuses(control, sessions(), allProblems(), wallMs);
+		const common = { version, trustDomain, control, clock, log, metrics, problems: allProblems, statuses };
+		await kubernetes?.start({
+			...common,
+			...(certificates ? { certificates } : {}),
+			...(replicas ? { askOthers: (path, timeoutMs) => replicas.group.askOthers(path, timeoutMs) } : {}),
+		});
 		const registrations = certificates?.service.registrations;
 		serving.open((node, workload) => registrations?.allows(node, { ...workload, trustDomain }) ?? true);
 		const services = new Map<string, UnaryService>([
 			[servingReportPath, serving.service({ ...nobodysRules, trustDomain, nothingIsProved: true })],
+			...(kubernetes?.services({ ...nobodysRules, trustDomain, nothingIsProved: true }) ?? []),
 		]);
 		if (certificates)
 			services.set(createCertificatePath, plaintextCertificates(certificates, options.insecureCertificates ?? false));
@@ -287,39 +315,52 @@ export async function startControl(
 					listen,
 					tls: { context: certificate.tls, asksForCertificate: true, checkChain: authority.checkChain },
 					services: new Map<string, UnaryService | SlowUnaryService>([
-						[createCertificatePath, authority.unary],
+						[createCertificatePath, authority.secure],
 						[servingReportPath, serving.service(rules)],
+						...(kubernetes?.services(rules) ?? []),
 						...(replicas?.services() ?? []),
 					]),
 				},
 				(proxy, peer) => admitProxy(proxy, parseIdentity(peer.uri ?? ""), control.snapshot, rules),
 				({ uri }) => shutOut(parseIdentity(uri ?? ""), rules),
 			);
-			if (replicas) nodes.setControlPlanes(replicas.addresses);
+			if (replicas) {
+				nodes.setControlPlanes(replicas.addresses);
+				kubernetes?.followReplicas(options.replicas?.advertised ?? "", (others) => {
+					replicas.setPeers(others);
+					nodes.setControlPlanes(replicas.addresses);
+				});
+				if (kubernetes) atClose.push(kubernetes.leadership.follow((leads) => replicas.group.setOwner(leads)));
+			}
 			await replicas?.start(() => certificate.tls, { host: options.api.host, port: api?.port ?? 0 });
 			return server;
 		}
 	}
 
 	/** Before any proxy connects, so that each gets the trust bundle with its first configuration. */
-	function startRotation({ authority, service }: CertificateAuthority): CertificateRoutesParts {
-		const { id, rotation: config } = options;
-		const driver = { replica: id, ...(config ? { rotation: config } : {}) };
-		const rotation = createRotation(driver, { authority, control, nodes, servers, clock, log, metrics });
+	function startRotation({ authority, service }: CertificateAuthority, board?: RotationBoard): CertificateRoutesParts {
+		const { id: ownId, kubernetes: inCluster, rotation: config } = options;
+		const id = inCluster?.pod ?? ownId;
+		const driver = { replica: id, ...(board ? clusterRotationPace : {}), ...(config ? { rotation: config } : {}) };
+		const meeting = board ? { board } : {};
+		const rotation = createRotation(driver, { authority, control, nodes, servers, clock, log, metrics, ...meeting });
 		rotation.start();
 		atClose.push(() => rotation.close());
 		const wallMs = (): number => clock.wallMs();
 		return { replica: id, authority, rotation, issued: (nowMs) => service.ledger.list(nowMs), wallMs };
 	}
 
-	function openCertificates(): CertificateAuthority | undefined {
+	async function openCertificates(): Promise<{ certificates?: CertificateAuthority; board?: RotationBoard }> {
 		const { caDirectory, certificates, dataDirectory, trustDomain } = options;
 		const directory = caDirectory ?? (dataDirectory === undefined ? undefined : join(dataDirectory, "ca"));
-		if (directory === undefined) return undefined;
+		if (directory === undefined) return {};
 		const parts = { clock, log, metrics, snapshot: () => control.snapshot };
-		const opened = openCertificateAuthority({ ...certificates, directory, trustDomain }, parts);
+		const given = { ...certificates, trustDomain };
+		const shared = await kubernetes?.openAuthority({ directory, authority: given });
+		const plugIn = shared?.plugInDirectory === undefined ? {} : { plugInDirectory: shared.plugInDirectory };
+		const opened = openCertificateAuthority({ ...given, directory, ...plugIn }, parts);
 		atClose.push(() => opened.close());
-		return opened;
+		return { certificates: opened, ...(shared ? { board: shared.join(opened) } : {}) };
 	}
 }
 

@@ -1,25 +1,19 @@
-// Layer 4 by itself: Services out of files, without a mesh and without a control plane. In: directories of resources, settings.
-// Out: this machine's rules, an API on a Unix socket that tells of them.
+// Layer 4 by itself, without a mesh and without a control plane. In: a source of Services, files or an API server; settings. Out:
+// this machine's rules, an API on a Unix socket that tells of them.
 
 import { createServer, type Server } from "node:http";
-import type { Layer4Service } from "../l4/layer4-service.ts";
 import { type SocketHolder, socketHolder } from "../node/socket-holder.ts";
 import { listenOnSocket } from "../node/unix-server.ts";
-import { readResourceFile } from "../resources/read-resources.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
-import { type Layer4State, noLayer4Services, updateLayer4Services } from "../snapshot/layer4-services.ts";
-import { changedKeys } from "../snapshot/persistent-map.ts";
-import { applyChanges, emptySnapshot } from "../snapshot/snapshot.ts";
-import { startFilesSource } from "../sources/files/files-source.ts";
-import { type NodeLayer4, type NodeLayer4Options, openNodeLayer4 } from "./l4/node-layer4.ts";
+import { type FedLayer4Options, type OpenLayer4Source, openFedLayer4 } from "./l4/fed-layer4.ts";
+import type { NodeLayer4 } from "./l4/node-layer4.ts";
 
 export interface Layer4RunOptions {
-	/** Directories or files of Services, EndpointSlices and Pods. */
-	readonly resources: readonly string[];
+	readonly openSource: OpenLayer4Source;
 	/** The API's socket; made with mode 0600. */
 	readonly socketPath: string;
-	readonly layer4: Omit<NodeLayer4Options, "otherProblems">;
+	readonly layer4: FedLayer4Options;
 }
 
 export interface RunningLayer4 {
@@ -52,44 +46,17 @@ export async function startLayer4(
 			holder ? stopFirst(holder) : "keepmesh l4 run --state DIR: a directory of its own in each network namespace",
 		);
 	});
-	const opened = await openNodeLayer4(options.layer4, { clock, log });
+	const opened = await openFedLayer4(options.layer4, options.openSource, { clock, log });
 	if (!opened.ok) {
 		api.close();
 		const holder = opened.heldBy === undefined ? undefined : socketHolder(opened.heldBy);
 		throw new Layer4CannotRun(opened.because, holder ? stopFirst(holder) : "keepmesh check --for l4");
 	}
 	const layer4 = opened.value;
-	balancing = layer4;
-	let snapshot = emptySnapshot();
-	let state: Layer4State = noLayer4Services;
-	const source = startFilesSource(
-		{ roots: options.resources },
-		{
-			clock,
-			read: (text, file) => readResourceFile(file, text),
-			onChanges: (changes) => {
-				snapshot = applyChanges(snapshot, changes).snapshot;
-				const next = updateLayer4Services(state, snapshot);
-				const changed = new Map<string, Layer4Service | undefined>();
-				for (const key of changedKeys(state.services, next.services)) changed.set(key, next.services.get(key));
-				state = next;
-				if (changed.size > 0) layer4.update(changed);
-			},
-			onProblems: (problems) => {
-				for (const { severity, origin, resource, path, message } of problems.slice(0, 50))
-					log.warn(
-						{ severity, file: origin.file, line: origin.line, resource, path, problem: message },
-						"resource problem",
-					);
-			},
-		},
-	);
-	await source.ready;
-	// Also when there is no Service: what an earlier run left has no reason any more.
-	layer4.update(new Map());
+	balancing = layer4.balancing;
+	await layer4.ready;
 	return {
 		close: async (closing = { keepRules: true }) => {
-			source.close();
 			layer4.close(closing);
 			await new Promise<void>((resolve) => {
 				api.close(() => resolve());

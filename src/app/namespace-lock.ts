@@ -6,11 +6,11 @@ import { createServer, type Server } from "node:net";
 const retryMs = 20;
 
 /** Waits for a process that is just ending. Undefined: another one runs. `name`: of an abstract socket, with its leading NUL. */
-export async function lockNamespace(waitMs: number, name: string): Promise<Server | undefined> {
-	for (let waitedMs = 0; ; waitedMs += retryMs) {
+export async function lockNamespace(waitMs: number, name: string, everyMs = retryMs): Promise<Server | undefined> {
+	for (let waitedMs = 0; ; waitedMs += everyMs) {
 		const server = await tryLock(name);
 		if (server || waitedMs >= waitMs) return server;
-		await new Promise((resolve) => setTimeout(resolve, retryMs));
+		await new Promise((resolve) => setTimeout(resolve, everyMs));
 	}
 }
 

@@ -1,6 +1,7 @@
 // The node's part in identity, put together: its own certificate, those of its workloads, the roots, and the SDS server that
 // hands them to the Envoys. In: pods as they come and go, trust bundles from the relay. Out: TLS for the relay, secrets.
 
+import type { Socket } from "node:net";
 import type { WorkloadKeyPair } from "../envoy/secret/workload-secrets.ts";
 import { workloadIdentityHeader } from "../identity/authority/certificate-service.ts";
 import { createCertificatePath } from "../identity/certificate-service-codec.ts";
@@ -12,7 +13,7 @@ import type { HostPort } from "../node/identity/control-trust.ts";
 import { renderIdentityMetrics } from "../node/identity/identity-metrics.ts";
 import { IdentityStore } from "../node/identity/identity-store.ts";
 import type { CertificateStatus } from "../node/identity/kept-certificate.ts";
-import { NodeIdentity, type NodeIdentityStatus } from "../node/identity/node-identity.ts";
+import { type NodeAccount, NodeIdentity, type NodeIdentityStatus } from "../node/identity/node-identity.ts";
 import { type ListsNow, revocationListsAt } from "../node/identity/revocation-lists.ts";
 import { type SecretServer, startSecretServer } from "../node/identity/secret-server.ts";
 import { TrustBundles } from "../node/identity/trust-bundles.ts";
@@ -31,6 +32,8 @@ export type NodeSecurity =
 			readonly readToken: () => string | undefined;
 			/** Where it is looked for, in words. */
 			readonly tokenPlace: string;
+			/** On Kubernetes: instead of a join token. */
+			readonly account?: NodeAccount;
 	  }
 	/** For tests and closed labs: nothing is proved. Without a trust domain workloads get no certificates. */
 	| { readonly mode: "plaintext"; readonly trustDomain?: string };
@@ -162,6 +165,12 @@ export class NodeCertificates {
 			log: this.#deps.log,
 		});
 		this.#watchRevocation();
+	}
+
+	/** Secrets over a connection that was accepted elsewhere, for this one proxy. */
+	accept(socket: Socket, proxyId: string): void {
+		if (this.#secrets) this.#secrets.accept(socket, proxyId);
+		else socket.destroy();
 	}
 
 	/** What the proxy's Envoy is to show and to trust; undefined while it has no certificate. */

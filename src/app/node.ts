@@ -2,7 +2,10 @@
 // DNS process. In: options of the command line. Out: a running node whose end leaves Envoys, redirects and DNS running.
 
 import { mkdirSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { proxyUid } from "../hotswitch/render-redirect.ts";
+import { SpareHolder } from "../kubernetes/node/spare-holder.ts";
+import { lostNodesName } from "../kubernetes/nodes-alive/wire/lost-nodes-object.ts";
 import { layer4ServiceTypeUrl } from "../l4/service-codec.ts";
 import { startCacheServer } from "../node/cache-server.ts";
 import { ConfigCache } from "../node/config-cache.ts";
@@ -26,11 +29,14 @@ import { type Clock, realClock } from "../runtime/clock.ts";
 import type { Log } from "../runtime/log.ts";
 import { startXdsRelay, type XdsRelay } from "../xds/wire/xds-relay.ts";
 import { programVersion } from "./cli/version-command.ts";
+import { apiLayer4 } from "./kubernetes/api-layer4.ts";
+import { kubernetesNodePart } from "./kubernetes/kubernetes-node-part.ts";
+import { nodesAlivePart } from "./kubernetes/nodes-alive-part.ts";
 import { controlPlanesPart } from "./node/control-planes-part.ts";
 import { hotSwitchPart } from "./node/hot-switch-part.ts";
 import { NodeCannotStart, type NodeOptions } from "./node/node-options.ts";
 import type { NodePart } from "./node/node-part.ts";
-import { openLayer4Part } from "./node/open-layer4-part.ts";
+import { type Layer4PartOptions, openLayer4Part } from "./node/open-layer4-part.ts";
 import { servingPart } from "./node/serving-part.ts";
 import { dnsProcess, vipProcess } from "./node/side-processes.ts";
 import { sparePart } from "./node/spare-part.ts";
@@ -55,7 +61,10 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const unfit = whyUnfit(options);
 	if (unfit.length > 0) throw new NodeCannotStart(unfit.join("\n"));
 	const domainSuffix = options.domainSuffix ?? "cluster.local";
-	const controlPlanes = controlPlanesPart({ given: options.control, state: options.state }, { clock, log });
+	const controlPlanes = controlPlanesPart(
+		{ given: options.control, state: options.state, ...(options.kubernetes ? { kubernetes: options.kubernetes } : {}) },
+		{ clock, log, onRegrouped: () => relay?.regroup() },
+	);
 	const upstreams = controlPlanes.told.addresses;
 	const names = new NameTables(paths.nameTable, { clock, log });
 	const dns = options.dnsListen ? new KeptProcess(dnsProcess(options, options.dnsListen), { clock, log }) : undefined;
@@ -64,7 +73,8 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	const cache = new ConfigCache(paths.configCache, { log, clock });
 	const contact = new ConfigContact(paths.contacts, { clock, log, streams: () => relay?.status() ?? [] });
 	const hotSwitches = new HotSwitchPolicies(paths.hotSwitchPolicies, log);
-	const layer4 = options.layer4 && (await openLayer4Part(options.layer4, { clock, log }));
+	const layer4 =
+		options.layer4 && (await openLayer4Part(layer4Of(options, options.layer4, { clock, log }), { clock, log }));
 	if (layer4) writeFileSync(paths.layer4Mark, "");
 	/** By proxy id: the uid of its pod. */
 	const pods = new Map<string, string>();
@@ -81,6 +91,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		},
 	);
 	const supervisors = { of: supervisorOf, all: () => agent.supervisors() };
+	const holder = options.kubernetes?.self && new SpareHolder({ log });
 	const spare =
 		options.hotSwitch &&
 		sparePart(
@@ -89,6 +100,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				envoy: options.envoy,
 				paths: sparePaths(options.state),
 				...(options.upstreamDns ? { resolvers: options.upstreamDns } : {}),
+				...(holder ? { hold: (pid) => holder.hold(pid) } : {}),
 			},
 			{
 				clock,
@@ -102,13 +114,19 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			node: options.name,
 			file: paths.switches,
-			upstreams: () => upstreams,
+			upstreams: () => controlPlanes.all(),
 			security: () => certificates.security(),
 			supervisors: () => agent.supervisors(),
 			proxyIdOf: (pod) => proxyIdOf(pod, domainSuffix),
 		},
 		{ clock, log },
 	);
+	const kubernetes =
+		options.kubernetes &&
+		kubernetesNodePart(
+			{ ...options.kubernetes, node: options.name, state: options.state },
+			{ agent: () => agent, clock, log },
+		);
 	const outdated = new OutdatedProxies({ clock, log, supervisors: () => agent.supervisors() });
 	const parts: readonly NodePart[] = [
 		...(options.replaceProxies === false ? [] : [{ started: () => outdated.start(), close: () => outdated.close() }]),
@@ -141,6 +159,21 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		serving,
 		controlPlanes,
 		...(spare ? [spare] : []),
+		...(kubernetes ? [kubernetes] : []),
+		...(options.kubernetes?.namespace === undefined
+			? []
+			: [
+					nodesAlivePart(
+						{
+							node: options.name,
+							namespace: options.kubernetes.namespace,
+							upstreams: () => controlPlanes.all(),
+							security: () => certificates.security(),
+							onSilent: (nodes) => relay?.doubt(nodes.flatMap((one) => controlPlanes.hostsOn(one))),
+						},
+						{ client: options.kubernetes.client, clock, log },
+					),
+				]),
 	];
 	const agent: NodeAgent = new NodeAgent(
 		{
@@ -155,11 +188,17 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 					certificates: certificates.isOn,
 					...(heartbeatMs === undefined ? {} : { heartbeatMs }),
 					...(slot === undefined ? {} : { slot }),
+					...kubernetes?.bootstrapOf(pod),
 				}),
+			...(kubernetes ? { processOf: kubernetes.processOf } : {}),
 			...(options.hotSwitch ? { hotSwitch: options.hotSwitch } : {}),
 			policyOf: (pod) => hotSwitches.of(proxyIdOf(pod, domainSuffix)),
 			...(options.dnsListen && isReachable(options.dnsListen) ? { dns: options.dnsListen } : {}),
-			onSwitched: (pod, change) => serving.switched(pod, change),
+			onSwitched: (pod, change) => {
+				// What was so before is no switch; its readers may not know it yet.
+				if (change.from !== change.to) serving.switched(pod, change);
+				kubernetes?.switched(pod, change);
+			},
 			onPodAdded: (pod) => {
 				for (const part of parts) part.podAdded?.(proxyIdOf(pod, domainSuffix), pod);
 			},
@@ -184,7 +223,13 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		(pod) => contact.of(proxyIdOf(pod, domainSuffix)),
 		() => serving.switches.records,
 	);
-	const metrics = createMetricsServer(agent, (pod) => certificates.metrics(proxyIdOf(pod, domainSuffix)));
+	/** The one pod that a connection for metrics is of, where it came by the pod's own door. */
+	const metricsOwners = new WeakMap<Socket, string>();
+	const metrics = createMetricsServer(
+		agent,
+		(pod) => certificates.metrics(proxyIdOf(pod, domainSuffix)),
+		(socket) => metricsOwners.get(socket),
+	);
 	// The API's socket is the lock of the state directory: a second agent stops here, before it touches a pod.
 	await listenOnSocket(api, paths.apiSocket, { mode: 0o600 }).catch((error: Error) => {
 		throw new NodeCannotStart(`${error.message}; one agent runs on each state directory`);
@@ -203,9 +248,10 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	if (certificates.isOn) await secureSocket(paths.secretSocket, forEnvoys);
 	const { ownStreamId } = certificates;
 	hotSwitches.keep(pods.keys());
-	await cache.keep(layer4 ? [...pods.keys(), ownStreamId] : pods.keys());
-	for (const { resources } of (layer4 && (await cache.load(ownStreamId))?.get(layer4ServiceTypeUrl)?.parts) ?? [])
-		layer4?.services.restore(resources.values());
+	await cache.keep(layer4?.services ? [...pods.keys(), ownStreamId] : pods.keys());
+	for (const { resources } of (layer4?.services && (await cache.load(ownStreamId))?.get(layer4ServiceTypeUrl)?.parts) ??
+		[])
+		layer4?.services?.restore(resources.values());
 	for (const proxyId of pods.keys()) {
 		const { config, sinceMs } = await cache.loadWithTime(proxyId);
 		for (const part of parts) part.restored?.(proxyId, config, sinceMs);
@@ -217,6 +263,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 		{
 			socketPath: paths.xdsSocket,
 			upstreams,
+			groupOf: controlPlanes.groupOf,
 			revisions: controlPlanes.revisions,
 			admit: (nodeId) => pods.has(nodeId) || nodeId === ownStreamId,
 			onHotSwitchPolicy: (proxyId, policy) => {
@@ -229,7 +276,7 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				versions: async (proxyId) => (pods.has(proxyId) ? cache.versions(proxyId) : undefined),
 				onAccepted: (proxyId, accepted) => {
 					const isForNode = proxyId === ownStreamId && accepted.typeUrl === layer4ServiceTypeUrl;
-					if (isForNode) layer4?.services.write(() => cache.accept(proxyId, accepted));
+					if (isForNode) layer4?.services?.write(() => cache.accept(proxyId, accepted));
 					if (pods.has(proxyId)) for (const part of parts) part.accepted?.(proxyId, accepted);
 				},
 			},
@@ -242,13 +289,21 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 	await secureSocket(paths.xdsSocket, forEnvoys);
 	const isProved = options.security.mode === "mutualTls";
 	certificates.follow(paths.xdsSocket, [
-		...(layer4 ? [layer4.services] : []),
+		...(layer4?.services ? [layer4.services] : []),
 		...(isProved ? [controlPlanes.told] : []),
 	]);
 	if (options.machine) {
 		const added = await agent.add(options.machine);
 		if (!added.ok) log.error({ problems: added.problems }, "the machine's own proxy was not started");
 	}
+	await kubernetes?.open((to, socket, { proxyId, uid }) => {
+		if (to === "xds") relay?.accept(socket, proxyId);
+		else if (to === "secrets") certificates.accept(socket, proxyId);
+		else {
+			metricsOwners.set(socket, uid);
+			metrics.emit("connection", socket);
+		}
+	});
 	started.resolve();
 	log.info({ node: options.name, program, state: options.state, api: paths.apiSocket }, "node agent runs");
 	return {
@@ -259,6 +314,8 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				await agent.removeAll(closing.graceMs ?? 30_000);
 				await Promise.all([dns?.stop(), vip?.stop(), ...parts.map((part) => part.stop?.())]);
 			}
+			// Its pod takes the spare with it.
+			else if (kubernetes) await spare?.stop?.();
 			agent.close();
 			dns?.release();
 			vip?.release();
@@ -268,13 +325,25 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 				server.close();
 				server.closeAllConnections();
 			}
-			layer4?.services.close();
-			layer4?.balancing.close({ keepRules: !closing.stopProxies });
+			layer4?.close({ keepRules: !closing.stopProxies });
 			await Promise.all([relay?.close(), certificates.close()]);
 			await cacheServer.close();
 			await Promise.all(parts.map((part) => part.close?.()));
 		},
 	};
+}
+
+/** On Kubernetes it has to work before a control plane can be reached. */
+function layer4Of(
+	{ kubernetes, name }: NodeOptions,
+	layer4: NonNullable<NodeOptions["layer4"]>,
+	deps: { readonly clock: Clock; readonly log: Log },
+): Layer4PartOptions {
+	if (!kubernetes) return { layer4 };
+	const { client, namespace } = kubernetes;
+	const { zone } = layer4.machine;
+	const lostNodes = namespace === undefined ? {} : { lostNodes: { namespace, name: lostNodesName } };
+	return { layer4, source: apiLayer4({ node: name, ...lostNodes, ...(zone ? { zone } : {}) }, { client, ...deps }) };
 }
 
 /** Whether pods, in their own namespaces, can send to it: not to loopback, and not to "any address". */

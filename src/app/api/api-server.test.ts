@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { silentLog } from "../../runtime/log.ts";
 import { ApiError, type ApiServer, startApiServer } from "./api-server.ts";
+import { judgeRequest } from "./request-guard.ts";
 
 describe("API server", () => {
 	let server: ApiServer;
@@ -54,6 +55,21 @@ describe("API server", () => {
 			sent.end(body);
 		});
 	}
+
+	it("tells callers from elsewhere nothing but health and metrics, where it is to", () => {
+		const judge = (remoteAddress: string, url: string, method = "GET"): boolean => {
+			const request = { method, url, headers: { host: "10.0.0.1:15014" }, socket: { remoteAddress } };
+			return judgeRequest(request as unknown as IncomingMessage, [], true).ok;
+		};
+		assert.ok(judge("10.244.1.7", "/metrics"));
+		assert.ok(judge("::ffff:10.244.1.7", "/readyz?verbose"));
+		assert.ok(!judge("10.244.1.7", "/api/v1/resources"));
+		assert.ok(!judge("10.244.1.7", "/metrics/../api/v1/resources"));
+		assert.ok(!judge("::ffff:10.127.0.1", "/api/v1/rotation", "POST"));
+		assert.ok(!judge("10.244.1.7", "/metrics", "POST"));
+		assert.ok(judge("127.0.0.1", "/api/v1/rotation", "POST"));
+		assert.ok(judge("::ffff:127.0.0.1", "/api/v1/resources"));
+	});
 
 	it("gives a route its path parameters and query, decoded", async () => {
 		assert.deepEqual(JSON.parse((await call("/things/a%2Fb?q=1")).body), { name: "a/b", q: "1" });

@@ -30,6 +30,8 @@ export interface ApiServerOptions {
 	readonly port: number;
 	/** Names, besides localhost and IP addresses, under which the API may be called. */
 	readonly allowedHosts?: readonly string[];
+	/** Callers from other machines and pods get health and metrics alone. Default false. */
+	readonly healthOnlyForOthers?: boolean;
 	/** Default 8 MiB. */
 	readonly maxBodyBytes?: number;
 }
@@ -82,14 +84,12 @@ async function serve(
 	request: IncomingMessage,
 	response: ServerResponse,
 ): Promise<void> {
-	const verdict = judgeRequest(request, options.allowedHosts ?? []);
+	const verdict = judgeRequest(request, options.allowedHosts ?? [], options.healthOnlyForOthers);
 	if (!verdict.ok) {
-		sendFailure(
-			response,
-			verdict.status,
-			verdict.because,
-			"call it as 127.0.0.1 or localhost, or start it with --api-name NAME",
-		);
+		const next = options.healthOnlyForOthers
+			? "keepmesh finds it by kubectl port-forward: add --kubernetes, or --api http://127.0.0.1:PORT"
+			: "call it as 127.0.0.1 or localhost, or start it with --api-name NAME";
+		sendFailure(response, verdict.status, verdict.because, next);
 		return;
 	}
 	const url = new URL(request.url ?? "/", "http://localhost");

@@ -5,6 +5,7 @@ import type { InboundMtls } from "../../model/security.ts";
 import type { EffectiveMtls } from "../../policy/effective-mtls.ts";
 import type { ObjectKey } from "../../resources/config-object.ts";
 import type { Problem } from "../../resources/problem.ts";
+import type { SourceStatus } from "../../sources/kubernetes/source-status.ts";
 
 /** A resource as its YAML would say it. */
 export interface Manifest {
@@ -141,6 +142,8 @@ export interface MeshStatus {
 	readonly quarantined: number;
 	/** Endpoints that are gone at the source, and stay in force for now because most went at once. */
 	readonly heldRemovals: number;
+	/** Of an API server as the source of resources. */
+	readonly source?: SourceStatus;
 }
 
 export interface AppliedItem {

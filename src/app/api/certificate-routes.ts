@@ -75,7 +75,7 @@ export function certificateRoutes(find: () => CertificateRoutesParts | undefined
 			path: "/api/v1/rotation",
 			answer: async (request) => {
 				const kind = kindOf(request);
-				if (request.query.get("dryRun") === "true") return { json: planOf(need(), kind) };
+				if (request.query.get("dryRun") === "true") return { json: await planOf(need(), kind) };
 				if (need().authority.source === "plug-in")
 					throw new ApiError(409, pluggedIn, `keepmesh certs rotate-${kind} --dry-run`);
 				return outcomeOf(await need().rotation.request(kind));
@@ -110,10 +110,13 @@ function certificatesAnswer(
 	};
 }
 
-function planOf({ authority, rotation }: CertificateRoutesParts, kind: RotationKind): RotationPlanAnswer {
+async function planOf(
+	{ authority, rotation }: CertificateRoutesParts,
+	kind: RotationKind,
+): Promise<RotationPlanAnswer> {
 	const signing = authority.issuers().find(({ isSigning }) => isSigning);
 	const from = { keyId: signing?.keyId ?? "", rootFingerprint: signing?.root ?? "" };
-	const blockers = rotation.blockers();
+	const blockers = await rotation.blockers();
 	if (authority.source === "plug-in")
 		return {
 			blockers,

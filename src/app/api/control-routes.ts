@@ -6,6 +6,7 @@ import { type AnyObject, compareText, type Kind, keyOf, type ObjectKey } from ".
 import type { Origin, Problem } from "../../resources/problem.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { MetricsRegistry } from "../../runtime/metrics.ts";
+import type { SourceStatus } from "../../sources/kubernetes/source-status.ts";
 import type { ControlMetrics } from "../../telemetry/control-metrics.ts";
 import type { SessionStatus } from "../../xds/wire/config-source.ts";
 import { AnyRegistry } from "../control/any-registry.ts";
@@ -36,7 +37,9 @@ export interface ControlRoutesParts {
 	/** Where the resource stands now. */
 	readonly origin: (key: ObjectKey) => Origin | undefined;
 	readonly sessions: () => readonly SessionStatus[];
-	readonly editor: ResourceEditor;
+	readonly editor: Pick<ResourceEditor, "apply" | "remove">;
+	/** How the source of resources is, where that is an API server. */
+	readonly source?: () => SourceStatus;
 }
 
 export function controlRoutes(parts: ControlRoutesParts): readonly ApiRoute[] {
@@ -235,6 +238,7 @@ function statusOf(parts: ControlRoutesParts, proxies: readonly ProxyItem[]): Mes
 		},
 		quarantined: control.safety.held.size,
 		heldRemovals: control.heldRemovals,
+		...(parts.source ? { source: parts.source() } : {}),
 	};
 }
 

@@ -8,8 +8,20 @@ export type GuardVerdict =
 	| { readonly ok: true }
 	| { readonly ok: false; readonly status: 403 | 400; readonly because: string };
 
-/** `allowedHosts`: names, besides localhost and IP addresses, under which the API may be called. */
-export function judgeRequest(request: IncomingMessage, allowedHosts: readonly string[]): GuardVerdict {
+/** What probes and Prometheus ask for, and no more. */
+const healthPaths: readonly string[] = ["/healthz", "/readyz", "/metrics"];
+
+/**
+ * `allowedHosts`: names, besides localhost and IP addresses, under which the API may be called. `healthOnly`: callers from other
+ * machines and pods get its health and metrics alone.
+ */
+export function judgeRequest(
+	request: IncomingMessage,
+	allowedHosts: readonly string[],
+	healthOnly = false,
+): GuardVerdict {
+	if (healthOnly && !isLoopback(request.socket.remoteAddress) && !isHealth(request))
+		return { ok: false, status: 403, because: "from elsewhere this API tells its health and metrics only" };
 	const host = request.headers.host;
 	if (host === undefined) return { ok: false, status: 400, because: "the request has no Host header" };
 	const name = hostName(host);
@@ -22,6 +34,11 @@ export function judgeRequest(request: IncomingMessage, allowedHosts: readonly st
 	}
 	return { ok: true };
 }
+
+const isLoopback = (address = ""): boolean => /^(?:::ffff:)?127\.|^::1$/.test(address);
+
+const isHealth = ({ method, url = "" }: IncomingMessage): boolean =>
+	(method === "GET" || method === "HEAD") && healthPaths.includes(url.replace(/\?.*$/s, ""));
 
 function isAllowed(name: string, allowedHosts: readonly string[]): boolean {
 	return name === "localhost" || name.endsWith(".localhost") || isIP(name) !== 0 || allowedHosts.includes(name);

@@ -5,9 +5,10 @@ import type { AppliedItem, ApplyAnswer } from "../api/api-types.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { callApi } from "./control-plane-client.ts";
 import { countProblems } from "./count-problems.ts";
-import { type ApiOption, withApiOption } from "./find-control-planes.ts";
+import { type ApiOption, isOnKubernetes, withApiOption } from "./find-control-planes.ts";
 import { readInputs } from "./read-inputs.ts";
 import { print, printJson, sayProblems } from "./terminal.ts";
+import { applyByKubectl } from "./write-by-kubectl.ts";
 
 interface ApplyOptions extends ApiOption {
 	readonly filename: readonly string[];
@@ -38,7 +39,10 @@ async function apply(options: ApplyOptions): Promise<void> {
 			`mend the lines above, then: keepmesh validate ${options.filename.map((path) => `-f ${path}`).join(" ")}`,
 		);
 	}
-	const items = await sendResources(options, loaded.files.map((file) => file.text).join("\n---\n"), options);
+	const text = loaded.files.map((file) => file.text).join("\n---\n");
+	const items = isOnKubernetes(options)
+		? await applyByKubectl(options, text)
+		: await sendResources(options, text, options);
 	printItems(items, options);
 }
 

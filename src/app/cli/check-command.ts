@@ -1,5 +1,5 @@
 // keepmesh check: what of this machine's settings stands in the way, and why. Exit 0, or 1 when something must change. --fix
-// writes /etc/sysctl.d/60-keepmesh.conf and the values in force; --undo takes exactly that back.
+// writes /etc/sysctl.d/60-keepmesh.conf and the values in force; --undo takes exactly that back. --kubernetes looks at a cluster.
 
 import { Command, Option } from "commander";
 import { checkHost, countLevels } from "../../host-check/check-host.ts";
@@ -7,18 +7,20 @@ import { type Use, uses } from "../../host-check/host-facts.ts";
 import { MachineRoot } from "../../host-check/probe/machine-root.ts";
 import { readHostFacts } from "../../host-check/probe/read-host-facts.ts";
 import { type Finding, type Role, roles } from "../../host-check/setting.ts";
+import { defaultNamespace, defaultRevision } from "../../install/release-names.ts";
 import { findPrograms } from "../host-check/find-programs.ts";
 import { fixHost, undoFix } from "../host-check/fix-host.ts";
-import { type CheckFormat, printFindings, summaryOf } from "./check-output.ts";
+import { withClusterFlags } from "../install/find-cluster.ts";
+import { checkKubernetes, type KubernetesCheckFlags } from "./check-kubernetes.ts";
+import { printFindings, summaryOf } from "./check-output.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { counted } from "./count-problems.ts";
 import { say } from "./terminal.ts";
 
-interface CheckFlags {
+interface CheckFlags extends KubernetesCheckFlags {
+	readonly kubernetes: boolean;
 	readonly for: Role | "all";
 	readonly with: readonly Use[];
-	readonly output: CheckFormat;
-	readonly all: boolean;
 	readonly fix: boolean;
 	readonly loosen: readonly string[];
 	readonly dryRun: boolean;
@@ -27,10 +29,14 @@ interface CheckFlags {
 }
 
 export function checkCommand(): Command {
-	return new Command("check")
+	return withClusterFlags(new Command("check"))
 		.description(
-			"Looks at this machine's kernel settings, limits, rights and other programs. Exits 0, or 1 when something must change.",
+			"Looks at this machine's kernel settings, limits, rights and other programs, or at a Kubernetes cluster. Exits 0, or 1 when something must change.",
 		)
+		.option("--kubernetes", "look at a cluster and the mesh in it instead of this machine", false)
+		.option("--before-install", "with --kubernetes: whether it is ready to install into", false)
+		.option("-n, --namespace <name>", "with --kubernetes: of the control planes", defaultNamespace)
+		.option("--revision <name>", "with --before-install: which one is to be installed", defaultRevision)
 		.addOption(new Option("--for <role>", "what the machine is for").choices([...roles, "all"]).default("all"))
 		.addOption(new Option("--with <what...>", "what it does beside that").choices([...uses]).default([]))
 		.addOption(
@@ -46,6 +52,13 @@ export function checkCommand(): Command {
 }
 
 async function check(flags: CheckFlags): Promise<void> {
+	if (flags.beforeInstall && !flags.kubernetes)
+		throw new CliError(
+			exitCodes.usage,
+			"--before-install goes with --kubernetes",
+			"keepmesh check --kubernetes --before-install",
+		);
+	if (flags.kubernetes || process.env.KEEPMESH_CALLED_AS === "kubectl keepmesh") return await checkKubernetes(flags);
 	if (flags.fix && flags.undo)
 		throw new CliError(exitCodes.usage, "--fix and --undo are opposites", "keepmesh check --fix");
 	if (flags.loosen.length > 0 && !flags.fix)

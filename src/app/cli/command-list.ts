@@ -85,6 +85,11 @@ export const commandList: readonly CommandEntry[] = [
 		load: async () => (await import("./vip-command.ts")).vipCommand(),
 	},
 	{
+		name: "manifest",
+		summary: "print a static pod: manifest vip holds the API server's address on the machines of a control plane",
+		load: async () => (await import("./manifest-command.ts")).manifestCommand(),
+	},
+	{
 		name: "l4",
 		summary: "Services in the kernel: the rules of a node, who answers with which share, what a connection meets",
 		load: async () => (await import("./l4-command.ts")).l4Command(),
@@ -108,6 +113,26 @@ export const commandList: readonly CommandEntry[] = [
 		name: "check",
 		summary: "kernel settings, limits and conflicts of this machine: what must change and why; --fix, --undo",
 		load: async () => (await import("./check-command.ts")).checkCommand(),
+	},
+	{
+		name: "install",
+		summary: "install the mesh into a Kubernetes cluster",
+		load: async () => (await import("./install-command.ts")).installCommand(),
+	},
+	{
+		name: "upgrade",
+		summary: "bring an installation in a Kubernetes cluster to this version",
+		load: async () => (await import("./install-command.ts")).upgradeCommand(),
+	},
+	{
+		name: "uninstall",
+		summary: "take a revision, or everything, out of a Kubernetes cluster",
+		load: async () => (await import("./uninstall-command.ts")).uninstallCommand(),
+	},
+	{
+		name: "tag",
+		summary: "second names of installed revisions, for upgrades by steps: set, list, remove",
+		load: async () => (await import("./tag-command.ts")).tagCommand(),
 	},
 	{
 		name: "apply",
@@ -148,6 +173,21 @@ export const commandList: readonly CommandEntry[] = [
 		name: "proxy-config",
 		summary: "a proxy's listeners, routes, clusters, endpoints, bootstrap",
 		load: async () => (await import("./proxy-config-command.ts")).proxyConfigCommand(),
+	},
+	{
+		name: "inject",
+		summary: "put proxies into the pods of manifests, offline: inject -f FILE",
+		load: async () => (await import("./inject-command.ts")).injectCommand(),
+	},
+	{
+		name: "proxy",
+		summary: "what runs in the proxy's container of a pod on Kubernetes",
+		load: async () => (await import("./proxy-command.ts")).proxyCommand(),
+	},
+	{
+		name: "crds",
+		summary: "print the kinds of the mesh, for kubectl apply",
+		load: async () => (await import("./crds-command.ts")).crdsCommand(),
 	},
 	{
 		name: "version",

@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { AuthorityFilesError } from "../../identity/authority/authority.ts";
 import { CannotCertify } from "../../identity/authority/server-certificate.ts";
+import { AccessError } from "../../kubernetes/client/server-access.ts";
 import { type LogLevel, startLog } from "../../runtime/log.ts";
 import type { HostPort } from "../control/control-options.ts";
 import { defaultPushSafetyConfig, type PushSafetyConfig } from "../control/push-safety.ts";
@@ -13,10 +14,16 @@ import type { ReplicasOptions } from "../control/replicas/start-replicas.ts";
 import { startControl } from "../control.ts";
 import { type CertificateFlags, certificateOptions, withCertificateFlags } from "./certificate-flags.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
+import {
+	type KubernetesControlFlags,
+	kubernetesControl,
+	namesOfService,
+	withKubernetesControlFlags,
+} from "./kubernetes-control-flags.ts";
 import { programVersion } from "./version-command.ts";
 
-interface ControlFlags extends CertificateFlags {
-	readonly resources: readonly string[];
+interface ControlFlags extends CertificateFlags, KubernetesControlFlags {
+	readonly resources?: readonly string[];
 	readonly data?: string;
 	readonly ca?: string;
 	readonly canaryFrom: number;
@@ -42,9 +49,9 @@ interface ControlFlags extends CertificateFlags {
 }
 
 export function controlCommand(): Command {
-	return withCertificateFlags(new Command("control"))
+	const command = withCertificateFlags(new Command("control"))
 		.description("Runs a control plane: reads resources, serves xDS and the API. Needs no root.")
-		.requiredOption("--resources <dir...>", "directories or files of resources, watched; apply writes into the first")
+		.option("--resources <dir...>", "directories or files of resources, watched; apply writes into the first")
 		.option("--data <dir>", "state of this control plane, with the certificate authority; none: signs no certificates")
 		.option("--xds <host:port>", "serve xDS and certificates over mutual TLS here: 0.0.0.0:15012", hostPort)
 		.option("--xds-name <name...>", "names, besides localhost and Istio's, under which that port is reached")
@@ -90,23 +97,34 @@ export function controlCommand(): Command {
 		.option("--network <name>", "of the workloads in the resources", "")
 		.addOption(new Option("--log-level <level>").choices(["debug", "info", "warn", "error"]).default("info"))
 		.action(runControl);
+	return withKubernetesControlFlags(command);
 }
 
 async function runControl(flags: ControlFlags): Promise<void> {
+	const kubernetes = kubernetesControl(flags);
+	if (flags.resources === undefined && !kubernetes) {
+		throw new CliError(
+			exitCodes.usage,
+			"no resources: give --resources, or --kubernetes",
+			"keepmesh control --resources DIR --data ./data --xds 0.0.0.0:15012",
+		);
+	}
+	const from = kubernetes ? "--kubernetes" : `--resources ${flags.resources?.join(" ")}`;
 	if (!flags.xds && !flags.insecureXds && !flags.xdsSocket) {
 		throw new CliError(
 			exitCodes.usage,
 			"no proxy could connect: none of --xds, --insecure-xds and --xds-socket is given",
-			`keepmesh control --resources ${flags.resources.join(" ")} --data ./data --xds 0.0.0.0:15012`,
+			`keepmesh control ${from} --data ./data --xds 0.0.0.0:15012`,
 		);
 	}
 	if (flags.xds && flags.ca === undefined && flags.data === undefined) {
 		throw new CliError(
 			exitCodes.usage,
 			"--xds needs a certificate authority: give --ca or --data",
-			`keepmesh control --resources ${flags.resources.join(" ")} --data ./data --xds 0.0.0.0:15012`,
+			`keepmesh control ${from} --data ./data --xds 0.0.0.0:15012`,
 		);
 	}
+	const serviceNames = kubernetes ? namesOfService(kubernetes) : [];
 	const replicas = replicasOf(flags);
 	const log = startLog({ level: flags.logLevel, facts: { part: "control", id: flags.id } });
 	if (flags.data !== undefined) mkdirSync(flags.data, { recursive: true, mode: 0o700 });
@@ -119,7 +137,8 @@ async function runControl(flags: ControlFlags): Promise<void> {
 			{
 				id: flags.id,
 				version: programVersion(),
-				resources: flags.resources,
+				resources: flags.resources ?? [],
+				...(kubernetes ? { kubernetes } : {}),
 				trustDomain: flags.trustDomain,
 				api: flags.api,
 				certificates: certificateOptions(flags),
@@ -130,9 +149,9 @@ async function runControl(flags: ControlFlags): Promise<void> {
 				...(flags.data === undefined ? {} : { dataDirectory: flags.data }),
 				...(flags.ca === undefined ? {} : { caDirectory: flags.ca }),
 				...(flags.allowLoopbackKeySets === undefined ? {} : { allowLoopbackKeySets: flags.allowLoopbackKeySets }),
-				...(flags.apiName === undefined ? {} : { apiNames: flags.apiName }),
+				apiNames: [...(flags.apiName ?? []), ...serviceNames],
 				...(flags.xds === undefined ? {} : { secureXds: flags.xds }),
-				...(flags.xdsName === undefined ? {} : { xdsNames: flags.xdsName }),
+				xdsNames: [...(flags.xdsName ?? []), ...serviceNames],
 				...(flags.insecureXds === undefined ? {} : { insecureXds: flags.insecureXds }),
 				...(flags.insecureCertificates === undefined ? {} : { insecureCertificates: flags.insecureCertificates }),
 				...(flags.xdsSocket === undefined ? {} : { xdsSocket: flags.xdsSocket }),
@@ -159,6 +178,8 @@ function wholeNumber(text: string): number {
 }
 
 function startFailure(error: unknown, flags: ControlFlags): unknown {
+	if (error instanceof AccessError)
+		return new CliError(exitCodes.noInput, error.message, "keepmesh control --kubernetes --kubeconfig FILE ...");
 	if (error instanceof AuthorityFilesError) {
 		const place = flags.cacerts ?? flags.ca ?? `${flags.data}/ca`;
 		const needsPassphrase = error.message.includes("--ca-passphrase-file");
@@ -210,6 +231,7 @@ function positive(text: string): number {
 /** Undefined: this control plane is alone. */
 function replicasOf(flags: ControlFlags): ReplicasOptions | undefined {
 	const { advertise, data, leaderVip, peer = [], xds } = flags;
+	if (flags.kubernetes) return replicasOnKubernetes(flags);
 	if (peer.length === 0 && leaderVip === undefined) return undefined;
 	const next = "keepmesh control --xds 0.0.0.0:15012 --data DIR --peer 10.0.0.2:15012 --leader-vip 10.0.0.100/24";
 	if (!xds || data === undefined)
@@ -236,4 +258,15 @@ function replicasOf(flags: ControlFlags): ReplicasOptions | undefined {
 					},
 				}),
 	};
+}
+
+/** The others are found by their Service, and the Lease says who leads. Undefined: nobody was told where to reach this one. */
+function replicasOnKubernetes({ advertise, leaderVip, peer, xds }: ControlFlags): ReplicasOptions | undefined {
+	if (peer !== undefined || leaderVip !== undefined)
+		throw new CliError(
+			exitCodes.usage,
+			"on Kubernetes replicas find each other by their Service, and a Lease says who leads",
+			"leave --peer and --leader-vip away, and give --advertise POD_IP:15012",
+		);
+	return xds && advertise !== undefined ? { peers: [], advertised: advertise, hasCommonSource: true } : undefined;
 }

@@ -5,10 +5,11 @@ import type { AppliedItem } from "../api/api-types.ts";
 import { printItems } from "./apply-command.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { callApi } from "./control-plane-client.ts";
-import { type ApiOption, withApiOption } from "./find-control-planes.ts";
+import { type ApiOption, isOnKubernetes, withApiOption } from "./find-control-planes.ts";
 import { kindNamed } from "./kind-names.ts";
 import { readInputs } from "./read-inputs.ts";
 import { say } from "./terminal.ts";
+import { deleteByKubectl, type ResourceName } from "./write-by-kubectl.ts";
 
 interface DeleteOptions extends ApiOption {
 	readonly filename?: readonly string[];
@@ -35,18 +36,15 @@ async function remove(kindText: string | undefined, names: readonly string[], op
 	const targets = await targetsOf(kindText, names, options);
 	const items: AppliedItem[] = [];
 	let missing = 0;
-	for (const { kind, namespace, name } of targets) {
-		const path = `/api/v1/resources/${kind}/${encodeURIComponent(namespace || "-")}/${encodeURIComponent(name)}`;
-		const query = options.dryRun ? "?dryRun=true" : "";
-		const answer = await callApi<{ item?: AppliedItem; error?: string }>(options, `${path}${query}`, {
-			method: "DELETE",
-			expect: [404],
-		});
-		if (answer.item) items.push(answer.item);
-		else {
-			missing++;
-			if (!options.ignoreNotFound) say(`not found: ${kind.toLowerCase()}/${name} in namespace ${namespace}`);
+	for (const target of targets) {
+		const item = isOnKubernetes(options) ? await deleteByKubectl(options, target) : await deleteByApi(options, target);
+		if (item) {
+			items.push(item);
+			continue;
 		}
+		missing++;
+		if (!options.ignoreNotFound)
+			say(`not found: ${target.kind.toLowerCase()}/${target.name} in namespace ${target.namespace}`);
 	}
 	printItems(items, options);
 	if (missing > 0 && !options.ignoreNotFound) {
@@ -55,11 +53,25 @@ async function remove(kindText: string | undefined, names: readonly string[], op
 	}
 }
 
+/** Undefined: there is no such resource. */
+async function deleteByApi(
+	options: DeleteOptions,
+	{ kind, name, namespace }: ResourceName,
+): Promise<AppliedItem | undefined> {
+	const path = `/api/v1/resources/${kind}/${encodeURIComponent(namespace || "-")}/${encodeURIComponent(name)}`;
+	const query = options.dryRun ? "?dryRun=true" : "";
+	const answer = await callApi<{ item?: AppliedItem; error?: string }>(options, `${path}${query}`, {
+		method: "DELETE",
+		expect: [404],
+	});
+	return answer.item;
+}
+
 async function targetsOf(
 	kindText: string | undefined,
 	names: readonly string[],
 	options: DeleteOptions,
-): Promise<readonly { readonly kind: string; readonly namespace: string; readonly name: string }[]> {
+): Promise<readonly ResourceName[]> {
 	if (options.filename) {
 		const loaded = await readInputs(options.filename, { defaultNamespace: options.namespace });
 		return loaded.objects.map(({ kind, metadata }) => ({ kind, ...metadata }));

@@ -1,5 +1,5 @@
-// Where the control planes are. Looked for in this order: --api, KEEPMESH_API, the lab (--lab, or the only one that runs),
-// this machine. Out: the replicas, each with a way to ask it.
+// Where the control planes are. Looked for in this order: --api, --kubernetes, KEEPMESH_API, a cluster (kubectl keepmesh), the lab
+// (--lab, or the only one that runs), this machine. Out: the replicas, each with a way to ask it.
 
 import { readdirSync } from "node:fs";
 import { type Command, Option } from "commander";
@@ -7,8 +7,11 @@ import type { Lab } from "../../lab/lab.ts";
 import { daemonRuns, type LabRecord, readLabRecord, runDirectory } from "../../lab/lab-record.ts";
 import type { HttpAnswer, HttpCall } from "../demo/namespace-request.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
+import type { KubernetesPlace } from "./control-planes-on-kubernetes.ts";
 
-export interface ApiOption {
+export interface ApiOption extends KubernetesPlace {
+	/** The control planes of a cluster. */
+	readonly kubernetes?: boolean;
 	readonly api?: readonly string[];
 	readonly lab?: string;
 	readonly name?: string;
@@ -38,18 +41,37 @@ export function withApiOption(command: Command): Command {
 				"a control plane's API; several: again, or with commas (default: KEEPMESH_API, the lab, or this machine)",
 			).argParser((text: string, before: readonly string[] = []) => [...before, ...urlsIn(text)]),
 		)
+		.option("--kubernetes", "ask those of a cluster, by kubectl port-forward (kubectl keepmesh does by itself)")
+		.option("--kubeconfig <file>", "with --kubernetes: of the cluster (default: KUBECONFIG, else ~/.kube/config)")
+		.option("--context <name>", "with --kubernetes: of the kubeconfig (default: its current one)")
+		.option("--system-namespace <name>", "with --kubernetes: where Keepmesh is installed (default: keepmesh-system)")
 		.option("--lab <name>", "the lab to ask (default: the only one that runs)")
 		.addOption(new Option("--name <name>", "the same as --lab").hideHelp());
 }
 
+/** Resources are in a cluster, where control planes take no writes. */
+export function isOnKubernetes({ api, kubernetes, lab, name }: ApiOption): boolean {
+	if (api && api.length > 0) return false;
+	if (kubernetes) return true;
+	const isNamed = lab !== undefined || name !== undefined || urlsIn(process.env.KEEPMESH_API ?? "").length > 0;
+	return !isNamed && process.env.KEEPMESH_CALLED_AS === "kubectl keepmesh";
+}
+
 export async function findControlPlanes(options: ApiOption): Promise<ControlPlanes> {
 	if (options.api && options.api.length > 0) return atUrls(options.api, "--api");
+	if (options.kubernetes) return await onKubernetes(options);
 	const named = options.lab ?? options.name;
 	const fromEnvironment = urlsIn(process.env.KEEPMESH_API ?? "");
 	if (named === undefined && fromEnvironment.length > 0) return atUrls(fromEnvironment, "KEEPMESH_API");
+	if (named === undefined && process.env.KEEPMESH_CALLED_AS === "kubectl keepmesh") return await onKubernetes(options);
 	const record = chosenLab(options);
 	if (record) return await inLab(record);
 	return atUrls(["http://127.0.0.1:15014"], "this machine");
+}
+
+async function onKubernetes(options: ApiOption): Promise<ControlPlanes> {
+	const { controlPlanesOnKubernetes } = await import("./control-planes-on-kubernetes.ts");
+	return await controlPlanesOnKubernetes(options);
 }
 
 /** The lab that was named, or the only one that runs; several without a name are a usage error. */

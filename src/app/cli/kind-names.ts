@@ -18,9 +18,11 @@ const shortNames: Readonly<Record<Kind, readonly string[]>> = {
 	ServiceEntry: ["se"],
 	WorkloadEntry: ["we"],
 	Sidecar: [],
-	MeshConfig: [],
+	MeshConfig: ["mc"],
 	VirtualIP: ["vip"],
+	VirtualIPPool: ["vippool"],
 	HotSwitch: ["hs"],
+	RemoteCluster: ["rcl"],
 	PeerAuthentication: ["pa"],
 	RequestAuthentication: ["ra"],
 	AuthorizationPolicy: ["ap"],
@@ -30,8 +32,8 @@ export const kindList = Object.keys(shortNames) as readonly Kind[];
 
 export function pluralOf(kind: Kind): string {
 	const lower = kind.toLowerCase();
-	if (lower.endsWith("y")) return `${lower.slice(0, -1)}ies`;
-	return lower.endsWith("s") ? `${lower}es` : `${lower}s`;
+	if (/[^aeiou]y$/.test(lower)) return `${lower.slice(0, -1)}ies`;
+	return /(?:s|x|ch|sh)$/.test(lower) ? `${lower}es` : `${lower}s`;
 }
 
 /** Throws a usage error that names the nearest kind. */

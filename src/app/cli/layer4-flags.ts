@@ -22,7 +22,7 @@ export function withLayer4Flags(command: Command): Command {
 		.addOption(
 			new Option(
 				"--layer4 <backend>",
-				"Services in the kernel: auto is nftables unless another service proxy runs here or, with --insecure-control, off",
+				"Services in the kernel: auto is nftables unless another service proxy runs here or, with --insecure-control or keepmesh node --kubernetes, off",
 			)
 				.choices(["auto", "nftables", "ipvs", "off"])
 				.default("auto"),
@@ -62,6 +62,16 @@ export function layer4Of(
 		answersForItself: file !== undefined,
 		yieldsToOthers: wanted === "auto" && file === undefined,
 	};
+}
+
+/**
+ * Where Services come from an API server, as kube-proxy does: its ports are answered, and whoever is no pod of this node is
+ * masqueraded, where the Node knows its pods.
+ */
+export function onKubernetes<T extends Pick<NodeLayer4Options, "settings">>(options: T): T {
+	const { settings } = options;
+	const pods = settings.pods.type === "none" ? ({ type: "nodeRanges" } as const) : settings.pods;
+	return { ...options, answersForItself: true, settings: { ...settings, pods } };
 }
 
 /** For commander: `10.244.0.0/16,fd00:244::/56`. */

@@ -5,23 +5,35 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { defaultHotSwitchPolicy } from "../../hotswitch/hot-switch-policy.ts";
+import type { KubernetesClient } from "../../kubernetes/client/kubernetes-client.ts";
+import { readRoots } from "../../kubernetes/identity/root-certificates.ts";
 import { cleanUpNode } from "../../node/clean-up.ts";
 import { type IpPort, parseIpPort } from "../../node/plan/host-port.ts";
 import { machineProxyRequest } from "../../node/plan/machine-proxy.ts";
 import { type PodSpec, parsePodSpec } from "../../node/plan/pod-spec.ts";
 import { startLog } from "../../runtime/log.ts";
+import { openKubernetes } from "../kubernetes/open-kubernetes.ts";
 import { NodeCannotStart, type NodeOptions } from "../node/node-options.ts";
 import { startNode } from "../node.ts";
 import type { NodeSecurity } from "../node-certificates.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import { type Layer4Flags, layer4Of, withLayer4Flags } from "./layer4-flags.ts";
+import { type KubernetesFlags, kubernetesAccess, withKubernetesFlags } from "./kubernetes-flags.ts";
+import { type Layer4Flags, layer4Of, onKubernetes, withLayer4Flags } from "./layer4-flags.ts";
 
 interface HostPort {
 	readonly host: string;
 	readonly port: number;
 }
 
-interface NodeFlags extends Layer4Flags {
+interface NodeFlags extends Layer4Flags, KubernetesFlags {
+	readonly cni: boolean;
+	readonly cniPrograms: string;
+	readonly cniLists: string;
+	readonly kubeletDir: string;
+	readonly accountTokenFile: string;
+	readonly systemNamespace: string;
+	readonly revision: string;
+	readonly run: string;
 	readonly node: string;
 	readonly state: string;
 	readonly control?: readonly HostPort[];
@@ -48,9 +60,9 @@ interface NodeFlags extends Layer4Flags {
 }
 
 export function nodeCommand(): Command {
-	return withLayer4Flags(new Command("node"))
+	return withKubernetesNodeFlags(withLayer4Flags(new Command("node")))
 		.description("run the agent of one machine: Envoys, redirects, DNS and metrics of its pods")
-		.option("--node <name>", "name of this machine", hostname())
+		.option("--node <name>", "name of this machine", process.env.NODE_NAME || hostname())
 		.requiredOption("--state <dir>", "directory for records, sockets and logs; one agent each")
 		.option("--control <host:port,...>", "control planes, in order of preference", hostPorts)
 		.option("--envoy <file>", "Envoy to run (default: KEEPMESH_ENVOY, else the one of the set-up)")
@@ -93,11 +105,14 @@ export function nodeCommand(): Command {
 		.action(async (flags: NodeFlags, command: Command) => {
 			const state = resolve(flags.state);
 			if (flags.cleanUp) return cleanUp(state);
-			const { control } = flags;
+			const control = flags.control ?? (flags.kubernetes ? inClusterControl : undefined);
 			if (!control) return command.error("error: --control is missing, for example --control 10.0.0.1:15012");
 			const machine = flags.proxy ? machineOf(flags, flags.proxy, control) : undefined;
-			// Whoever proved nothing to its control planes is asked first: they decide where this machine's connections go.
-			const layer4 = layer4Of(flags, flags.insecureControl === true);
+			// Whoever proved nothing to its control planes is asked first: they decide where this machine's connections go. On
+			// Kubernetes a kube-proxy may begin later.
+			const asGiven = layer4Of(flags, flags.insecureControl === true || flags.kubernetes === true);
+			const layer4 = asGiven && flags.kubernetes ? onKubernetes(asGiven) : asGiven;
+			const kubernetes = kubernetesOf(flags);
 			const log = startLog({ facts: { part: "node", node: flags.node } });
 			// From the start on: a signal that comes while it starts is obeyed afterwards, not by dying half-way.
 			const asked = new Promise<void>((done) => {
@@ -113,13 +128,14 @@ export function nodeCommand(): Command {
 					),
 					domainSuffix: flags.domain,
 					replaceProxies: flags.replaceProxies,
-					security: securityOf(flags),
+					security: securityOf(flags, kubernetes),
 					...virtualIpsOf(flags),
 					...(layer4 ? { layer4 } : {}),
 					...(flags.hotSwitch === "on" ? { hotSwitch: defaultHotSwitchPolicy } : {}),
 					...(machine ? { machine } : {}),
 					...(flags.dnsListen ? { dnsListen: flags.dnsListen } : {}),
 					...(flags.upstreamDns ? { upstreamDns: flags.upstreamDns } : {}),
+					...(kubernetes ? { kubernetes } : {}),
 				},
 				{ log },
 			).catch((error: unknown) => {
@@ -131,6 +147,53 @@ export function nodeCommand(): Command {
 			await node.close({ stopProxies: flags.stopProxies === true, graceMs: flags.graceSeconds * 1000 });
 			process.exit(0);
 		});
+}
+
+/** Where the chart has the control planes. */
+const inClusterControl: readonly HostPort[] = [{ host: "keepmesh-control.keepmesh-system.svc", port: 15_012 }];
+
+function withKubernetesNodeFlags(command: Command): Command {
+	return withKubernetesFlags(command, "serve the pods of this Node that have our proxy; started by the DaemonSet")
+		.option(
+			"--no-cni",
+			"put no CNI plug-in onto the node: proxies wait for their redirect, applications for their proxy",
+		)
+		.option("--cni-programs <dir>", "the node's directory of CNI programs, as mounted here", "/host/opt/cni/bin")
+		.option("--cni-lists <dir>", "the node's directory of CNI configuration, as mounted here", "/host/etc/cni/net.d")
+		.option("--kubelet-dir <dir>", "kubelet's directory on the node", "/var/lib/kubelet")
+		.option("--account-token-file <file>", "this Pod's projected token", "/var/run/secrets/tokens/istio-token")
+		.option("--system-namespace <name>", "where Keepmesh itself lives", process.env.POD_NAMESPACE || "keepmesh-system")
+		.option("--revision <name>", "of the control planes in --control; pods of others are served by theirs", "default")
+		.option("--run <dir>", "the node's directory for what a restart ends, mounted at the same path", "/run/keepmesh");
+}
+
+function kubernetesOf(flags: NodeFlags): NodeOptions["kubernetes"] {
+	if (!flags.kubernetes) return undefined;
+	const { cni, cniLists: lists, cniPrograms: programs, kubeletDir: kubelet, revision, run } = flags;
+	const { systemNamespace: namespace } = flags;
+	const client = openKubernetes(kubernetesAccess(flags), "node");
+	const name = process.env.POD_NAME;
+	return {
+		client,
+		namespace,
+		revision,
+		run,
+		...(name ? { self: { name, namespace } } : {}),
+		...(cni ? { cni: { programs, lists, kubelet } } : {}),
+	};
+}
+
+/** The agent's Pod proves itself by its projected token, and knows the control planes by roots that they have written down. */
+function accountOf({ accountTokenFile: file, systemNamespace }: NodeFlags, client: KubernetesClient) {
+	return {
+		readToken: () => undefined,
+		tokenPlace: file,
+		account: {
+			readToken: () => textIn(file)?.trim(),
+			place: file,
+			roots: () => readRoots(client, systemNamespace),
+		},
+	};
 }
 
 function virtualIpsOf({ keepalivedConf: file, vipConfig: directory }: NodeFlags): Pick<NodeOptions, "virtualIps"> {
@@ -145,7 +208,7 @@ function virtualIpsOf({ keepalivedConf: file, vipConfig: directory }: NodeFlags)
 }
 
 /** Never a token itself on the command line: every user of the machine can read that. */
-function securityOf(flags: NodeFlags): NodeSecurity {
+function securityOf(flags: NodeFlags, kubernetes: NodeOptions["kubernetes"]): NodeSecurity {
 	const { joinTokenFile: file, insecureControl, certificates } = flags;
 	if (insecureControl) {
 		if (file !== undefined)
@@ -159,6 +222,7 @@ function securityOf(flags: NodeFlags): NodeSecurity {
 			"leave --certificates out",
 		);
 	if (file !== undefined) return { mode: "mutualTls", readToken: () => textIn(file), tokenPlace: resolve(file) };
+	if (kubernetes) return { mode: "mutualTls", ...accountOf(flags, kubernetes.client) };
 	const token = process.env.KEEPMESH_JOIN_TOKEN;
 	// Envoys and the DNS process run as another user, who can see the environment that they start with.
 	delete process.env.KEEPMESH_JOIN_TOKEN;

@@ -7,6 +7,7 @@ import type { MeshStatus, ProxyItem } from "../api/api-types.ts";
 import { askAll } from "./control-plane-client.ts";
 import { counted } from "./count-problems.ts";
 import { type ApiOption, withApiOption } from "./find-control-planes.ts";
+import { fetchLostNodes, lostNodesLines } from "./lost-nodes-text.ts";
 import { mergeProxies, mergeProxyCounts, unique } from "./merge-replicas.ts";
 import { countServing, fetchServing, longServing, nameOf } from "./serving-text.ts";
 import { isColourful, paint, print, printJson, renderAge } from "./terminal.ts";
@@ -23,11 +24,12 @@ export function statusCommand(): Command {
 }
 
 async function showStatus(options: StatusOptions): Promise<void> {
-	const [statuses, proxyLists, problemLists, serving] = await Promise.all([
+	const [statuses, proxyLists, problemLists, serving, lostNodes] = await Promise.all([
 		askAll<MeshStatus>(options, "/api/v1/status"),
 		askAll<{ items: readonly ProxyItem[] }>(options, "/api/v1/proxies"),
 		askAll<{ items: readonly Problem[] }>(options, "/api/v1/problems"),
 		fetchServing(options),
+		fetchLostNodes(options),
 	]);
 	const controls = statuses.map(({ answer }) => answer);
 	const proxies = mergeProxies(proxyLists.map(({ answer }) => answer.items));
@@ -39,7 +41,7 @@ async function showStatus(options: StatusOptions): Promise<void> {
 	const resources = first?.resources ?? {};
 	if (options.output === "json") {
 		const held = proxies.filter((proxy) => proxy.withheld);
-		printJson({ controls, resources, errors, warnings, proxies: counts, problems, withheld: held, serving });
+		printJson({ controls, resources, errors, warnings, proxies: counts, problems, withheld: held, serving, lostNodes });
 		return;
 	}
 	const mark = (good: boolean): string => (good ? paint("green", "√") : paint("red", "×"));
@@ -52,6 +54,7 @@ async function showStatus(options: StatusOptions): Promise<void> {
 			`${mark(answer.ready)} control plane ${answer.id} (${answer.version})${answer.ready ? "" : " is not ready"}, up ${up}${load}${where}`,
 		);
 	}
+	for (const { source } of controls) if (source && !source.isFresh) print(`${mark(false)} ${staleText(source)}`);
 	const kinds = Object.entries(resources).map(([kind, count]) => `${count} ${kind}`);
 	print(
 		`${mark(errors === 0)} resources: ${kinds.join(", ") || "none"}; ${counted(errors, "error")}, ${counted(warnings, "warning")}`,
@@ -62,6 +65,7 @@ async function showStatus(options: StatusOptions): Promise<void> {
 		`${mark(allSynced)} proxies: ${synced} of ${connected} in sync` +
 			`${stale ? `, ${stale} stale` : ""}${rejecting ? `, ${rejecting} rejecting` : ""}${withheld ? `, ${withheld} withheld` : ""}`,
 	);
+	for (const { isGood, text } of lostNodesLines(lostNodes, Date.now())) print(`${mark(isGood)} ${text}`);
 	const served = countServing(serving);
 	const fallen = serving.filter((item) => item.serving && item.serving.step !== "sidecar");
 	if (served !== undefined) print(`${mark(fallen.length === 0)} pods are served: ${served}`);
@@ -80,4 +84,10 @@ async function showStatus(options: StatusOptions): Promise<void> {
 		print("  next: keepmesh proxy-status --confirm");
 	if (problems.length > 0) print(renderProblems(problems.slice(0, 20), { colour: isColourful(process.stdout) }));
 	if (problems.length > 20) print(`... and ${problems.length - 20} more: keepmesh status -o json`);
+}
+
+/** What is known stays in force, and may be old. */
+function staleText({ ageMs, because, isRestored, server }: NonNullable<MeshStatus["source"]>): string {
+	const from = isRestored ? ", as the control plane before this one left them on its disk" : "";
+	return `resources are as ${server} had them ${renderAge(ageMs)} ago${from}: ${because ?? "it does not answer"}`;
 }

@@ -22,6 +22,18 @@ export function vipRunCommand(): Command {
 			"what balances virtual_server blocks, in a second process: auto, nftables, ipvs, or none",
 			"auto",
 		)
+		.option("--kubernetes", "hold what a cluster says: VirtualIPs, and addresses of Services of type LoadBalancer")
+		.option("--kubeconfig <file>", "how to reach the API server (default: the Pod's service account, else $KUBECONFIG)")
+		.option("--kube-context <name>", "of that file (default: its current one)")
+		.option(
+			"--namespace <name>",
+			"Keepmesh's own: Secrets and Leases, scripts in VirtualIPs (default: the Pod's, else keepmesh-system)",
+		)
+		.option(
+			"--config-map <namespace/name>",
+			"run the keepalived.conf of this ConfigMap as well, and follow its changes",
+		)
+		.option("--only-own-class", "leave Services without a loadBalancerClass to others")
 		.option("--no-real-time", "stay an ordinary process: adverts may be late on a busy machine")
 		.option("--no-watchdog", "start no second process that removes addresses should this one be killed")
 		.action(async () => {

@@ -39,7 +39,13 @@ export function renderVipStatus(status: VipStatus, nowMs: number): string {
 	]);
 	const [titles = "", ...lines] = renderTable(header, rows).split("\n");
 	const coloured = lines.map((line, index) => paint(colourOf(status.instances[index]?.state), line));
-	return [titles, ...coloured, ...remarksOf(status)].join("\n");
+	return [titles, ...coloured, ...staleRemark(status, nowMs), ...remarksOf(status)].join("\n");
+}
+
+function staleRemark({ clusterStale }: VipStatus, nowMs: number): readonly string[] {
+	if (!clusterStale) return [];
+	const age = renderAge(nowMs - Date.parse(clusterStale.since));
+	return [`the API server cannot be asked for ${age}, and what it said last is held: ${clusterStale.because}`];
 }
 
 function sinceOf({ transitions }: InstanceStatus, nowMs: number): string {

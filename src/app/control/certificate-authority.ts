@@ -5,14 +5,20 @@ import { createHash } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import { type Authority, type AuthorityOptions, openAuthority } from "../../identity/authority/authority.ts";
 import {
+	bearerOf,
+	type CertificateCall,
+	type CertificateOutcome,
 	CertificateService,
+	type KnownNodes,
 	longestCallBytes,
 	workloadIdentityHeader,
 } from "../../identity/authority/certificate-service.ts";
+import { grpcStatus } from "../../identity/authority/identify-caller.ts";
 import { ServerCertificate, type ServerTls } from "../../identity/authority/server-certificate.ts";
 import {
 	type ServiceAccountTokenOptions,
 	ServiceAccountTokens,
+	type TokenOutcome,
 } from "../../identity/authority/service-account-tokens.ts";
 import { type CertificateFacts, readCertificate } from "../../identity/certificate-reader.ts";
 import { parseSpiffeId } from "../../identity/spiffe-id.ts";
@@ -21,7 +27,7 @@ import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { ChainCheck } from "../../xds/wire/tls-peer.ts";
-import type { UnaryService } from "../../xds/wire/unary-service.ts";
+import type { SlowUnaryService, UnaryService } from "../../xds/wire/unary-service.ts";
 import { WorkloadsOnNodes } from "./workloads-on-nodes.ts";
 
 export interface CertificateOptions
@@ -33,12 +39,23 @@ export interface CertificateOptions
 export interface CertificateAuthority {
 	readonly authority: Authority;
 	readonly service: CertificateService;
-	/** CreateCertificate, for the TLS port. */
+	/** CreateCertificate, without bearer tokens that others must be asked about. */
 	readonly unary: UnaryService;
+	/** CreateCertificate, for the TLS port. */
+	readonly secure: SlowUnaryService;
+	/** From now on bearer tokens of those who have no certificate are looked at like this. */
+	reviewTokens(review: (token: string) => Promise<TokenOutcome>): void;
+	/** From now on a join token is used up by this, which hands over what is known of tokens and nodes and keeps what becomes of it. */
+	joinThrough(transact: JoinTransaction): void;
 	/** Whether a chain that OpenSSL accepted ends in a root that the mesh still trusts. */
 	readonly checkChain: ChainCheck;
 	close(): void;
 }
+
+/** Undefined: what was done could not be kept, `because` says why. */
+export type JoinTransaction = (
+	run: (known: KnownNodes) => CertificateOutcome,
+) => Promise<{ readonly outcome: CertificateOutcome } | { readonly because: string }>;
 
 export interface CertificateAuthorityParts {
 	readonly clock: Clock;
@@ -73,6 +90,18 @@ export function openCertificateAuthority(
 		metrics,
 	});
 	let roots = trustedRoots(authority);
+	let review: ((token: string) => Promise<TokenOutcome>) | undefined;
+	let transact: JoinTransaction | undefined;
+	const join = async (call: CertificateCall, through: JoinTransaction): Promise<CertificateOutcome> => {
+		const done = await through((known) => service.createCertificate(call, known));
+		if ("outcome" in done) return done.outcome;
+		service.refused(call.peer, "join_not_kept", done.because);
+		return { ok: false, grpcStatus: grpcStatus.unavailable, because: done.because };
+	};
+	const limits = {
+		maxRequestBytes: longestCallBytes,
+		refused: (peer: CertificateCall["peer"], because: string) => service.refused(peer, "request_too_long", because),
+	};
 	const warn = (): void => {
 		const { because } = authority.revocationLists();
 		if (because !== undefined) log.warn({ because }, "ca-crl.pem counts at the control plane only, not at the Envoys");
@@ -86,10 +115,22 @@ export function openCertificateAuthority(
 	return {
 		authority,
 		service,
-		unary: {
-			handle: (call) => service.createCertificate(call),
-			maxRequestBytes: longestCallBytes,
-			refused: (peer, because) => service.refused(peer, "request_too_long", because),
+		unary: { ...limits, handle: (call) => service.createCertificate(call) },
+		secure: {
+			...limits,
+			answer: async (call) => {
+				const bearer = bearerOf(call.headers);
+				if (transact && bearer?.startsWith("km1.")) return join(call, transact);
+				const isJwt = bearer !== undefined && !bearer.startsWith("km1.");
+				if (!review || !isJwt || call.peer.uri !== undefined) return service.createCertificate(call);
+				return service.createCertificate({ ...call, reviewed: await review(bearer) });
+			},
+		},
+		reviewTokens: (by) => {
+			review = by;
+		},
+		joinThrough: (by) => {
+			transact = by;
 		},
 		checkChain: (chain) => {
 			const { facts, root } = factsOf(chain);

@@ -2,6 +2,7 @@
 
 import type { RotationConfig } from "../../identity/rotation/step-rotation.ts";
 import type { KeySetConfig } from "../../sources/key-sets/key-set-machine.ts";
+import type { KubernetesControlOptions } from "../kubernetes/kubernetes-control-options.ts";
 import type { CertificateOptions } from "./certificate-authority.ts";
 import type { ControlPlaneOptions } from "./control-plane-parts.ts";
 import type { ReplicasOptions } from "./replicas/start-replicas.ts";
@@ -16,8 +17,10 @@ export interface ControlOptions extends ControlPlaneOptions {
 	/** Name of this replica. */
 	readonly id: string;
 	readonly version: string;
-	/** Directories or files; what `apply` adds goes into the first directory. */
+	/** Directories or files; what `apply` adds goes into the first directory. Empty on Kubernetes. */
 	readonly resources: readonly string[];
+	/** The API server of a cluster is the source of resources, instead of files. */
+	readonly kubernetes?: KubernetesControlOptions;
 	/** Where this replica's state lives, and, unless `caDirectory` says otherwise, its certificate authority in `ca`. */
 	readonly dataDirectory?: string;
 	/** Of the certificate authority: replicas that share it share one root. With no directory nothing is signed. */

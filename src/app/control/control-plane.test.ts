@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { fromBinary } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
+import { HealthStatus } from "../../envoy/gen/envoy/config/core/v3/health_check_pb.ts";
+import { ClusterLoadAssignmentSchema } from "../../envoy/gen/envoy/config/endpoint/v3/endpoint_pb.ts";
 import { aPod, aProxy, applied, aRequestAuthentication, aService, removed } from "../../model/model.testing.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { createMetrics } from "../../runtime/metrics.ts";
@@ -198,5 +202,46 @@ describe("keys of tokens", () => {
 		control.flush();
 		await advance(0);
 		assert.equal(published.length, 2);
+	});
+});
+
+describe("a machine that is lost", () => {
+	it("has its endpoints unhealthy at proxies at once, past all that waits, and as before when it is back", () => {
+		const clock = new VirtualClock();
+		const published: number[] = [];
+		const metrics = controlMetrics(createMetrics());
+		const onPublished = (): void => void published.push(clock.monotonicMs());
+		const control = new ControlPlane({}, { clock, log: silentLog, metrics, onPublished });
+		const on = (node: string, address: string) => aPod(`web-${node}`, address, { nodeName: node });
+		control.change(applied(service, on("n1", "10.1.0.1"), on("n2", "10.1.0.2")));
+		control.flush();
+		const client = aProxy("client-1");
+		control.connect(client);
+		clock.advance(10_000);
+		const health = (): readonly (readonly [string | undefined, HealthStatus])[] => {
+			const found = findResource(control.configFor(client.id), typeUrls.endpoints, cluster);
+			const { value } = fromBinary(AnySchema, found?.any ?? new Uint8Array());
+			return fromBinary(ClusterLoadAssignmentSchema, value).endpoints.flatMap(({ lbEndpoints }) =>
+				lbEndpoints.map(({ healthStatus, hostIdentifier }) => {
+					const endpoint = hostIdentifier.case === "endpoint" ? hostIdentifier.value : undefined;
+					const address = endpoint?.address?.address;
+					return [address?.case === "socketAddress" ? address.value.address : undefined, healthStatus] as const;
+				}),
+			);
+		};
+		const whole = health();
+		assert.equal(whole.length, 2);
+		control.change(applied(aService("other")));
+		published.length = 0;
+		const lostAtMs = clock.monotonicMs();
+		control.setLost({ nodes: new Set(["n1"]), pods: new Set() });
+		clock.advance(10);
+		assert.ok((published[0] ?? Number.POSITIVE_INFINITY) <= lostAtMs + 10);
+		assert.deepEqual(new Map(health()).get("10.1.0.1"), HealthStatus.UNHEALTHY);
+		assert.deepEqual(new Map(health()).get("10.1.0.2"), new Map(whole).get("10.1.0.2"));
+		control.setLost({ nodes: new Set(), pods: new Set() });
+		clock.advance(10);
+		assert.deepEqual(health(), whole);
+		control.close();
 	});
 });

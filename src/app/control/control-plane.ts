@@ -8,8 +8,15 @@ import type { Cancel } from "../../runtime/clock.ts";
 import { type Change, keyOfChange, kindOfChange } from "../../snapshot/change.ts";
 import type { KeySets } from "../../snapshot/key-sets.ts";
 import { applyKeySets, neededKeySets } from "../../snapshot/needed-key-sets.ts";
-import type { UnproxiedWorkload } from "../../snapshot/serving-steps.ts";
-import { applyChanges, applyServing, emptySnapshot, type Snapshot } from "../../snapshot/snapshot.ts";
+import type { LostWorkloads, UnproxiedWorkload } from "../../snapshot/serving-steps.ts";
+import {
+	type Applied,
+	applyChanges,
+	applyLost,
+	applyServing,
+	emptySnapshot,
+	type Snapshot,
+} from "../../snapshot/snapshot.ts";
 import { viewFor } from "../../snapshot/view-for.ts";
 import { countChanges } from "../../telemetry/control-metrics.ts";
 import type { ProxyConfig, ResourcePart } from "../../xds/resource.ts";
@@ -169,8 +176,17 @@ export class ControlPlane {
 
 	/** All workloads that no proxy serves, as their nodes say: told to their callers at once, as a change of endpoints. */
 	setUnproxied(unproxied: readonly UnproxiedWorkload[]): void {
+		this.#changeReachability((snapshot) => applyServing(snapshot, unproxied));
+	}
+
+	/** All workloads that went with their machine: told as fast. */
+	setLost(lost: LostWorkloads): void {
+		this.#changeReachability((snapshot) => applyLost(snapshot, lost));
+	}
+
+	#changeReachability(update: (snapshot: Snapshot) => Applied): void {
 		const before = this.snapshot.endpoints;
-		this.#snapshots.updateBoth((snapshot) => applyServing(snapshot, unproxied).snapshot);
+		this.#snapshots.updateBoth((snapshot) => update(snapshot).snapshot);
 		if (this.snapshot.endpoints === before) return;
 		this.#step({ type: "changed", lane: "endpoints", nowMs: this.#parts.clock.monotonicMs() });
 	}

@@ -6,23 +6,23 @@ import { isDeepStrictEqual } from "node:util";
 import { type AnyObject, keyOf, type ObjectKey } from "../../resources/config-object.ts";
 import type { Problem } from "../../resources/problem.ts";
 import { readResourceFile } from "../../resources/read-resources.ts";
-import type { FilesSource } from "../../sources/files/files-source.ts";
 import {
 	removeResource,
 	resourceTexts,
 	type WriteOutcome,
 	writeResource,
 } from "../../sources/files/resource-writer.ts";
+import type { ResourceSource } from "../../sources/resource-source.ts";
 import type { AppliedItem, ApplyAnswer } from "../api/api-types.ts";
 
 export type EditFailure = { readonly ok: false; readonly message: string; readonly next: string };
 
 export class ResourceEditor {
 	readonly #directory: string | undefined;
-	readonly #source: FilesSource;
+	readonly #source: ResourceSource;
 	#queue: Promise<unknown> = Promise.resolve();
 
-	constructor(roots: readonly string[], source: FilesSource) {
+	constructor(roots: readonly string[], source: ResourceSource) {
 		this.#directory = roots
 			.map((root) => resolve(root))
 			.find((root) => existsSync(root) && statSync(root).isDirectory());

@@ -4,6 +4,12 @@
 
 import { randomUUID } from "node:crypto";
 import type { Authority } from "../../identity/authority/authority.ts";
+import {
+	type ChangeOutcome,
+	directoryBoard,
+	type LockedRotation,
+	type RotationBoard,
+} from "../../identity/authority/rotation-board.ts";
 import type { RotationStore } from "../../identity/authority/rotation-store.ts";
 import { findBlockers, type ReplicaReport } from "../../identity/rotation/find-blockers.ts";
 import { renderBlockers } from "../../identity/rotation/render-rotation.ts";
@@ -38,7 +44,8 @@ export interface RotationDriverOptions {
 
 export interface RotationDriverParts {
 	readonly authority: Authority;
-	readonly store: RotationStore;
+	/** Files in the authority's directory, or another place where all replicas meet. */
+	readonly store: RotationStore | RotationBoard;
 	readonly clock: Clock;
 	readonly log: Log;
 	/** Its proxies now, with what they have confirmed: the version that is asked for, or another one. */
@@ -60,6 +67,8 @@ const mostTurns = 10;
 export class RotationDriver {
 	readonly #options: RotationDriverOptions;
 	readonly #parts: RotationDriverParts;
+	readonly #board: RotationBoard;
+	#isDriving = false;
 	#bundle: TrustBundleResource;
 	#state: RotationState;
 	#lastHeartbeatMs = Number.NEGATIVE_INFINITY;
@@ -72,7 +81,9 @@ export class RotationDriver {
 	constructor(options: RotationDriverOptions, parts: RotationDriverParts) {
 		this.#options = options;
 		this.#parts = parts;
-		this.#state = stateNow(parts.store);
+		const { authority, store } = parts;
+		this.#board = "withLock" in store ? directoryBoard(authority, store) : store;
+		this.#state = stateNow(this.#board);
 		this.#bundle = trustBundleResource(parts.authority.bundle(), this.#state.epoch);
 	}
 
@@ -94,12 +105,13 @@ export class RotationDriver {
 
 	/** Why rotations, or the authority's files, cannot be looked at now. */
 	problem(): string | undefined {
-		return this.#lastProblem || this.#parts.authority.problem;
+		return this.#lastProblem || this.#board.problem || this.#parts.authority.problem;
 	}
 
 	/** Who would block a stage that began now. */
-	blockers(): readonly Blocker[] {
+	async blockers(): Promise<readonly Blocker[]> {
 		this.#beat();
+		await this.#board.gather?.();
 		const { replica } = this.#options;
 		const fleet = this.#fleet(3 * idleHeartbeatMs).map((report) =>
 			report.replica === replica ? { ...report, fresh: true } : report,
@@ -116,14 +128,14 @@ export class RotationDriver {
 	}
 
 	forgetReplica(replica: string): boolean {
-		return this.#parts.store.forgetReplica(replica);
+		return this.#board.forgetReplica(replica);
 	}
 
 	/** In good order: the others need not wait for it. */
 	close(): void {
 		this.#cancelTick();
 		this.#unsubscribe();
-		this.#parts.store.forgetReplica(this.#options.replica);
+		this.#board.forgetReplica(this.#options.replica);
 	}
 
 	async #ask(event: (authority: AuthorityFacts, nowMs: number) => RotationEvent): Promise<RequestOutcome> {
@@ -137,22 +149,21 @@ export class RotationDriver {
 	}
 
 	async #askLocked(event: (authority: AuthorityFacts, nowMs: number) => RotationEvent): Promise<RequestOutcome> {
-		const { authority, clock, store } = this.#parts;
+		const { clock } = this.#parts;
 		for (let attempt = 0; attempt < 50; attempt++) {
-			const locked = store.withLock((): RequestOutcome => {
-				authority.refresh();
-				const problem = problemOf(() => store.readState()) ?? authority.problem;
+			const done = await this.#board.change((locked): RequestOutcome => {
+				const problem = problemOf(() => locked.readState()) ?? locked.authority.problem;
 				if (problem !== undefined) return { ok: false, because: problem };
-				const before = store.readState();
-				const step = stepRotation(this.#config, before, event(this.#facts(before.epoch), clock.wallMs()));
+				const before = locked.readState();
+				const step = stepRotation(this.#config, before, event(factsOf(locked.authority, before.epoch), clock.wallMs()));
 				const refusal = step.actions.find((action) => action.type === "refuse");
 				if (refusal) return { ok: false, because: refusal.because };
-				store.writeState(step.state);
+				locked.writeState(step.state);
 				return { ok: true, state: step.state };
 			});
-			if (locked) {
+			if (done) {
 				this.#wake();
-				return locked.result;
+				return done.result;
 			}
 			await new Promise<void>((resolve) => clock.after(20, resolve));
 		}
@@ -165,73 +176,86 @@ export class RotationDriver {
 	}
 
 	#tick(): void {
-		const { clock, log, onLook } = this.#parts;
+		const { onLook } = this.#parts;
 		try {
 			this.#look();
 			this.#lastProblem = "";
 		} catch (error) {
-			const problem = error instanceof Error ? error.message : String(error);
-			if (problem !== this.#lastProblem) log.error({ problem }, "rotation cannot be looked at");
-			this.#lastProblem = problem;
+			this.#failed(error);
 		}
 		onLook?.(this.#state);
 		const { busyMs = 500, idleMs = 1_000 } = this.#options;
-		this.#cancelTick = clock.after(this.#state.phase === "running" ? busyMs : idleMs, () => this.#tick());
+		this.#cancelTick();
+		this.#cancelTick = this.#parts.clock.after(this.#state.phase === "running" ? busyMs : idleMs, () => this.#tick());
+	}
+
+	#failed(error: unknown): void {
+		const problem = error instanceof Error ? error.message : String(error);
+		if (problem !== this.#lastProblem) this.#parts.log.error({ problem }, "rotation cannot be looked at");
+		this.#lastProblem = problem;
 	}
 
 	#look(): void {
-		this.#adopt(this.#parts.store.readState());
+		this.#adopt(this.#board.readState());
 		const isRunning = this.#state.phase === "running";
 		if (isRunning || this.#parts.clock.monotonicMs() - this.#lastHeartbeatMs >= idleHeartbeatMs) this.#beat();
-		if (isRunning) this.#parts.store.withLock(() => this.#drive());
 		// Whose heartbeats go on is known only to who has seen them before.
-		else this.#fleet();
+		const fleet = this.#fleet();
+		if (!isRunning || this.#board.mayDrive === false || this.#isDriving) return;
+		const done = this.#board.change((locked) => this.#drive(locked, fleet));
+		if (!(done instanceof Promise)) {
+			this.#driven(done);
+			return;
+		}
+		this.#isDriving = true;
+		done
+			.then((outcome) => this.#driven(outcome))
+			.catch((error: unknown) => this.#failed(error))
+			.finally(() => {
+				this.#isDriving = false;
+			});
+	}
+
+	#driven(done: ChangeOutcome<RotationState>): void {
+		if (done) this.#adopt(done.result);
 	}
 
 	#beat(): void {
-		const { clock, connected, expected, store } = this.#parts;
+		const { clock, connected, expected } = this.#parts;
 		const { version } = this.#bundle;
-		store.writeHeartbeat({
+		const heartbeat = {
 			replica: this.#options.replica,
 			beat: randomUUID(),
 			bundleVersion: version,
 			connected: connected(version),
 			expected: expected(),
-		});
+		};
+		this.#board.writeHeartbeat(heartbeat, this.#state.phase === "running");
 		// Not before: one that could not be written is tried again at the next look.
 		this.#lastHeartbeatMs = clock.monotonicMs();
 	}
 
-	/** With the lock: notes down, acts, and looks again until there is nothing more to do now. */
-	#drive(): void {
-		const { authority, clock, store } = this.#parts;
-		authority.refresh();
-		const fleet = this.#fleet();
-		let state = store.readState();
+	/** Notes down, acts, and looks again until there is nothing more to do now. */
+	#drive(locked: LockedRotation, fleet: readonly ReplicaReport[]): RotationState {
+		const { clock } = this.#parts;
+		let state = locked.readState();
 		for (let turn = 0; turn < mostTurns; turn++) {
 			const before = state;
-			const observed = { authority: this.#facts(state.epoch), fleet, nowMs: clock.wallMs() };
+			const observed = { authority: factsOf(locked.authority, state.epoch), fleet, nowMs: clock.wallMs() };
 			const step = stepRotation(this.#config, state, { type: "observed", ...observed });
-			state = this.#note(before, step.state);
-			const failure = step.actions.map((action) => this.#act(action)).find((because) => because !== undefined);
-			if (failure) {
-				state = this.#note(state, stepRotation(this.#config, state, { ...failure, nowMs: clock.wallMs() }).state);
-				break;
-			}
+			state = note(locked, before, step.state);
+			const failure = step.actions
+				.map((action) => this.#act(locked.authority, action))
+				.find((because) => because !== undefined);
+			if (failure)
+				return note(locked, state, stepRotation(this.#config, state, { ...failure, nowMs: clock.wallMs() }).state);
 			if (step.actions.length === 0 && state.epoch === before.epoch && state.phase === before.phase) break;
 		}
-		this.#adopt(state);
-	}
-
-	/** On disk before anything is done: whoever goes on finds at least as much noted down as was done. */
-	#note(before: RotationState, state: RotationState): RotationState {
-		if (JSON.stringify(state) !== JSON.stringify(before)) this.#parts.store.writeState(state);
-		this.#state = state;
 		return state;
 	}
 
-	#act(action: RotationAction) {
-		const { authority, log } = this.#parts;
+	#act(authority: Authority, action: RotationAction) {
+		const { log } = this.#parts;
 		try {
 			run(authority, action);
 			log.info({ ...action }, "rotation acted");
@@ -244,18 +268,7 @@ export class RotationDriver {
 	}
 
 	#fleet(staleMs = this.#options.staleMs ?? 5_000): readonly ReplicaReport[] {
-		return this.#parts.store.readFleet(this.#parts.clock.monotonicMs(), staleMs);
-	}
-
-	#facts(epoch: number): AuthorityFacts {
-		const { authority } = this.#parts;
-		const bundle = authority.bundle();
-		return {
-			roots: authority.roots().map(({ fingerprint }) => fingerprint),
-			issuers: authority.issuers().map(({ keyId, root }) => ({ keyId, rootFingerprint: root })),
-			signing: bundle.issuerKeyId,
-			bundleVersion: trustBundleResource(bundle, epoch).version,
-		};
+		return this.#board.readFleet(this.#parts.clock.monotonicMs(), staleMs);
 	}
 
 	#adopt(state: RotationState): void {
@@ -280,7 +293,23 @@ export class RotationDriver {
 	}
 }
 
-function stateNow(store: RotationStore): RotationState {
+/** On disk before anything is done: whoever goes on finds at least as much noted down as was done. */
+function note(locked: LockedRotation, before: RotationState, state: RotationState): RotationState {
+	if (JSON.stringify(state) !== JSON.stringify(before)) locked.writeState(state);
+	return state;
+}
+
+function factsOf(authority: Authority, epoch: number): AuthorityFacts {
+	const bundle = authority.bundle();
+	return {
+		roots: authority.roots().map(({ fingerprint }) => fingerprint),
+		issuers: authority.issuers().map(({ keyId, root }) => ({ keyId, rootFingerprint: root })),
+		signing: bundle.issuerKeyId,
+		bundleVersion: trustBundleResource(bundle, epoch).version,
+	};
+}
+
+function stateNow(store: RotationBoard): RotationState {
 	try {
 		return store.readState();
 	} catch {

@@ -2,6 +2,7 @@
 // alarm when a root or an issuer grows old.
 
 import type { Authority } from "../../identity/authority/authority.ts";
+import type { RotationBoard } from "../../identity/authority/rotation-board.ts";
 import { RotationStore } from "../../identity/authority/rotation-store.ts";
 import { trustBundleName, trustBundleTypeUrl } from "../../identity/trust-bundle.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -16,6 +17,8 @@ import { RotationDriver, type RotationDriverOptions } from "./rotation-driver.ts
 
 export interface RotationServiceParts {
 	readonly authority: Authority;
+	/** Where the replicas meet. Default: files in the authority's directory. */
+	readonly board?: RotationBoard;
 	readonly control: ControlPlane;
 	readonly nodes: NodeStreams;
 	readonly servers: readonly XdsServer[];
@@ -35,7 +38,7 @@ export function createRotation(options: RotationDriverOptions, parts: RotationSe
 	let alarmedMs = Number.NEGATIVE_INFINITY;
 	return new RotationDriver(options, {
 		authority,
-		store: new RotationStore(authority.directory),
+		store: parts.board ?? new RotationStore(authority.directory),
 		clock,
 		log,
 		connected: (version) => [

@@ -15,13 +15,13 @@ import type { PodReport } from "../../hotswitch/serving-report.ts";
 import { decodeServingReport, encodeServingAnswer, longestReportBytes } from "../../hotswitch/serving-report-codec.ts";
 import { servingSteps } from "../../hotswitch/serving-step.ts";
 import type { SwitchRecord } from "../../hotswitch/switch-record.ts";
-import type { Identity, SpiffeId } from "../../identity/spiffe-id.ts";
-import { parseIdentity } from "../../identity/spiffe-id.ts";
+import type { SpiffeId } from "../../identity/spiffe-id.ts";
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import type { UnproxiedWorkload } from "../../snapshot/serving-steps.ts";
 import type { UnaryCall, UnaryOutcome, UnaryService } from "../../xds/wire/unary-service.ts";
+import { type NodeCallerRules, strangerIn } from "./node-caller.ts";
 import { noServingStore, type ServingStore } from "./serving-store.ts";
 
 export interface ServingReportsParts {
@@ -37,11 +37,7 @@ export interface ServingReportsParts {
 	readonly metrics: Metrics;
 }
 
-export interface ReportRules {
-	readonly trustDomain: string;
-	/** Plaintext: nodes are who they say. Default false. */
-	readonly nothingIsProved?: boolean;
-	readonly isRegistered: (node: string) => boolean;
+export interface ReportRules extends NodeCallerRules {
 	/** A resource places the workload on the node, or the node's registration allows it. */
 	readonly mayCertify: (node: string, workload: SpiffeId) => boolean;
 	readonly isGranted: (node: string, workload: SpiffeId) => boolean;
@@ -129,7 +125,7 @@ export class ServingReports {
 		if (!decoded.ok) return refused(invalidArgument, `no serving report: ${decoded.because}`);
 		const { report } = decoded;
 		const { node } = report;
-		const stranger = rules.nothingIsProved ? undefined : strangerIn(node, parseIdentity(peer.uri ?? ""), rules);
+		const stranger = strangerIn("report", node, peer.uri, rules);
 		if (stranger !== undefined) return refused(permissionDenied, stranger);
 		const board = withReport(this.#board, report, this.#parts.clock.monotonicMs());
 		this.#counted.add(1, { outcome: board === this.#board ? "overtaken" : "taken" });
@@ -215,17 +211,6 @@ function derivedFrom({ node, pods }: NodeServing, isGranted: (pod: PodReport) =>
 function withUnproxiedPods(node: NodeServing): readonly NodeServing[] {
 	const pods = node.pods.filter(({ serving }) => serving?.step === "direct" || serving?.step === "closed");
 	return pods.length === 0 ? [] : [{ ...node, pods }];
-}
-
-function strangerIn(node: string, caller: Identity | undefined, rules: ReportRules): string | undefined {
-	const isOwn =
-		caller !== undefined &&
-		"part" in caller &&
-		caller.part === "node" &&
-		caller.name === node &&
-		caller.trustDomain === rules.trustDomain;
-	if (!isOwn) return `a report of node ${node} needs the certificate of that node of ${rules.trustDomain}`;
-	return rules.isRegistered(node) ? undefined : `node ${node} is not registered (any more): join again`;
 }
 
 function refusedOf({ node, pods }: { node: string; pods: readonly PodReport[] }, rules: ReportRules) {

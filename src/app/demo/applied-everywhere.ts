@@ -44,6 +44,18 @@ export async function removeEverywhere(lab: Lab, text: string, file: string): Pr
 		});
 }
 
+/** Every proxy of the lab is connected to a control plane and has all that it should have. */
+export async function untilInSync(lab: Lab): Promise<void> {
+	const { controls } = await lab.status();
+	const proxied = (await lab.pods()).filter(({ proxy }) => proxy === "ready").length;
+	await until("every proxy is connected and in sync", async () => {
+		const asked = controls.map((control) => askControl<MeshStatus>(lab, control, "GET", "/api/v1/status"));
+		const statuses = await Promise.all(asked).catch(() => []);
+		const connected = statuses.reduce((sum, { proxies }) => sum + proxies.connected, 0);
+		return connected >= proxied && statuses.every(({ proxies }) => proxies.stale === 0);
+	});
+}
+
 /** At every control plane: it has this very content, and each of its proxies confirmed it. */
 async function untilApplied(lab: Lab, object: AnyObject): Promise<void> {
 	await everyControl(lab, `${object.kind} ${object.metadata.name} is applied`, object, (item) => {

@@ -59,7 +59,9 @@ export async function requestInNamespace(
 				});
 			},
 		);
-		outgoing.on("error", reject);
+		outgoing.on("error", (error) => {
+			reject(new Error(`${method} ${path} at ${host}:${port}: ${error.message}`, { cause: error }));
+		});
 		outgoing.on("close", () => clearTimeout(timer));
 		outgoing.end(body);
 	});

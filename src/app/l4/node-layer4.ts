@@ -38,11 +38,15 @@ export interface NodeLayer4Options {
 	readonly answersForItself: boolean;
 	/** Nothing is done where another service proxy has rules. */
 	readonly yieldsToOthers: boolean;
+	/** Load balancers may send this node connections. Default true. */
+	readonly isEligible?: () => boolean;
 	/** What more stands in the way of the Services being what they should be. */
 	readonly otherProblems?: () => readonly RulesProblem[];
 }
 
 export interface NodeLayer4 {
+	/** It became known what the machine is to its cluster. */
+	setMachine(machine: MachineNames): void;
 	/** Undefined: the Service is gone. */
 	update(changed: ReadonlyMap<string, Layer4Service | undefined>): void;
 	status(): Layer4Status;
@@ -65,7 +69,8 @@ export async function openNodeLayer4(
 	options: NodeLayer4Options,
 	{ clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<OpenedLayer4> {
-	const { settings, machine } = options;
+	const { settings } = options;
+	let { machine } = options;
 	const lock = await lockNamespace(lockWaitMs, lockName);
 	if (!lock) return { ok: false, because: "another process balances Services in this network namespace", heldBy };
 	const opened = openNftablesTables();
@@ -82,7 +87,7 @@ export async function openNodeLayer4(
 	}
 	const conntrack = openConntrackTable();
 	if (!conntrack.ok)
-		log.warn({ because: conntrack.message }, "layer 4: UDP flows to endpoints that leave end by their time-out only");
+		log.warn({ because: conntrack.message }, "layer 4: flows to endpoints that leave end by their time-out only");
 	const loop = new EventLoop((error) => log.error({ because: String(error) }, "layer 4: a watch failed"));
 	const network = openLinuxHostNetwork({ loop });
 	const registry = createMetrics();
@@ -130,7 +135,7 @@ export async function openNodeLayer4(
 		const deps = {
 			health: () => ({
 				isHealthy: balancer.isInForce,
-				isEligible: true,
+				isEligible: options.isEligible?.() ?? true,
 				lastUpdatedMs: balancer.lastAppliedMs ?? 0,
 			}),
 			metrics: metricsText,
@@ -151,6 +156,10 @@ export async function openNodeLayer4(
 	return {
 		ok: true,
 		value: {
+			setMachine: (known) => {
+				machine = known;
+				balancer.setNode(factsNow());
+			},
 			update: (changed) => balancer.update(changed),
 			status: () => {
 				const status = balancer.status();

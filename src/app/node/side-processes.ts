@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { KeptProcessOptions } from "../../node/kept-process.ts";
 import { type IpPort, renderIpPort } from "../../node/plan/host-port.ts";
 import { nodePaths } from "../../node/plan/pod-paths.ts";
-import type { VipSource } from "../vip/load-vip-config.ts";
+import type { VipFiles } from "../vip/load-vip-config.ts";
 import type { NodeOptions } from "./node-options.ts";
 
 /** DNS has its own process, so that names are answered while the agent restarts. */
@@ -32,7 +32,7 @@ export function dnsProcess(options: NodeOptions, listen: IpPort): KeptProcessOpt
 }
 
 /** Virtual IPs have their own process, so that nothing else delays an advert; it goes on when the agent ends. */
-export function vipProcess(options: NodeOptions, source: VipSource): KeptProcessOptions {
+export function vipProcess(options: NodeOptions, source: VipFiles): KeptProcessOptions {
 	const paths = nodePaths(options.state);
 	return {
 		name: "vip",

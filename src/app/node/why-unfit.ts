@@ -23,9 +23,10 @@ export function whyUnfit(options: NodeOptions): readonly string[] {
 	}
 	const { security, name } = options;
 	const { identity } = nodePaths(options.state);
-	if (security.mode === "mutualTls" && !existsSync(join(identity, "node.pem")) && security.readToken() === undefined)
+	const needsToken = security.mode === "mutualTls" && !security.account && security.readToken() === undefined;
+	if (needsToken && !existsSync(join(identity, "node.pem")))
 		problems.push(
-			`this machine has not joined the mesh, and there is no join token in ${security.tokenPlace}; run keepmesh token create --node ${name} where the control plane's CA directory is, and give its output with --join-token-file`,
+			`this machine has not joined the mesh, and there is no join token in ${security.mode === "mutualTls" ? security.tokenPlace : ""}; run keepmesh token create --node ${name} where the control plane's CA directory is, and give its output with --join-token-file`,
 		);
 	for (const directory of blockedDirectories(realpathSync(options.state)))
 		problems.push(

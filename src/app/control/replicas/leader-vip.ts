@@ -9,7 +9,7 @@ import { KeptProcess } from "../../../node/kept-process.ts";
 import type { VirtualIPSpec } from "../../../resources/kinds/virtual-ip.ts";
 import type { Cancel, Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
-import { vipSocketName } from "../../vip.ts";
+import { vipSocketName } from "../../vip/vip-socket-name.ts";
 
 export interface LeaderVipOptions {
 	/** `10.0.0.100/24` */

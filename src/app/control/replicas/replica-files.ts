@@ -7,8 +7,8 @@ import { join, resolve } from "node:path";
 import type { ReplicaEntry } from "../../../replicas/replica-table.ts";
 import { keyOf, type ObjectKey } from "../../../resources/config-object.ts";
 import type { Log } from "../../../runtime/log.ts";
-import type { FilesSource } from "../../../sources/files/files-source.ts";
 import { removeResource, resourceTexts, writeResource } from "../../../sources/files/resource-writer.ts";
+import type { ResourceSource } from "../../../sources/resource-source.ts";
 import type { ReplicaFiles } from "./replica-exchange.ts";
 
 export interface DirectoryFilesOptions {
@@ -23,7 +23,7 @@ export interface DirectoryFiles extends ReplicaFiles {
 	close(): void;
 }
 
-export function directoryFiles(options: DirectoryFilesOptions, source: FilesSource, log: Log): DirectoryFiles {
+export function directoryFiles(options: DirectoryFilesOptions, source: ResourceSource, log: Log): DirectoryFiles {
 	const directory = options.roots
 		.map((root) => resolve(root))
 		.find((root) => statSync(root, { throwIfNoEntry: false })?.isDirectory());
@@ -83,6 +83,15 @@ export function directoryFiles(options: DirectoryFilesOptions, source: FilesSour
 		},
 	};
 }
+
+/** Of replicas that all read one API server: nothing is carried between them, and what one has not seen yet comes by itself. */
+export const commonSource: DirectoryFiles = {
+	isSharedWith: () => true,
+	textsOf: async () => new Map(),
+	write: async () => {},
+	rescan: async () => {},
+	close: () => {},
+};
 
 function readMark(file: string): string | undefined {
 	try {

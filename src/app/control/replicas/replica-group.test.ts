@@ -115,6 +115,22 @@ describe("a group of control planes", () => {
 		assert.equal((await drop(1, "a")).status, 404);
 	});
 
+	it("hears others that come later, and forgets a leader that is no longer among them", async () => {
+		await Promise.all([start(0, 0), start(1, 0)]);
+		group(0).setOwner(true);
+		await until("c0 leads", () => status(0).leader === "c0");
+		assert.deepEqual(status(1).peers, []);
+		const peerOf = (index: number) => [{ host: "127.0.0.1", port: ports[index] ?? 0 }];
+		group(0).setPeers(peerOf(1));
+		group(1).setPeers(peerOf(0));
+		await untilLed(0, [0, 1]);
+		group(1).setPeers(peerOf(0));
+		assert.equal(status(1).leader, "c0");
+		group(1).setPeers([]);
+		assert.equal(status(1).leader, undefined);
+		assert.deepEqual(status(1).peers, []);
+	});
+
 	it("goes on under another leader in a newer epoch, and a write meanwhile waits for it", async () => {
 		await Promise.all([start(0, 2), start(1, 2)]);
 		group(0).setOwner(true);

@@ -21,7 +21,7 @@ export interface ReplicaGroupOptions {
 	readonly run: string;
 	/** Where nodes reach this replica: `host:port`. */
 	readonly xds: string;
-	/** The others. */
+	/** The others, as they are known at the start. */
 	readonly peers: readonly HostPort[];
 	readonly stateFile?: string;
 }
@@ -47,11 +47,18 @@ export interface ReplicaStatus {
 
 const gatherMs = 300;
 
+export interface ReplicaAnswer<Answer> {
+	readonly address: string;
+	readonly answer: Answer | undefined;
+}
+
 export class ReplicaGroup {
 	readonly log: ReplicaLog;
 	readonly #options: ReplicaGroupOptions;
 	readonly #parts: ReplicaGroupParts;
-	readonly #peers: readonly ReplicaPeer[];
+	readonly #peerParts: ConstructorParameters<typeof ReplicaPeer>[1];
+	#peers: readonly ReplicaPeer[] = [];
+	#speaks = false;
 	readonly #waiting = new Set<() => void>();
 	/** What each said last that it knows, by address. */
 	readonly #knew = new Map<string, string>();
@@ -71,17 +78,36 @@ export class ReplicaGroup {
 				if (this.isLeader && epoch > this.#state.epoch) this.#deliver({ type: "epochHeard", epoch });
 			},
 		});
-		const peerParts = {
+		this.#peerParts = {
 			clock: parts.clock,
 			hello: () => this.hello(),
 			onHello: (from: ReplicaPeer, said: ReplicaHello, isNew: boolean) => this.#onHello(from, said, isNew),
 			onGone: (from: ReplicaPeer, because: string) => this.#onGone(from, because),
 		};
-		this.#peers = options.peers.map((peer) => new ReplicaPeer({ ...peer, tls: parts.tls }, peerParts));
+		this.setPeers(options.peers);
+	}
+
+	/** The others are these from now on. */
+	setPeers(peers: readonly HostPort[]): void {
+		const wanted = new Map<string, HostPort>(peers.map((peer) => [`${peer.host}:${peer.port}`, peer]));
+		const gone = this.#peers.filter(({ address }) => !wanted.has(address));
+		const stay = this.#peers.filter(({ address }) => wanted.has(address));
+		for (const { address } of stay) wanted.delete(address);
+		const come = [...wanted.values()].map(
+			(peer) => new ReplicaPeer({ ...peer, tls: this.#parts.tls }, this.#peerParts),
+		);
+		this.#peers = [...stay, ...come];
+		for (const peer of gone) {
+			peer.close();
+			this.#knew.delete(peer.address);
+		}
+		if (gone.length > 0) this.#forgetLeaders();
+		if (this.#speaks) for (const peer of come) peer.speak();
 	}
 
 	/** Begins to speak with the others; from then on they may ask. */
 	start(): void {
+		this.#speaks = true;
 		for (const peer of this.#peers) peer.speak();
 	}
 
@@ -106,6 +132,17 @@ export class ReplicaGroup {
 		return this.#peers.some(({ said }) => said && !said.leaves);
 	}
 
+	/** What each of the others that is in contact answers; undefined for one that does not in time. */
+	askOthers<Answer extends object>(path: string, timeoutMs: number): Promise<readonly ReplicaAnswer<Answer>[]> {
+		const asked = this.#peers.filter(({ said }) => said);
+		return Promise.all(
+			asked.map(async (peer) => ({
+				address: peer.address,
+				answer: await peer.call<Answer>(path, {}, timeoutMs).catch(() => undefined),
+			})),
+		);
+	}
+
 	peerOf(id: string): ReplicaPeer | undefined {
 		return this.#peers.find(({ said }) => said?.id === id);
 	}
@@ -120,7 +157,7 @@ export class ReplicaGroup {
 		this.log.onApplied(changes);
 	}
 
-	/** VRRP gave this replica the virtual IP, or took it. */
+	/** VRRP gave this replica the virtual IP, or took it; on Kubernetes, the Lease. */
 	setOwner(isOwner: boolean): void {
 		if (!this.#leaves) this.#deliver({ type: "ownerChanged", isOwner });
 	}
@@ -237,6 +274,10 @@ export class ReplicaGroup {
 
 	#onGone(peer: ReplicaPeer, because: string): void {
 		this.#parts.log.warn({ address: peer.address, because }, "another control plane is not in contact");
+		this.#forgetLeaders();
+	}
+
+	#forgetLeaders(): void {
 		const known = new Set(this.#peers.flatMap(({ said }) => said?.id ?? []));
 		for (const id of this.#state.others.keys()) if (!known.has(id)) this.#deliver({ type: "peerGone", id });
 	}

@@ -7,23 +7,25 @@ import type { ServerTls } from "../../../identity/authority/server-certificate.t
 import { tlsToControl } from "../../../node/identity/control-trust.ts";
 import { renderControlPlane } from "../../../replicas/control-planes-codec.ts";
 import type { Log } from "../../../runtime/log.ts";
-import type { FilesSource } from "../../../sources/files/files-source.ts";
+import type { ResourceSource } from "../../../sources/resource-source.ts";
 import type { ResourceSet } from "../../../xds/resource.ts";
 import type { SlowUnaryService } from "../../../xds/wire/unary-service.ts";
 import type { ApiRoute } from "../../api/api-server.ts";
 import type { HostPort } from "../control-options.ts";
 import { controlPlanesSet } from "./control-planes-set.ts";
 import { type LeaderVip, type LeaderVipOptions, startLeaderVip } from "./leader-vip.ts";
-import { directoryFiles } from "./replica-files.ts";
+import { commonSource, directoryFiles } from "./replica-files.ts";
 import { ReplicaGroup } from "./replica-group.ts";
 import { replicaServices } from "./replica-services.ts";
 import { editsAsWrites, type ForwardedWrites, type ForwardingParts, forwardWrites } from "./write-forwarding.ts";
 
 export interface ReplicasOptions {
-	/** xDS ports of the others. */
+	/** xDS ports of the others; on Kubernetes they are found. */
 	readonly peers: readonly HostPort[];
 	/** Where nodes reach this one: `host:port`. */
 	readonly advertised: string;
+	/** All read one API server, and whoever uses this says who leads, by `setOwner`. */
+	readonly hasCommonSource?: boolean;
 	/** Absent: nothing says who leads, and no writes are taken. */
 	readonly virtualIp?: Omit<LeaderVipOptions, "readyUrl" | "node">;
 }
@@ -47,6 +49,8 @@ export interface Replicas {
 	start(tls: () => ServerTls, api: HostPort): Promise<void>;
 	/** What nodes are told. */
 	readonly addresses: ResourceSet;
+	/** The others are these from now on. */
+	setPeers(peers: readonly HostPort[]): void;
 	/** Others take over; resolves when the address is theirs. */
 	leave(): Promise<void>;
 	close(): void;
@@ -60,11 +64,14 @@ export function createReplicas(
 		isPending,
 		log,
 		source,
-	}: Omit<ForwardingParts, "exists"> & { readonly log: Log; readonly source: FilesSource },
+	}: Omit<ForwardingParts, "exists"> & { readonly log: Log; readonly source: ResourceSource },
 ): Replicas {
 	const run = randomUUID();
 	const { dataDirectory, id, trustDomain } = place;
-	const files = directoryFiles({ roots: place.resources, id, run }, source, log);
+	const files = options.hasCommonSource
+		? commonSource
+		: directoryFiles({ roots: place.resources, id, run }, source, log);
+	let { peers } = options;
 	let tls: (() => ServerTls) | undefined;
 	let vip: LeaderVip | undefined;
 	let writes: ForwardedWrites | undefined;
@@ -99,7 +106,13 @@ export function createReplicas(
 		},
 		services: () =>
 			replicaServices(group, async (write) => writes?.carryOut(write) ?? { type: "notLeader" }, { trustDomain }),
-		addresses: controlPlanesSet([options.advertised, ...options.peers.map(renderControlPlane)]),
+		get addresses() {
+			return controlPlanesSet([options.advertised, ...peers.map(renderControlPlane)]);
+		},
+		setPeers: (now) => {
+			peers = now;
+			group.setPeers(now);
+		},
 		start: async (ownTls, api) => {
 			tls = ownTls;
 			group.start();
