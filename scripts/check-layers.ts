@@ -17,17 +17,30 @@ const pureFolders = [
 	"src/l4",
 	"src/hotswitch",
 	"src/inject",
+	"src/install",
 	"src/multicluster",
 	"src/health",
 	"src/replicas",
 	"src/host-check",
+	"src/kubernetes/vip",
+	"src/kubernetes/admission",
+	"src/kubernetes/crds",
+	"src/kubernetes/status",
+	"src/kubernetes/nodes-alive",
 	"src/lab/plan",
 	"src/node/plan",
 	"src/node/dns",
 ];
 
 /** Folders inside pure ones that hold the effects of their part. */
-const effectFolders = ["src/xds/wire", "src/identity/authority", "src/health/probes", "src/host-check/probe"];
+const effectFolders = [
+	"src/xds/wire",
+	"src/identity/authority",
+	"src/health/probes",
+	"src/host-check/probe",
+	"src/kubernetes/status/writer",
+	"src/kubernetes/nodes-alive/wire",
+];
 
 const forbiddenInPure: readonly (readonly [RegExp, string])[] = [
 	[/\bfrom "node:|\bimport\("node:/, "imports a node: module"],

@@ -13,4 +13,4 @@ if [ -z "${KEEPMESH_CLUSTER:-}" ]; then
 fi
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$PWD/.keepmesh/compile-cache}"
 [ $# -gt 0 ] || set -- "test/kubernetes/*.test.ts"
-.keepmesh/node --no-warnings --test --test-concurrency=1 --test-timeout=300000 --test-reporter=spec "$@"
+.keepmesh/node --no-warnings --test --test-concurrency=1 --test-timeout=600000 --test-reporter=spec "$@"
