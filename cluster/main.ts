@@ -7,6 +7,7 @@ import { ClusterError } from "./cluster-error.ts";
 import { kubeconfigPath, namespacePath, programsDirectory } from "./cluster-paths.ts";
 import { listImages, readLayers } from "./images/image-recipes.ts";
 import { keepmeshRecipe } from "./images/keepmesh-image.ts";
+import { mappedImages } from "./images/mapped-images.ts";
 import { keepLogs } from "./keep-logs.ts";
 import { loadImage } from "./load-image.ts";
 import { nodeDown, nodeUp } from "./node-power.ts";
@@ -134,6 +135,28 @@ command("kubectl", "runs kubectl as a cluster's administrator, where it reaches 
 		process.exitCode = status ?? 1;
 	});
 
+command(
+	"exec",
+	"runs a command as a cluster's administrator, where it reaches everything; kubectl and helm are in its PATH",
+)
+	.option("--cluster <number>", "which cluster", upTo(mostClusters), 1)
+	.argument("<command...>")
+	.passThroughOptions()
+	.allowUnknownOption()
+	.helpOption(false)
+	.action((command: readonly string[], { name, cluster: number }: { name: string; cluster: number }) => {
+		const { cluster } = clusterOf(recordOf(name), number);
+		const { status } = spawnSync("nsenter", [`--net=${namespacePath(cluster.controlPlane)}`, "--", ...command], {
+			stdio: "inherit",
+			env: {
+				...process.env,
+				KUBECONFIG: kubeconfigPath(name, cluster),
+				PATH: `${programsDirectory}:${process.env.PATH ?? ""}`,
+			},
+		});
+		process.exitCode = status ?? 1;
+	});
+
 const power = (name: string, description: string): Command =>
 	command(name, description)
 		.argument("<number>", "1 for n1", upTo(mostNodes))
@@ -176,14 +199,22 @@ control("start", "it starts again").action(async (name: ControlPlaneProgram, fla
 });
 
 command("load-image", "gives an image to all nodes that run")
-	.argument("<image>", "a docker archive, or the name of an image: keepmesh, from this checkout, or a test image")
+	.argument(
+		"<image>",
+		"a docker archive; the name of an image: keepmesh, from this checkout, or a test image; or FILE.yaml: for each image in it that the sample can stand for, one of that name",
+	)
 	.action(async (what: string, { name }: { name: string }) => {
 		const record = recordOf(name);
 		const layers = readLayers(imageSources);
 		const images = [...listImages(imageSources, layers), keepmeshRecipe(imageSources, layers)];
 		const known = images.find((image) => image.name === what || image.name.split(/[/:]/)[1] === what);
-		const nodes = await loadImage(record, known ?? what);
-		say(`loaded on ${nodes.join(", ") || "no node: none runs"}`);
+		const mapped = /\.ya?ml$/.test(what) ? mappedImages(what, imageSources.checkout, layers) : undefined;
+		if (mapped?.length === 0) throw new ClusterError(`${what} names no image that the sample knows`, "load an archive");
+		for (const image of mapped ?? [known ?? what]) {
+			const nodes = await loadImage(record, image);
+			const name = typeof image === "string" ? image : image.name;
+			say(`${name} is on ${nodes.join(", ") || "no node: none runs"}`);
+		}
 	});
 
 function recordOf(name: string): SetRecord {

@@ -7,6 +7,7 @@ import { type ClusterCertificates, createCertificates, type KeyPair } from "./cl
 import { clusterDirectory, kubeconfigPath, machineDirectory } from "./cluster-paths.ts";
 import type { ControlPlanePlan, NodePlan, PlannedFile } from "./plan/cluster-plan.ts";
 import type { ClusterShape } from "./plan/cluster-shape.ts";
+import { auditPolicy, auditPolicyFile } from "./plan/control-plane-commands.ts";
 import { renderKubeconfig } from "./plan/kubeconfig.ts";
 
 /** The directories that a node has on this machine's disk, and the places where its root is put together. */
@@ -33,6 +34,7 @@ export function writeClusterFiles(
 			kubeconfigPath(set, cluster, user),
 			kubeconfigOf(set, cluster, certificates, certificates.leaves[user]),
 		);
+	writeFileSync(join(directory, auditPolicyFile), auditPolicy);
 	for (const file of Object.values(controlPlane.startScripts)) writePlanned(file);
 	for (const plan of nodes) writeNodeFiles(set, cluster, plan, certificates);
 }

@@ -8,17 +8,27 @@ import { keepmeshImage } from "./image-names.ts";
 import { type ImageLayers, keepmeshBase } from "./image-recipes.ts";
 import type { ImageSources } from "./image-sources.ts";
 import type { Layer, LayerEntry } from "./layer.ts";
+import { sharedLibraries } from "./shared-libraries.ts";
 
 const place = "opt/keepmesh";
+const program = ["node", "--no-warnings", "--max-semi-space-size=8", `/${place}/bin/keepmesh.ts`];
+/** For hooks and probes of containers, and for people in one: they do not go through the entry point. */
+const launcher = `#!/bin/sh\nexec ${program.join(" ")} "$@"\n`;
 /** Packages that only the set-up uses. */
 const setUpOnly = ["@bufbuild/protoc-gen-es"];
 
 export function keepmeshRecipe(sources: ImageSources, shared: ImageLayers): Image {
 	const base = keepmeshBase(shared);
-	const entrypoint = ["node", "--no-warnings", "--max-semi-space-size=8", `/${place}/bin/keepmesh.ts`];
+	const entrypoint = program;
 	const environment = [...(base.config.environment ?? []), "KEEPMESH_ENVOY=/usr/local/bin/envoy"];
-	const layers = [...base.layers, programLayer(sources.checkout)];
+	const layers = [...base.layers, userSwitchLayer(), programLayer(sources.checkout)];
 	return { name: keepmeshImage, config: { entrypoint, environment, workingDirectory: `/${place}` }, layers };
+}
+
+/** Busybox has a setpriv that cannot change the user; the node's spare Envoy is started by util-linux's. */
+function userSwitchLayer(): Layer {
+	const source = "/usr/bin/setpriv";
+	return [{ kind: "file", path: "usr/local/bin/setpriv", source, mode: 0o755 }, ...sharedLibraries([source])];
 }
 
 function programLayer(checkout: string): Layer {
@@ -30,7 +40,8 @@ function programLayer(checkout: string): Layer {
 			.filter((entry) => entry.isFile() && isNeeded(entry.parentPath, entry.name))
 			.map((entry) => join(entry.parentPath, entry.name).slice(checkout.length + 1)),
 	);
-	return [...new Set(["package.json", "LICENSE", ...sources, ...packages])].map((path) => file(checkout, path));
+	const files = [...new Set(["package.json", "LICENSE", ...sources, ...packages])].map((path) => file(checkout, path));
+	return [...files, { kind: "text", path: "usr/local/bin/keepmesh", text: launcher, mode: 0o755 }];
 }
 
 const file = (checkout: string, path: string): LayerEntry => ({
@@ -41,8 +52,7 @@ const file = (checkout: string, path: string): LayerEntry => ({
 
 /** Types, maps, documents and C sources run nowhere. */
 const isNeeded = (directory: string, name: string): boolean =>
-	!/\.(?:d\.[cm]?ts|map|md|cc|hh|h|c|cpp|S|asm|txt)$/.test(name) &&
-	!/\/koffi\/(?:src|vendor|doc)(?:\/|$)/.test(directory);
+	!/\.(?:d\.[cm]?ts|map|md|cc|hh|h|c|cpp|S|asm|txt)$/.test(name) && !/\/koffi\/(?:vendor|doc)(?:\/|$)/.test(directory);
 
 interface Lock {
 	readonly packages: Readonly<

@@ -16,6 +16,20 @@ export interface ControlPlanePaths {
 	readonly etcdData: string;
 }
 
+export const auditPolicyFile = "audit-policy.yaml";
+/** A line of JSON for each request of an account of Keepmesh's own namespace. */
+export const auditLogFile = "audit.log";
+
+/** https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/ */
+export const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    userGroups: ["system:serviceaccounts:keepmesh-system"]
+  - level: None
+`;
+
 export const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local";
 /** The audience of tokens for meshes, Istio's; tokens for the API server have the issuer. */
 const meshAudience = "istio-ca";
@@ -89,6 +103,13 @@ function argumentsOf(
 				"--enable-aggregator-routing=true",
 				"--endpoint-reconciler-type=lease",
 				"--enable-priority-and-fairness=false",
+				// Who of Keepmesh's parts asked what: so that tests see which of their rights are used.
+				`--audit-policy-file=${paths.kubeconfigs}/${auditPolicyFile}`,
+				`--audit-log-path=${paths.kubeconfigs}/${auditLogFile}`,
+				"--audit-log-mode=batch",
+				"--audit-log-batch-max-wait=200ms",
+				"--audit-log-maxsize=64",
+				"--audit-log-maxbackup=1",
 				"--profiling=false",
 				...options.apiServerArgs,
 			];

@@ -149,8 +149,8 @@ async function countsOf(node: VipNode): Promise<ReadonlyMap<string, number>> {
 
 const total = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((sum, one) => sum + one, 0);
 
-async function untilTotal(node: VipNode, expected: number): Promise<ReadonlyMap<string, number>> {
-	const endMs = performance.now() + slackMs;
+async function untilTotal(node: VipNode, expected: number, withinMs = slackMs): Promise<ReadonlyMap<string, number>> {
+	const endMs = performance.now() + withinMs;
 	for (;;) {
 		const counts = await countsOf(node);
 		if (total(counts) >= expected || performance.now() > endMs) return counts;
@@ -162,11 +162,15 @@ function memoryKb(pid: number): number {
 	return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1]);
 }
 
-/** A pause now and then: what a receive buffer cannot hold was never received. */
+/** For a batch of packets, also of those that nobody counts. */
+const heardMs = 300;
+
+/** Waits for what was sent to be counted now and then: what a receive buffer cannot hold was never received. */
 async function flood(attack: Attack, count: number, make: (index: number) => Uint8Array): Promise<void> {
+	const before = total(await countsOf(attack.node));
 	for (let index = 0; index < count; index++) {
 		attack.send(make(index));
-		if (index % 64 === 63) await sleep(2);
+		if (index % 128 === 127) await untilTotal(attack.node, before + index + 1, heardMs);
 	}
 }
 

@@ -87,13 +87,13 @@ describe("a chained CNI plug-in that a DaemonSet installs", { skip: noCluster, t
 	before(async () => {
 		cluster = await openCluster();
 		await cluster.apply(daemonSet);
-		await cluster.kubectl("rollout", "status", "daemonset/installer", "--timeout=60s");
+		await cluster.kubectl("rollout", "status", "daemonset/installer", "--timeout=180s");
 	});
 	after(() => cluster?.close());
 
 	const start = async (name: string): Promise<string> => {
 		await cluster.apply(podNamed(name));
-		await cluster.kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=60s");
+		await cluster.kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=180s");
 		let logs = "";
 		await until(`${name} says what it found`, async () => {
 			logs = await cluster.kubectl("logs", name);

@@ -39,7 +39,7 @@ describe("a node that loses its power", { skip: noCluster, timeout: 300_000 }, (
 		planned = first;
 		last = node;
 		await cluster.apply(podOn("n1"), podOn(last.node.name));
-		await cluster.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s");
+		await cluster.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=180s");
 	});
 	after(async () => {
 		await nodeUp(cluster.record, planned.cluster, last);

@@ -58,7 +58,7 @@ describe("pods on a real cluster", { skip: noCluster, timeout: 300_000 }, () => 
 	before(async () => {
 		cluster = await openCluster();
 		await cluster.apply(web, service);
-		await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+		await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=180s");
 		pods = JSON.parse(await cluster.kubectl("get", "pods", "--selector", "app=web", "--output", "json")).items;
 	});
 	after(() => cluster?.close());

@@ -43,7 +43,7 @@ describe("a pod's projected token", { skip: noCluster, timeout: 300_000 }, () =>
 	before(async () => {
 		cluster = await openCluster();
 		await cluster.apply(pod);
-		await cluster.kubectl("wait", "--for=condition=Ready", "pod/holder", "--timeout=60s");
+		await cluster.kubectl("wait", "--for=condition=Ready", "pod/holder", "--timeout=180s");
 		token = await cluster.exec("holder", "cat", "/var/run/secrets/tokens/istio-token");
 	});
 	after(() => cluster?.close());

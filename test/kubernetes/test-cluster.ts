@@ -5,8 +5,12 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiClient } from "../../cluster/api-client.ts";
 import { kubeconfigPath, namespacePath, programsDirectory } from "../../cluster/cluster-paths.ts";
+import { readLayers } from "../../cluster/images/image-recipes.ts";
+import { keepmeshRecipe } from "../../cluster/images/keepmesh-image.ts";
+import { loadImage } from "../../cluster/load-image.ts";
 import { type ClusterShape, planSet } from "../../cluster/plan/cluster-shape.ts";
 import { readSetRecord, type SetRecord } from "../../cluster/set-record.ts";
+import { imageSources } from "../../cluster/set-up.ts";
 
 const given = process.env.KEEPMESH_CLUSTER;
 
@@ -82,6 +86,11 @@ export async function openCluster(number = 1, set = given): Promise<TestCluster>
 	};
 }
 
+/** All nodes get the image of this checkout. */
+export async function loadKeepmesh({ record }: Pick<TestCluster, "record">): Promise<void> {
+	await loadImage(record, keepmeshRecipe(imageSources, readLayers(imageSources)));
+}
+
 /** Asks every 100 ms until it is true; rejects after `withinMs`. */
 export async function until(what: string, ask: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
 	const endMs = performance.now() + withinMs;
@@ -93,7 +102,7 @@ export async function until(what: string, ask: () => Promise<boolean>, withinMs 
 
 function run([program = "", ...args]: readonly string[], input: string): Promise<CommandOutcome> {
 	return new Promise((resolve) => {
-		const options = { timeout: 90_000, maxBuffer: 64 * 1024 * 1024 };
+		const options = { timeout: 200_000, maxBuffer: 64 * 1024 * 1024 };
 		const child = execFile(program, args, options, (error, stdout, stderr) => {
 			const code = error ? (typeof error.code === "number" ? error.code : 1) : 0;
 			resolve({ code, stdout, stderr });

@@ -41,7 +41,7 @@ describe("two clusters of one set", { skip: noCluster, timeout: 300_000 }, () =>
 			await cluster.apply(serverOf(cluster));
 		}
 		for (const cluster of clusters)
-			await cluster.kubectl("wait", "--for=condition=Ready", "pod/server", "--timeout=60s");
+			await cluster.kubectl("wait", "--for=condition=Ready", "pod/server", "--timeout=180s");
 	});
 	after(async () => {
 		const record = readSetRecord(size.name);
