@@ -1,7 +1,7 @@
 // The redirect as a lease that Envoy keeps by itself: what the heartbeat costs, how long new connections fail when Envoy dies or
 // hangs, and whether one is ever taken for dead that is not. In namespaces, with an Envoy that passes connections on; `drills` and
 // the soak in a lab.
-// npm run bench -- hotswitch [--only cost|path|busy|gap|drills|soak] [--seconds 10] [--runs 20] [--soak MINUTES] [--json FILE]
+// npm run bench -- hotswitch [--only cost|path|busy|gap|drills|soak] [--seconds 10] [--runs 20] [--soak MINUTES] [--burners 2] [--json FILE]
 
 import { parseArgs } from "node:util";
 import { cannotRun, createRig } from "../src/node/namespace-rig.testing.ts";
@@ -20,6 +20,7 @@ const { values } = parseArgs({
 		seconds: { type: "string", default: "10" },
 		runs: { type: "string", default: "20" },
 		soak: { type: "string", default: "1" },
+		burners: { type: "string", default: "2" },
 		json: { type: "string" },
 	},
 });
@@ -42,6 +43,6 @@ if (["cost", "path", "busy", "gap"].some(isWanted)) {
 	pod.close();
 }
 if (isWanted("drills")) rows.push(...(await drillRows(Number(values.runs))));
-if (isWanted("soak")) rows.push(...(await falseSwitchRows(Number(values.soak))));
+if (isWanted("soak")) rows.push(...(await falseSwitchRows(Number(values.soak), Number(values.burners))));
 reportBench("hotswitch", rows);
 process.exit();

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startControl } from "../src/app/control.ts";
 import { reportBench, spreadOf } from "./support/bench-report.ts";
+import { gatewayBootstrap } from "./support/gateway-bootstrap.ts";
 
 const changes = 60;
 const envoyBinary = join(import.meta.dirname, "../.keepmesh/envoy");
@@ -32,7 +33,7 @@ const control = await startControl(
 	},
 	{ log: silent },
 );
-writeFileSync(join(directory, "envoy.json"), JSON.stringify(bootstrap()));
+writeFileSync(join(directory, "envoy.json"), JSON.stringify(gatewayBootstrap(socketPath, "default")));
 const envoy = spawn(
 	envoyBinary,
 	["-c", join(directory, "envoy.json"), "--disable-hot-restart", "--concurrency", "1", "-l", "error"],
@@ -113,44 +114,6 @@ spec:
   gateways: [edge]
   http: [{directResponse: {status: 200, body: {string: "${body}"}}}]
 `;
-}
-
-function bootstrap(): object {
-	const ads = { ads: {}, resource_api_version: "V3" };
-	return {
-		node: {
-			id: "router~127.0.0.1~edge.default~default.svc.cluster.local",
-			cluster: "edge",
-			metadata: { LABELS: { app: "edge" } },
-		},
-		dynamic_resources: {
-			ads_config: {
-				api_type: "DELTA_GRPC",
-				transport_api_version: "V3",
-				grpc_services: [{ envoy_grpc: { cluster_name: "xds-grpc" } }],
-			},
-			cds_config: ads,
-			lds_config: ads,
-		},
-		static_resources: {
-			clusters: [
-				{
-					name: "xds-grpc",
-					type: "STATIC",
-					typed_extension_protocol_options: {
-						"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-							"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-							explicit_http_config: { http2_protocol_options: {} },
-						},
-					},
-					load_assignment: {
-						cluster_name: "xds-grpc",
-						endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: socketPath } } } }] }],
-					},
-				},
-			],
-		},
-	};
 }
 
 function freePort(): Promise<number> {

@@ -1,5 +1,5 @@
 // Switches that nobody needed: a lab with a hot-switch for every pod, mutual TLS between them, all cores busy with ordinary
-// processes. In: for how many minutes. Out: how often a pod's connections went another way, and what the callers noticed.
+// processes. In: for how many minutes, and how many such processes. Out: how often a pod's connections went another way, and what the callers noticed.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpus, loadavg } from "node:os";
@@ -12,10 +12,10 @@ import { sideReport } from "../../src/lab/drill/sent-requests.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 
 const sliceMs = 20_000;
-const burnersForEachCore = 2;
 const ratePerSecond = 100;
 
-export async function falseSwitchRows(minutes: number): Promise<readonly BenchRow[]> {
+/** `burnersForEachCore`: processes that do nothing else than be busy. None where the machine has enough to do already. */
+export async function falseSwitchRows(minutes: number, burnersForEachCore: number): Promise<readonly BenchRow[]> {
 	// Where plaintext is permitted a switch needs no spare, and costs every caller that speaks mutual TLS.
 	const lab = await startDrillLab({
 		name: `soak${process.pid % 100_000}`,
@@ -55,7 +55,7 @@ export async function falseSwitchRows(minutes: number): Promise<readonly BenchRo
 		});
 		for (const { what, times } of switched) console.error(`${times} x ${what}`);
 		const switches = switched.reduce((sum, { times }) => sum + times, 0);
-		const what = `all cores busy for ${minutes} min`;
+		const what = `all cores busy for ${minutes} min, ${burnersForEachCore} burners a core`;
 		return [
 			{ what: `${what}: false switches of 5 pods`, unit: "switches", spread: spreadOf([switches]), target: "0" },
 			{ what: `${what}: lost of ${sent} requests`, unit: "requests", spread: spreadOf([lost]), target: "0" },
