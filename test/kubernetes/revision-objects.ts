@@ -1,6 +1,9 @@
 // Objects of the tests with two revisions of the mesh: workloads that choose their revision by a label of their own, or by their
 // namespace's.
 
+/** Without it a Pod is ready before its program listens, and a rolling update ends the old one at that moment. */
+const readinessProbe = { httpGet: { path: "/health", port: 9080 }, periodSeconds: 1 };
+
 /** A Deployment and its Service on port 9080, with mutual TLS alone. `revision`: of its pods' label; absent: the namespace says it. */
 export function workload(
 	name: string,
@@ -20,7 +23,7 @@ export function workload(
 				strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
 				template: {
 					metadata: { labels: { ...labels, ...own } },
-					spec: { containers: [{ name: "app", image, ports: [{ containerPort: 9080 }] }] },
+					spec: { containers: [{ name: "app", image, ports: [{ containerPort: 9080 }], readinessProbe }] },
 				},
 			},
 		},
