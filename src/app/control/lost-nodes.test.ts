@@ -97,6 +97,17 @@ describe("nodes that are lost, on a control plane", () => {
 		assert.equal(away.at(-1), "");
 	});
 
+	it("are in at once with what was described anew before they answered again", () => {
+		const { answering, away, clock, describe, say } = control();
+		say("n2", ["n1"]);
+		say("n3", ["n1"]);
+		clock.advance(500);
+		describe(aPod("web-1", "10.1.0.1", { nodeName: "n1", hostname: "web-1" }));
+		answering.set("n1", 7n);
+		clock.advance(1_500);
+		assert.equal(away.at(-1), "");
+	});
+
 	it("stay lost for a control plane that begins anew, until they answer", () => {
 		const { answering, away, clock, lost, told } = control();
 		lost.adopt(["n1", "stranger"]);

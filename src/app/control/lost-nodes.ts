@@ -66,7 +66,9 @@ export class LostNodes {
 	readonly #verdicts;
 	#state = initialVerdicts;
 	#peers: ReadonlyMap<string, HeartbeatPeer> = new Map();
-	/** By node: pods as they were before its boot. */
+	/** By lost node: its ready pods, as they were described when it was lost. */
+	readonly #asLost = new Map<string, readonly ConfigObject<"Pod">[]>();
+	/** By node that is back: pods as they were before its boot. */
 	readonly #stale = new Map<string, Stale>();
 	#cancel: Cancel = () => {};
 	#cancelLook: Cancel = () => {};
@@ -169,6 +171,7 @@ export class LostNodes {
 		switch (verdict.type) {
 			case "lost":
 				this.#stale.delete(verdict.node);
+				this.#asLost.set(verdict.node, this.#readyPodsOn(verdict.node));
 				// Some may be connected to a control plane that went with it.
 				this.#parts.prober.tellLost(
 					verdict.node,
@@ -181,9 +184,11 @@ export class LostNodes {
 				break;
 			case "back":
 				if (verdict.rebooted) this.#keepStale(verdict.node);
+				this.#asLost.delete(verdict.node);
 				log.info({ node: verdict.node, rebooted: verdict.rebooted, afterMs: verdict.afterMs }, "node is back");
 				break;
 			case "forgotten":
+				this.#asLost.delete(verdict.node);
 				log.info({ node: verdict.node }, "a lost node is no node of this cluster any more");
 				break;
 			case "held":
@@ -199,7 +204,9 @@ export class LostNodes {
 	}
 
 	#keepStale(node: string): void {
-		const pods = this.#pods().filter((pod) => pod.spec.nodeName === node && isReady(pod));
+		const now = new Set(this.#readyPodsOn(node));
+		const pods = (this.#asLost.get(node) ?? []).filter((pod) => now.has(pod));
+		if (pods.length === 0) return;
 		this.#stale.set(node, { pods, untilMs: this.#nowMs() + staleForMs });
 		this.#cancelLook();
 		this.#cancelLook = this.#parts.clock.after(lookEveryMs, () => this.#look());
@@ -217,6 +224,10 @@ export class LostNodes {
 		}
 		if (isOther) this.#tell();
 		if (this.#stale.size > 0) this.#cancelLook = this.#parts.clock.after(lookEveryMs, () => this.#look());
+	}
+
+	#readyPodsOn(node: string): readonly ConfigObject<"Pod">[] {
+		return this.#pods().filter((pod) => pod.spec.nodeName === node && isReady(pod));
 	}
 
 	#pods(): readonly ConfigObject<"Pod">[] {
