@@ -143,7 +143,13 @@ export async function startControl(
 	});
 	const replicas =
 		options.replicas &&
-		createReplicas(options.replicas, options, { clock, log, source, isPending: (key) => control.isPending(key) });
+		createReplicas(options.replicas, options, {
+			clock,
+			log,
+			source,
+			isPending: (key) => control.isPending(key),
+			...(kubernetes ? { commonSource: kubernetes.source } : {}),
+		});
 	const problems = new MeshProblems((key) => source.current(key));
 
 	let certificateParts: CertificateRoutesParts | undefined;

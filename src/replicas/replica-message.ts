@@ -66,15 +66,22 @@ export interface ReplicaEntries {
 	/** Who says it. */
 	readonly from: string;
 	readonly newest: string;
+	/** Whoever knows less than this has missed something; absent: these are all entries. */
+	readonly since?: string;
 	readonly rows: readonly EntryRow[];
 }
 
-export function entriesMessage(from: string, newest: Revision, entries: readonly ReplicaEntry[]): ReplicaEntries {
+export function entriesMessage(
+	from: string,
+	newest: Revision,
+	entries: readonly ReplicaEntry[],
+	since?: Revision,
+): ReplicaEntries {
 	const rows = entries.map(({ key, revision, hash = "", text }): EntryRow => {
 		const row = [key, renderRevision(revision), hash] as const;
 		return text === undefined ? row : [...row, text];
 	});
-	return { from, newest: renderRevision(newest), rows };
+	return { from, newest: renderRevision(newest), ...(since ? { since: renderRevision(since) } : {}), rows };
 }
 
 /** Rows that do not fit are left out. */

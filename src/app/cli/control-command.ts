@@ -268,5 +268,5 @@ function replicasOnKubernetes({ advertise, leaderVip, peer, xds }: ControlFlags)
 			"on Kubernetes replicas find each other by their Service, and a Lease says who leads",
 			"leave --peer and --leader-vip away, and give --advertise POD_IP:15012",
 		);
-	return xds && advertise !== undefined ? { peers: [], advertised: advertise, hasCommonSource: true } : undefined;
+	return xds && advertise !== undefined ? { peers: [], advertised: advertise } : undefined;
 }

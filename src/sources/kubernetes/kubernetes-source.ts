@@ -153,6 +153,16 @@ export class KubernetesSource implements ResourceSource {
 		this.#flush();
 	}
 
+	/** Finds out whether the server answers. */
+	ask(): void {
+		this.#liveness.ask();
+	}
+
+	/** It answered at this moment of the clock or later, and everything of it is known here. */
+	isReadSince(ms: number): boolean {
+		return this.#liveness.lastAnswerMs >= ms && this.#lateBecause() === undefined;
+	}
+
 	/** Resolves true when the object has come as it is since `version` (or is gone, without one), false after `withinMs`. */
 	async sees(key: ObjectKey, version: string | undefined, withinMs: number): Promise<boolean> {
 		const isDone = (): boolean => {
@@ -185,9 +195,7 @@ export class KubernetesSource implements ResourceSource {
 		const { client, clock } = this.#parts;
 		const stale = this.#kinds.stale();
 		const restored = this.#memory.restoredSinceMs;
-		const unread =
-			restored === undefined ? undefined : `not read since the start: ${this.#kinds.waitingFor() ?? "secrets"}`;
-		const because = stale?.because ?? this.#liveness.because ?? unread;
+		const because = this.#lateBecause();
 		const sinceMs = restored ?? Math.min(stale?.sinceMs ?? Number.POSITIVE_INFINITY, this.#liveness.lastAnswerMs);
 		const isFresh = because === undefined;
 		const status: SourceStatus = {
@@ -201,6 +209,14 @@ export class KubernetesSource implements ResourceSource {
 		};
 		this.#metrics.show(status);
 		return status;
+	}
+
+	/** Why what is known here may be older than what the server has; undefined: it is not. */
+	#lateBecause(): string | undefined {
+		const { restoredSinceMs } = this.#memory;
+		const unread =
+			restoredSinceMs === undefined ? undefined : `not read since the start: ${this.#kinds.waitingFor() ?? "secrets"}`;
+		return this.#kinds.stale()?.because ?? this.#liveness.because ?? unread;
 	}
 
 	close(): void {

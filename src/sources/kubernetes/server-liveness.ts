@@ -21,6 +21,7 @@ export class ServerLiveness {
 	readonly #clock: Clock;
 	readonly #events: ServerLivenessEvents;
 	#failures = 0;
+	#isAsking = false;
 	#cancel: Cancel = () => {};
 	#closed = false;
 	/** It has answered once. */
@@ -34,6 +35,13 @@ export class ServerLiveness {
 		this.#clock = clock;
 		this.#events = events;
 		this.lastAnswerMs = clock.monotonicMs();
+		this.ask();
+	}
+
+	/** Now, not only when its time has come. */
+	ask(): void {
+		if (this.#closed || this.#isAsking) return;
+		this.#cancel();
 		void this.#ask();
 	}
 
@@ -43,6 +51,7 @@ export class ServerLiveness {
 	}
 
 	async #ask(): Promise<void> {
+		this.#isAsking = true;
 		let because: string | undefined;
 		try {
 			const { body, status } = await this.#client.request("GET", "/livez", { timeoutMs });
@@ -51,10 +60,11 @@ export class ServerLiveness {
 		} catch (error) {
 			because = error instanceof Error ? error.message : String(error);
 		}
+		this.#isAsking = false;
 		if (this.#closed) return;
 		this.#told(because);
 		this.#events.onAsked();
-		this.#cancel = this.#clock.after(everyMs, () => void this.#ask());
+		this.#cancel = this.#clock.after(everyMs, () => this.ask());
 	}
 
 	#told(because: string | undefined): void {

@@ -85,7 +85,7 @@ export function directoryFiles(options: DirectoryFilesOptions, source: ResourceS
 }
 
 /** Of replicas that all read one API server: nothing is carried between them, and what one has not seen yet comes by itself. */
-export const commonSource: DirectoryFiles = {
+export const noFiles: DirectoryFiles = {
 	isSharedWith: () => true,
 	textsOf: async () => new Map(),
 	write: async () => {},

@@ -28,6 +28,16 @@ export interface ReplicaGroupOptions {
 
 export interface ReplicaGroupParts extends Pick<ReplicaLogParts, "clock" | "log" | "files" | "onLocalEdits"> {
 	readonly tls: ReplicaPeerOptions["tls"];
+	/** Absent: each reads files of its own. */
+	readonly commonSource?: CommonSource;
+}
+
+/** What all replicas read, and none of them writes. */
+export interface CommonSource {
+	/** Finds out whether it can be read. */
+	ask(): void;
+	/** It was found so at this moment or later, and everything of it is here. Milliseconds of the clock. */
+	isReadSince(ms: number): boolean;
 }
 
 export interface ReplicaStatus {
@@ -63,12 +73,14 @@ export class ReplicaGroup {
 	/** What each said last that it knows, by address. */
 	readonly #knew = new Map<string, string>();
 	#state = initialLeaderState;
+	#leaderlessSinceMs: number;
 	#closed = false;
 	#leaves = false;
 
 	constructor(options: ReplicaGroupOptions, parts: ReplicaGroupParts) {
 		this.#options = options;
 		this.#parts = parts;
+		this.#leaderlessSinceMs = parts.clock.monotonicMs();
 		this.log = new ReplicaLog(options, {
 			...parts,
 			peers: () => this.#peers,
@@ -147,9 +159,14 @@ export class ReplicaGroup {
 		return this.#peers.find(({ said }) => said?.id === id);
 	}
 
-	/** Of every response; undefined before anything is known. */
+	/**
+	 * Of every response; undefined: taken as it is. That is so before anything is known, and while nobody counts changes of a source
+	 * that this replica has read since: then it has what any other could have.
+	 */
 	label(): string | undefined {
-		return this.log.newest.epoch === 0 ? undefined : renderRevisionLabel(this.log.label());
+		if (this.log.newest.epoch === 0) return undefined;
+		const isCurrent = this.leader === undefined && this.#parts.commonSource?.isReadSince(this.#leaderlessSinceMs);
+		return isCurrent ? undefined : renderRevisionLabel(this.log.label());
 	}
 
 	/** What proxies are served is this from now on. */
@@ -242,6 +259,10 @@ export class ReplicaGroup {
 			for (const peer of this.#peers) peer.speak();
 		}
 		if (before === this.leader) return;
+		if (this.leader === undefined) {
+			this.#leaderlessSinceMs = this.#parts.clock.monotonicMs();
+			this.#parts.commonSource?.ask();
+		}
 		this.#parts.log.info({ leader: this.leader }, "the leader of the control planes changed");
 		this.#wake();
 	}

@@ -2,7 +2,7 @@
 // into force here, entries of others. Out: entries pushed to them, files written where they are this replica's own, the label of
 // what it serves.
 
-import { parseRevision, type Revision, type RevisionLabel } from "../../../model/revision.ts";
+import { compareRevisions, parseRevision, type Revision, type RevisionLabel } from "../../../model/revision.ts";
 import { AppliedState } from "../../../replicas/applied-state.ts";
 import {
 	entriesMessage,
@@ -36,7 +36,7 @@ export interface ReplicaLogParts {
 }
 
 const timeoutMs = 2_000;
-const rescanAfterMs = 1_000;
+const lookAgainMs = { first: 1_000, most: 30_000 };
 const maxRowsPerMessage = 2_000;
 
 export class ReplicaLog {
@@ -46,7 +46,8 @@ export class ReplicaLog {
 	readonly #applied = new AppliedState(this.#table);
 	readonly #file: ReplicaStateFile;
 	readonly #edits: LocalEdits;
-	#rescan: Cancel | undefined;
+	#look: Cancel | undefined;
+	#lookAfterMs = lookAgainMs.first;
 	#closed = false;
 
 	constructor(options: { readonly id: string; readonly stateFile?: string }, parts: ReplicaLogParts) {
@@ -88,7 +89,7 @@ export class ReplicaLog {
 			this.#record(differing);
 			return;
 		}
-		if (differing.length > 0) this.#rescanSoon();
+		if (differing.length > 0) this.#lookAgainSoon();
 		// What was as the table says, and is not any more, was changed here.
 		this.#edits.add(differing.filter((key) => !before.has(key)));
 	}
@@ -102,11 +103,16 @@ export class ReplicaLog {
 
 	/** Entries of a replica that leads. */
 	async take(message: ReplicaEntries): Promise<void> {
+		if (this.#hasMissed(message)) {
+			const sender = this.#peerCalled(message.from);
+			// These are among them. What cannot be asked for now is still missing for whoever looks at the newest revision.
+			if (sender) await this.pull(sender);
+			return;
+		}
 		const news = this.#learn(entriesOf(message), parseRevision(message.newest));
 		const differing = news.filter(({ key }) => this.#applied.differing.has(key));
 		if (differing.length > 0) {
-			const said = this.#parts.peers().find((peer) => peer.said?.id === message.from)?.said;
-			if (this.#isSharedWith(said)) this.#rescanSoon();
+			if (this.#isSharedWith(this.#peerCalled(message.from)?.said)) this.#lookAgainSoon();
 			else await this.#write(differing);
 		}
 		// What a leader that was apart had counted is counted anew, so that all take it from this one.
@@ -115,66 +121,71 @@ export class ReplicaLog {
 
 	/** What is known here: everything without its texts, or these with them. */
 	async entries(keys?: readonly ObjectKey[]): Promise<ReplicaEntries> {
-		if (!keys) return this.#message([...this.#table.entries()]);
+		if (!keys) return entriesMessage(this.#id, this.newest, [...this.#table.entries()]);
 		const wanted = keys.flatMap((key) => this.#table.get(key) ?? []);
-		return this.#message(await withTexts(this.#parts.files, wanted));
+		return entriesMessage(this.#id, this.newest, await withTexts(this.#parts.files, wanted));
 	}
 
 	/** Takes over what another replica knows; what is written down differently there is written down here. */
 	async pull(peer: ReplicaPeer): Promise<void> {
 		const all = await peer.call<ReplicaEntries>(replicaPaths.state, {}, timeoutMs);
 		const news = this.#learn(entriesOf(all), parseRevision(all.newest));
-		if (this.#isSharedWith(peer.said)) this.#rescanSoon();
+		if (this.#isSharedWith(peer.said)) this.#lookAgainSoon();
 		else await this.#repair(peer);
 		if (this.#parts.isLeader() && news.length > 0) this.#recount(news);
 	}
 
 	/** Every replica in contact has what this one has. */
 	async settled(): Promise<void> {
-		await Promise.all(this.#parts.peers().map((peer) => peer.push(async () => this.#message([]), timeoutMs)));
+		const nothing = entriesMessage(this.#id, this.newest, [], this.newest);
+		await Promise.all(this.#parts.peers().map((peer) => peer.push(async () => nothing, timeoutMs)));
 	}
 
 	close(): void {
 		this.#closed = true;
-		this.#rescan?.();
+		this.#look?.();
 		this.#edits.close();
 		this.#file.save();
 	}
 
-	/** Gives what differs from the table the next revision, and tells the others. */
+	/** What differs from the table is what counts. */
 	#record(keys: readonly ObjectKey[]): void {
-		if (keys.length === 0) return;
-		const revision = this.#nextRevision();
-		this.#tell(
-			keys.map((key): ReplicaEntry => {
+		this.#count(
+			keys.map((key) => {
 				const hash = this.#applied.hashOf(key);
-				return { key, revision, ...(hash === undefined ? {} : { hash }) };
+				return hash === undefined ? { key } : { key, hash };
 			}),
 		);
 	}
 
 	#recount(news: readonly ReplicaEntry[]): void {
-		const revision = this.#nextRevision();
-		this.#tell(news.map(({ key, hash }) => ({ key, revision, ...(hash === undefined ? {} : { hash }) })));
+		this.#count(news.map(({ key, hash }) => (hash === undefined ? { key } : { key, hash })));
 	}
 
-	#nextRevision(): Revision {
-		const { epoch, counter } = this.#table.newest;
-		return { epoch, counter: counter + 1 };
+	/** Gives these the next revision, one for each message, and tells the others. */
+	#count(rows: readonly Omit<ReplicaEntry, "revision">[]): void {
+		for (let at = 0; at < rows.length; at += maxRowsPerMessage) {
+			const since = this.newest;
+			const revision = { ...since, counter: since.counter + 1 };
+			this.#tell(
+				rows.slice(at, at + maxRowsPerMessage).map((row) => ({ ...row, revision })),
+				since,
+			);
+		}
 	}
 
-	#tell(entries: readonly ReplicaEntry[]): void {
+	#tell(entries: readonly ReplicaEntry[], since: Revision): void {
 		this.#table.take(entries);
+		const { newest } = this;
 		this.#applied.compare(entries.map(({ key }) => key));
 		this.#file.saveSoon();
 		for (const peer of this.#parts.peers()) {
 			if (!peer.said) continue;
-			for (let at = 0; at < entries.length; at += maxRowsPerMessage) {
-				const some = entries.slice(at, at + maxRowsPerMessage);
-				const make = async (): Promise<ReplicaEntries> =>
-					this.#message(this.#isSharedWith(peer.said) ? some : await withTexts(this.#parts.files, some));
-				void peer.push(make, timeoutMs);
-			}
+			const make = async (): Promise<ReplicaEntries> => {
+				const carried = this.#isSharedWith(peer.said) ? entries : await withTexts(this.#parts.files, entries);
+				return entriesMessage(this.#id, newest, carried, since);
+			};
+			void peer.push(make, timeoutMs);
 		}
 	}
 
@@ -210,16 +221,32 @@ export class ReplicaLog {
 		return said === undefined || this.#parts.files.isSharedWith(said);
 	}
 
-	#message(entries: readonly ReplicaEntry[]): ReplicaEntries {
-		return entriesMessage(this.#id, this.#table.newest, entries);
+	#peerCalled(id: string): ReplicaPeer | undefined {
+		return this.#parts.peers().find(({ said }) => said?.id === id);
 	}
 
-	/** Files that are read by several: what another has seen already is looked for, should this one have missed it. */
-	#rescanSoon(): void {
+	/** Something came before these entries that did not come here. */
+	#hasMissed({ since: text = "" }: ReplicaEntries): boolean {
+		const since = parseRevision(text);
+		return since !== undefined && compareRevisions(this.newest, since) < 0;
+	}
+
+	/**
+	 * Where several read the same: what one of them has seen already is looked for, should this one have missed it, and asked for, should
+	 * the leader have counted it and not been heard. Again, and less often each time, as long as there is a difference.
+	 */
+	#lookAgainSoon(): void {
 		if (this.#closed) return;
-		this.#rescan ??= this.#parts.clock.after(rescanAfterMs, () => {
-			this.#rescan = undefined;
-			if (this.#applied.differing.size > 0) void this.#parts.files.rescan();
+		this.#look ??= this.#parts.clock.after(this.#lookAfterMs, async () => {
+			const { differing } = this.#applied;
+			if (differing.size > 0) {
+				const leader = this.#peerCalled(this.#parts.leader()?.id ?? "");
+				await Promise.all([this.#parts.files.rescan(), leader && this.pull(leader).catch(() => {})]);
+			}
+			this.#look = undefined;
+			const { first, most } = lookAgainMs;
+			this.#lookAfterMs = differing.size > 0 ? Math.min(2 * this.#lookAfterMs, most) : first;
+			if (differing.size > 0) this.#lookAgainSoon();
 		});
 	}
 }

@@ -14,8 +14,8 @@ import type { ApiRoute } from "../../api/api-server.ts";
 import type { HostPort } from "../control-options.ts";
 import { controlPlanesSet } from "./control-planes-set.ts";
 import { type LeaderVip, type LeaderVipOptions, startLeaderVip } from "./leader-vip.ts";
-import { commonSource, directoryFiles } from "./replica-files.ts";
-import { ReplicaGroup } from "./replica-group.ts";
+import { directoryFiles, noFiles } from "./replica-files.ts";
+import { type CommonSource, ReplicaGroup } from "./replica-group.ts";
 import { replicaServices } from "./replica-services.ts";
 import { editsAsWrites, type ForwardedWrites, type ForwardingParts, forwardWrites } from "./write-forwarding.ts";
 
@@ -24,8 +24,6 @@ export interface ReplicasOptions {
 	readonly peers: readonly HostPort[];
 	/** Where nodes reach this one: `host:port`. */
 	readonly advertised: string;
-	/** All read one API server, and whoever uses this says who leads, by `setOwner`. */
-	readonly hasCommonSource?: boolean;
 	/** Absent: nothing says who leads, and no writes are taken. */
 	readonly virtualIp?: Omit<LeaderVipOptions, "readyUrl" | "node">;
 }
@@ -61,16 +59,20 @@ export function createReplicas(
 	place: ReplicasPlace,
 	{
 		clock,
+		commonSource,
 		isPending,
 		log,
 		source,
-	}: Omit<ForwardingParts, "exists"> & { readonly log: Log; readonly source: ResourceSource },
+	}: Omit<ForwardingParts, "exists"> & {
+		readonly log: Log;
+		readonly source: ResourceSource;
+		/** All read one API server, and whoever uses this says who leads, by `setOwner`. */
+		readonly commonSource?: CommonSource;
+	},
 ): Replicas {
 	const run = randomUUID();
 	const { dataDirectory, id, trustDomain } = place;
-	const files = options.hasCommonSource
-		? commonSource
-		: directoryFiles({ roots: place.resources, id, run }, source, log);
+	const files = commonSource ? noFiles : directoryFiles({ roots: place.resources, id, run }, source, log);
 	let { peers } = options;
 	let tls: (() => ServerTls) | undefined;
 	let vip: LeaderVip | undefined;
@@ -87,6 +89,7 @@ export function createReplicas(
 			clock,
 			log,
 			files,
+			...(commonSource ? { commonSource } : {}),
 			onLocalEdits: async (texts) => {
 				for (const write of editsAsWrites(texts)) await writes?.write(write);
 			},
