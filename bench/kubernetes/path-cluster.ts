@@ -45,6 +45,7 @@ export async function openPathCluster(say: (text: string) => void, isInstalled: 
 	};
 	try {
 		const cluster = { ...clusterOf(set), close };
+		if (cluster.record.options.kubeProxy) say("Services are kube-proxy's: it draws dead endpoints until Kubernetes notices");
 		if (!isInstalled) await install(cluster, say);
 		return cluster;
 	} catch (error) {

@@ -8,6 +8,8 @@ import type { TestCluster } from "./test-cluster.ts";
 
 interface AuditEvent {
 	readonly verb: string;
+	/** When it was received: RFC 3339, UTC. */
+	readonly requestReceivedTimestamp: string;
 	readonly requestURI: string;
 	readonly user: { readonly username: string };
 	readonly objectRef?: {
@@ -60,13 +62,18 @@ export const usedSeldom = [
 	"Role keepmesh-vip: watch configmaps",
 ];
 
-export function readAudit({ record, shape }: Pick<TestCluster, "record" | "shape">): readonly AuditEvent[] {
+/** `sinceMs`: of the wall clock; an installation before it had other roles. */
+export function readAudit(
+	{ record, shape }: Pick<TestCluster, "record" | "shape">,
+	sinceMs: number,
+): readonly AuditEvent[] {
 	const directory = clusterDirectory(record.size.name, shape);
 	const lines = globSync("audit*.log", { cwd: directory }).flatMap((name) =>
 		readFileSync(join(directory, name), "utf8").split("\n"),
 	);
 	// The last line may be half written.
-	return lines.filter((line) => line.endsWith("}")).map((line) => JSON.parse(line) as AuditEvent);
+	const events = lines.filter((line) => line.endsWith("}")).map((line) => JSON.parse(line) as AuditEvent);
+	return events.filter(({ requestReceivedTimestamp }) => Date.parse(requestReceivedTimestamp) >= sinceMs);
 }
 
 /**

@@ -136,6 +136,25 @@ describe("connections that follow their address", { skip: cannotRun }, () => {
 		for (const one of [ofB, ofD]) assert.equal(await ask(one, "still"), "still");
 	});
 
+	it("go round a few times at most where two machines have the address at once, and end with a reset", async () => {
+		for (const host of [a, b, d]) await followConnections([], host?.netns);
+		has(a);
+		a?.exec("nft", translation);
+		const socket = await connected();
+		assert.equal(await ask(socket, "first"), "first");
+		for (const host of [a, b]) host?.exec("nft", "delete table ip t");
+		for (const host of [a, b]) host?.exec("conntrack", "-F");
+		b?.exec("ip", "address", "add", `${vip}/32`, "dev", "eth0");
+		assert.ok((await followConnections([{ address: vip, whenHere: "10.77.0.3", interface: "eth0" }], a?.netns)).ok);
+		assert.ok((await followConnections([{ address: vip, whenHere: "10.77.0.2", interface: "eth0" }], b?.netns)).ok);
+		const told = ask(socket, "round");
+		const rules = await told.then(() => b?.exec("nft", "list", "table", "ip", "keepmesh_vip_open") ?? "");
+		for (const host of [a, b]) await followConnections([], host?.netns);
+		const packets = [...rules.matchAll(/counter packets (\d+)/g)].map(([, count]) => Number(count));
+		assert.equal(await told, "ECONNRESET");
+		assert.ok(packets.reduce((sum, one) => sum + one, 0) < 20, `${packets} packets of one`);
+	});
+
 	it("leave nothing in the kernel when they are no more", async () => {
 		for (const host of [a, b, d]) {
 			assert.ok((await followConnections([], host?.netns)).ok);

@@ -6,6 +6,11 @@ import type { FollowedAddress, Outcome } from "../host-network.ts";
 import { runCommand } from "../run-command.ts";
 
 const table = "keepmesh_vip_open";
+/**
+ * The TTL of what is handed on first, and the last with which it goes further: `dup` takes one off each time, but lets 0 become 255. So a
+ * packet ends after nine machines where rules are out of date and name each other in a circle, as those of a process that was killed may.
+ */
+const handedOn = { first: 32, last: 24 };
 
 export async function followConnections(
 	followed: readonly FollowedAddress[],
@@ -34,13 +39,19 @@ function renderFollowed(followed: readonly FollowedAddress[]): string {
 			const replaced = `table ${family} ${table} {}\ndelete table ${family} ${table}\n`;
 			if (own.length === 0) return replaced;
 			// Invalid: a connection that ended here not long ago had the same port of the client.
-			const unknown = "ct state new,invalid tcp flags & syn == 0 counter";
-			const handOn = own.flatMap(({ address, interface: on, whenElsewhere, whenHere }) => [
-				`${family} daddr ${address} fib daddr type local ${unknown} dup to ${whenHere} device "${on}" drop`,
-				...(whenElsewhere === undefined
-					? []
-					: [`iifname "${on}" ${family} daddr ${address} ${unknown} dup to ${whenElsewhere} device "${on}" drop`]),
-			]);
+			const unknown = "ct state new,invalid tcp flags & syn == 0";
+			const ttl = family === "ip" ? "ip ttl" : "ip6 hoplimit";
+			const { first, last } = handedOn;
+			const handOn = own.flatMap(({ address, interface: on, whenElsewhere, whenHere }) => {
+				const rules = (match: string, to: string): readonly string[] => [
+					`${match} ${unknown} ${ttl} > ${first} ${ttl} set ${first} counter dup to ${to} device "${on}" drop`,
+					`${match} ${unknown} ${ttl} ${last}-${first} counter dup to ${to} device "${on}" drop`,
+				];
+				return [
+					...rules(`${family} daddr ${address} fib daddr type local`, whenHere),
+					...(whenElsewhere === undefined ? [] : rules(`iifname "${on}" ${family} daddr ${address}`, whenElsewhere)),
+				];
+			});
 			// It would go back to who handed it on.
 			const refuse = own.map(
 				({ address, interface: on }) =>
