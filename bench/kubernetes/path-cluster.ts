@@ -45,7 +45,8 @@ export async function openPathCluster(say: (text: string) => void, isInstalled: 
 	};
 	try {
 		const cluster = { ...clusterOf(set), close };
-		if (cluster.record.options.kubeProxy) say("Services are kube-proxy's: it draws dead endpoints until Kubernetes notices");
+		if (cluster.record.options.kubeProxy)
+			say("Services are kube-proxy's: it draws dead endpoints until Kubernetes notices");
 		if (!isInstalled) await install(cluster, say);
 		return cluster;
 	} catch (error) {
