@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { closedPath } from "../../src/hotswitch/path-state.ts";
 import { planRedirect } from "../../src/hotswitch/redirect-plan.ts";
 import { renderRedirect } from "../../src/hotswitch/render-redirect.ts";
 import { openPodPath } from "../../src/kernel/linux/open-pod-path.ts";
@@ -52,7 +53,7 @@ export async function openLeasePod(rig: Rig): Promise<LeasePod> {
 				plaintext: { others: true, except: [] },
 				lease: { leaseMs, hangMs: leaseMs },
 			});
-			const ruleset = renderRedirect(plan, [], { sidecar: true, spare: false, direct: true });
+			const ruleset = renderRedirect(plan, [], { ...closedPath, sidecar: true, direct: true });
 			const applied = await applyRedirect(pod.netns, { ruleset, ipv6: false, lowPorts: false });
 			if (!applied.ok) throw new Error(applied.message);
 		},

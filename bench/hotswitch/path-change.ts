@@ -1,5 +1,6 @@
 // What the agent's own acts cost: one change of a pod's path in the kernel, and one look at the lease.
 
+import { closedPath } from "../../src/hotswitch/path-state.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 import type { LeasePod } from "./lease-pod.ts";
 
@@ -14,7 +15,7 @@ export async function pathChangeRows({ path, redirect }: LeasePod): Promise<read
 			return (performance.now() - startMs) * 1000;
 		});
 	const change = taking((index) => {
-		const set = path.set({ sidecar: index % 2 === 0, spare: false, direct: index % 2 === 1 });
+		const set = path.set({ ...closedPath, sidecar: index % 2 === 0, direct: index % 2 === 1 });
 		if (!set.ok) throw new Error(set.message);
 	});
 	const look = taking(() => path.leaseRemainingMs());

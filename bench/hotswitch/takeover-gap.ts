@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { defaultHotSwitchPolicy } from "../../src/hotswitch/hot-switch-policy.ts";
+import { closedPath } from "../../src/hotswitch/path-state.ts";
 import type { Host } from "../../src/node/namespace-rig.testing.ts";
 import { type BenchRow, spreadOf } from "../support/bench-report.ts";
 import { appPort, endEnvoy, type LeasePod, outsidePort } from "./lease-pod.ts";
@@ -80,7 +81,7 @@ async function measure(
 			await startProber(pod, client.ip, outsidePort, leaseMs),
 		] as const;
 		await sleep(beforeMs);
-		if (isToldOfExit) envoy.once("exit", () => path.set({ sidecar: false, spare: false, direct: true }));
+		if (isToldOfExit) envoy.once("exit", () => path.set({ ...closedPath, direct: true }));
 		const signalMs = performance.timeOrigin + performance.now();
 		envoy.kill(signal);
 		await sleep(leaseMs + afterMs);

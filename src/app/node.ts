@@ -313,9 +313,11 @@ export async function startNode(options: NodeOptions, { log, clock = realClock }
 			if (closing.stopProxies) {
 				await agent.removeAll(closing.graceMs ?? 30_000);
 				await Promise.all([dns?.stop(), vip?.stop(), ...parts.map((part) => part.stop?.())]);
+			} else {
+				agent.leave();
+				// Its pod takes the spare with it.
+				if (kubernetes) await spare?.stop?.();
 			}
-			// Its pod takes the spare with it.
-			else if (kubernetes) await spare?.stop?.();
 			agent.close();
 			dns?.release();
 			vip?.release();

@@ -1,5 +1,5 @@
 // The part of a redirect's table that lets go of a proxy by itself. In: how long the lease runs, and what the pod's path is. Out:
-// lines of nftables text: five sets, the chain where Envoy's tries to reach a closed port refresh the sets `alive` and `recent`, and
+// lines of nftables text: six sets, the chain where Envoy's tries to reach a closed port refresh the sets `alive` and `recent`, and
 // chains that send a new connection to the sidecar, to the spare, past both, to a sidecar that is only late, or refuse it,
 // whichever comes first.
 
@@ -19,6 +19,7 @@ export const recentSet = "recent";
 export const admittedSet = "admitted";
 export const spareSet = "spare";
 export const directSet = "direct";
+export const patientSet = "patient";
 
 export interface Lease {
 	/** How long the kernel goes on redirecting without a sign of life. */
@@ -58,6 +59,7 @@ export function leaseLines(lease: Lease, isProxy: string, state: PathState): rea
 		`\tset ${admittedSet} { type inet_proto; ${members(state.sidecar)}}`,
 		`\tset ${spareSet} { type inet_proto; ${members(state.spare)}}`,
 		`\tset ${directSet} { type inet_proto; ${members(state.direct)}}`,
+		`\tset ${patientSet} { type inet_proto; ${members(state.patient)}}`,
 		// Before connection tracking, which would keep each try for seconds.
 		"\tchain heartbeat {",
 		"\t\ttype filter hook output priority raw; policy accept;",
@@ -66,14 +68,14 @@ export function leaseLines(lease: Lease, isProxy: string, state: PathState): rea
 	];
 }
 
-/** Rules for a chain of NAT: the first packet of a connection decides, the others follow it. */
+/** Rules for a chain of NAT: the first packet of a connection decides, the others follow it. Without a match nothing goes past the proxies. */
 export function redirectedPath(proxyPorts: ProxyPorts, directMatch: string | undefined): readonly string[] {
-	const toSidecar = (sign: string): string =>
-		`meta l4proto tcp meta l4proto @${sign} meta l4proto @${admittedSet} ct mark set ${hex(redirectMark)} redirect to :${proxyPorts.sidecar}`;
+	const toSidecar = (...signs: readonly string[]): string =>
+		`meta l4proto tcp ${matching(signs)} meta l4proto @${admittedSet} ct mark set ${hex(redirectMark)} redirect to :${proxyPorts.sidecar}`;
 	return [
 		toSidecar(aliveSet),
 		`meta l4proto tcp meta l4proto @${spareSet} ct mark set ${hex(spareMark)} redirect to :${proxyPorts.spare}`,
-		...directly(directMatch),
+		...(directMatch === undefined ? [] : [toSidecar(patientSet, recentSet), directly(directMatch)]),
 		toSidecar(recentSet),
 		"meta l4proto tcp reject with tcp reset",
 	];
@@ -93,8 +95,8 @@ export function transparentPath(
 			(family) =>
 				`meta nfproto ipv${family} meta l4proto tcp ${match} tproxy ${family === 4 ? "ip" : "ip6"} to :${port} ct mark set ${hex(mark)} accept`,
 		);
-	const toSidecar = (sign: string): readonly string[] =>
-		taken(`meta l4proto @${sign} meta l4proto @${admittedSet}`, proxyPorts.sidecar, redirectMark);
+	const toSidecar = (...signs: readonly string[]): readonly string[] =>
+		taken(`${matching(signs)} meta l4proto @${admittedSet}`, proxyPorts.sidecar, redirectMark);
 	return [
 		// What opens no connection belongs to one that was judged: to a proxy's, also by SYN cookie, or to one past them.
 		...families.flatMap((family) =>
@@ -105,15 +107,14 @@ export function transparentPath(
 		`${opensNone} accept`,
 		...toSidecar(aliveSet),
 		...taken(`meta l4proto @${spareSet}`, proxyPorts.spare, spareMark),
-		...directly(directMatch),
+		...(directMatch === undefined ? [] : [...toSidecar(patientSet, recentSet), directly(directMatch)]),
 		...toSidecar(recentSet),
 		"meta l4proto tcp reject with tcp reset",
 	];
 }
 
-/** undefined: nothing goes past the proxies. */
-function directly(match: string | undefined): readonly string[] {
-	return match === undefined ? [] : [`meta l4proto @${directSet} ${match}accept`];
-}
+const directly = (match: string): string => `meta l4proto @${directSet} ${match}accept`;
+
+const matching = (sets: readonly string[]): string => sets.map((set) => `meta l4proto @${set}`).join(" ");
 
 const hex = (value: number): string => `0x${value.toString(16)}`;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { defaultHotSwitchPolicy, type HotSwitchPolicy, hangAfterLeaseMs } from "./hot-switch-policy.ts";
+import { closedPath } from "./path-state.ts";
 import { step } from "./switch-machine.ts";
 import { newSwitch, type SwitchAction, type SwitchEvent, type SwitchState, type SwitchTimer } from "./switch-state.ts";
 
@@ -60,8 +61,7 @@ class Driver {
 }
 
 const textOf = (path: SwitchState["path"]): string =>
-	[path.sidecar ? "sidecar" : "", path.spare ? "spare" : "", path.direct ? "direct" : ""].filter(Boolean).join("+") ||
-	"closed";
+	(["sidecar", "spare", "direct", "patient"] as const).filter((way) => path[way]).join("+") || "closed";
 
 const serving = (policy: HotSwitchPolicy, ...before: readonly Happening[]): Driver => {
 	const driver = new Driver(policy).happens(...before, started, ready, heard);
@@ -226,8 +226,8 @@ describe("a lease that runs out", () => {
 });
 
 describe("what an earlier agent has left", () => {
-	const direct = { sidecar: false, spare: false, direct: true };
-	const sidecar = { sidecar: true, spare: false, direct: true };
+	const direct = { ...closedPath, direct: true };
+	const sidecar = { ...closedPath, sidecar: true, direct: true };
 
 	it("is not touched while the sidecar serves, and no switch is told", () => {
 		const kept = { ...serving(plaintext).state, sinceMs: -5000 };
@@ -267,6 +267,38 @@ describe("what an earlier agent has left", () => {
 	it("is not past the proxies where the policy forbids that now", () => {
 		const driver = new Driver(strict).happens({ type: "adopted", isRunning: false, path: direct });
 		assert.deepEqual(driver.asked(), ["path closed"]);
+	});
+});
+
+describe("an agent that leaves", () => {
+	const leaves: Happening = { type: "agentLeaves" };
+	const left = (policy: HotSwitchPolicy, ...before: readonly Happening[]): SwitchState =>
+		serving(policy, ...before).happens(leaves).state;
+
+	it("has the kernel bear with a late sidecar, as nobody can tell it from one that hangs", () => {
+		const driver = serving(plaintext, spareUp).happens(leaves, spareDown);
+		assert.deepEqual(driver.asked(), ["path sidecar+spare+direct+patient", "path sidecar+direct+patient"]);
+		driver.happens(silent);
+		assert.equal(driver.state.servingStep, "sidecar");
+	});
+
+	it("leaves that to the next one, which lifts it with its spare", () => {
+		const driver = new Driver(plaintext).happens({ type: "adopted", ...left(plaintext) }, ready, heard);
+		assert.deepEqual(driver.asked(), ["closed -> sidecar: adopted"]);
+		assert.deepEqual(driver.happens(spareUp).asked(), ["path sidecar+spare+direct"]);
+	});
+
+	it("or, without a spare, once it has settled", () => {
+		const driver = new Driver(plaintext).happens({ type: "adopted", ...left(plaintext) }, ready, heard).wait(4_999);
+		assert.equal(driver.state.path.patient, true);
+		assert.equal(driver.wait(1).state.path.patient, false);
+	});
+
+	it("does not keep the next one from taking a sidecar off that hangs", () => {
+		const driver = new Driver(plaintext).happens({ type: "adopted", ...left(plaintext) }, ready, heard);
+		driver.asked();
+		driver.happens(silent).wait(hangAfterLeaseMs(plaintext));
+		assert.deepEqual(driver.asked(), ["path direct+patient", "killProcess", "sidecar -> direct: hung"]);
 	});
 });
 

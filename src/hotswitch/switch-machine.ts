@@ -109,7 +109,7 @@ function onEvent(policy: HotSwitchPolicy, state: SwitchState, event: SwitchEvent
 		case "starved":
 			return draft(state.lease === "lost" ? { silentSinceMs: atMs } : {}, state.cause, state.because);
 		case "spareUp":
-			return draft({ spareUp: true }, "spareUp", "the spare listens");
+			return draft({ spareUp: true, patience: undefined }, "spareUp", "the spare listens");
 		case "spareDown":
 			return draft({ spareUp: false }, "spareDown", event.because);
 		case "startHeld":
@@ -126,6 +126,8 @@ function onEvent(policy: HotSwitchPolicy, state: SwitchState, event: SwitchEvent
 			return draft({ ...withoutBypass, directSpent: false }, "restored", `restored by ${event.by}`);
 		case "policyChanged":
 			return draft({ directSpent: false }, "policy", "the policy has changed");
+		case "agentLeaves":
+			return draft({ patience: {} }, state.cause, state.because);
 		case "timerFired":
 			// Taken out, so that one that fired early is set again.
 			return draft({ deadlines: { ...state.deadlines, [event.timer]: undefined } }, state.cause, state.because);
@@ -143,6 +145,7 @@ function onDeadlines(policy: HotSwitchPolicy, draft: Draft, atMs: number): Draft
 		state = { ...state, ...withoutBypass };
 		[cause, because] = ["bypassOver", "the bypass has lasted its time"];
 	}
+	if (isDue("patienceEnd")) state = { ...state, patience: undefined };
 	if (isDue("directEnd")) {
 		state = { ...state, directSpent: true };
 		[cause, because] = ["directLimit", `direct for ${policy.directLimitMs} ms, which is its limit`];
@@ -189,18 +192,20 @@ function provedAtMs(policy: HotSwitchPolicy, state: SwitchState): number {
 function pathOf(policy: HotSwitchPolicy, state: SwitchState): PathState {
 	const spare = maySpare(policy, state);
 	const direct = mayDirect(policy, state);
-	if (state.bypass && (spare || direct)) return { sidecar: false, spare, direct };
-	if (!policy.enabled) return { sidecar: state.begun, spare: false, direct: false };
+	const patient = state.patience !== undefined;
+	if (state.bypass && (spare || direct)) return { sidecar: false, spare, direct, patient };
+	if (!policy.enabled) return { sidecar: state.begun, spare: false, direct: false, patient };
 	// Before the first sidecar was ready nothing is open: an application that starts early must not slip past.
-	return { sidecar: state.proved, spare: spare && state.begun, direct: direct && state.begun };
+	return { sidecar: state.proved, spare: spare && state.begun, direct: direct && state.begun, patient };
 }
 
 function stepOf(state: SwitchState, path: PathState): ServingStep {
 	if (path.sidecar && state.running && state.ready && state.lease !== "lost") return "sidecar";
 	if (path.spare) return "spare";
-	if (path.direct) return "direct";
+	const mayBeLate = path.sidecar && state.running && !state.hung;
+	if (path.direct && !(mayBeLate && path.patient)) return "direct";
 	// The last resort, in the kernel too: one that is silent or not ready, but does not hang, is better than a refusal.
-	return path.sidecar && state.running && !state.hung ? "sidecar" : "closed";
+	return mayBeLate ? "sidecar" : "closed";
 }
 
 function hasOther(policy: HotSwitchPolicy, state: SwitchState): boolean {
@@ -228,6 +233,7 @@ function deadlinesOf(policy: HotSwitchPolicy, state: SwitchState): SwitchState["
 		...(isProving ? { proved: provedAtMs(policy, state) } : {}),
 		...(mayHang && state.lease === "lost" ? { hang: state.silentSinceMs + hangAfterLeaseMs(policy) } : {}),
 		...(state.bypass?.untilMs === undefined ? {} : { bypassEnd: state.bypass.untilMs }),
+		...(state.patience?.untilMs === undefined ? {} : { patienceEnd: state.patience.untilMs }),
 		...(directFromMs === undefined || directLimitMs === undefined || state.directSpent
 			? {}
 			: { directEnd: directFromMs + directLimitMs }),
@@ -253,7 +259,10 @@ function timerActions(
 }
 
 /** What the kernel has is what was meant, so it is left as it is; what it does not tell comes with the next events. */
-function adopted(state: SwitchState, { isRunning = true, path, kept }: Adoption): Partial<SwitchState> {
+function adopted(
+	state: SwitchState,
+	{ atMs, isRunning = true, path, kept }: Adoption & { readonly atMs: number },
+): Partial<SwitchState> {
 	const wasServing = isRunning && (path?.sidecar ?? kept?.bypass === undefined);
 	const { sidecar, spare, direct } = path ?? closedPath;
 	return {
@@ -265,6 +274,7 @@ function adopted(state: SwitchState, { isRunning = true, path, kept }: Adoption)
 		begun: state.begun || wasServing || sidecar || spare || direct,
 		spareUp: spare,
 		path: path ?? closedPath,
+		patience: path?.patient ? { untilMs: atMs + settleMs } : undefined,
 	};
 }
 
@@ -273,10 +283,12 @@ function adoptedBecause({ isRunning = true }: Adoption): string {
 }
 
 function isEqual(a: PathState, b: PathState): boolean {
-	return a.sidecar === b.sidecar && a.spare === b.spare && a.direct === b.direct;
+	return a.sidecar === b.sidecar && a.spare === b.spare && a.direct === b.direct && a.patient === b.patient;
 }
 
-const timers: readonly SwitchTimer[] = ["proved", "hang", "bypassEnd", "directEnd"];
+const timers: readonly SwitchTimer[] = ["proved", "hang", "bypassEnd", "directEnd", "patienceEnd"];
+/** An agent that begins is busy, and its spare is not there yet. */
+const settleMs = 5_000;
 const withoutBypass = { bypass: undefined } as const;
 const noProcess = {
 	running: false,

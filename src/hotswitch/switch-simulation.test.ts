@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import type { HotSwitchPolicy } from "./hot-switch-policy.ts";
 import { basePolicy, SwitchWorld } from "./switch-world.testing.ts";
 
-const walks = 60;
+const walks = 100;
 const walkMs = 60_000;
 /** From a change in the world until the agent and the kernel have followed. */
 const settleMs = 60;
@@ -23,7 +23,7 @@ const policyOf = (world: SwitchWorld): HotSwitchPolicy => ({
 	...(world.random(4) === 0 ? { directLimitMs: 1_500 } : {}),
 });
 
-const seen = { routes: new Set<string>(), kills: 0, adoptions: 0, provedAfterFlapping: 0, bypasses: 0 };
+const seen = { routes: new Set<string>(), kills: 0, adoptions: 0, provedAfterFlapping: 0, bypasses: 0, bornWith: 0 };
 
 /** How often each kind of trouble comes: one walk has much of one kind, another of all. */
 function trouble(world: SwitchWorld, scale: number): void {
@@ -42,6 +42,7 @@ function trouble(world: SwitchWorld, scale: number): void {
 	if (world.rarely(30_000)) world.happens({ type: "bypassRequested", by: "ann", why: "test" });
 	if (world.rarely(8_000)) world.happens({ type: "restoreRequested", by: "bob" });
 	if (world.rarely(9_000 * scale)) world.killAgent();
+	if (world.rarely(15_000 * scale)) world.stopAgent();
 	if (!world.isAgentUp && world.rarely(500)) {
 		world.startAgent();
 		seen.adoptions++;
@@ -83,6 +84,11 @@ describe("the hot-switch, simulated", () => {
 	function hold(world: SwitchWorld, memory: Memory, when: string): void {
 		const { kernel, knownPolicy: policy, nowMs, state } = world;
 		const route = world.route();
+		const silentMs = nowMs - world.heardMs;
+		if (!world.isAgentUp && kernel.patient && kernel.sidecar && silentMs < 1_000) {
+			assert.ok(route !== "direct" && route !== "refused", `${when}: what nobody watches is given time`);
+			if (route === "late") seen.bornWith++;
+		}
 		assert.ok(!kernel.direct || mayDirect(policy), `${when}: STRICT is never passed by without always`);
 		const hangSeenMs = policy.hangMs + settleMs;
 		const sawHang =

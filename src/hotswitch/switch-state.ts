@@ -29,7 +29,7 @@ export type SwitchCause =
 	| "directLimit"
 	| "policy";
 
-export type SwitchTimer = "proved" | "hang" | "bypassEnd" | "directEnd";
+export type SwitchTimer = "proved" | "hang" | "bypassEnd" | "directEnd" | "patienceEnd";
 
 /** Connections kept off the sidecar because someone asked for it. */
 export interface Bypass {
@@ -37,6 +37,12 @@ export interface Bypass {
 	readonly why: string;
 	readonly atMs: number;
 	/** Absent: until it is restored. */
+	readonly untilMs?: number;
+}
+
+/** The kernel bears with a late sidecar rather than let connections pass it by. */
+export interface Patience {
+	/** Absent: until another agent has come. */
 	readonly untilMs?: number;
 }
 
@@ -68,6 +74,8 @@ export interface SwitchState {
 	readonly failuresAtMs: readonly number[];
 	readonly spareUp: boolean;
 	readonly bypass?: Bypass;
+	/** Nobody watches, or the agent has only just begun to. */
+	readonly patience?: Patience;
 	/** Direct by itself since then: not for a bypass. */
 	readonly directFromMs?: number;
 	/** `direct` has lasted its limit: not again until something better has served. */
@@ -92,7 +100,7 @@ export type KeptSwitch = Pick<
 >;
 
 export type SwitchEvent = { readonly atMs: number } & (
-	| { readonly type: "processStarted" | "ready" | "leaseLost" | "spareUp" | "policyChanged" }
+	| { readonly type: "processStarted" | "ready" | "leaseLost" | "spareUp" | "policyChanged" | "agentLeaves" }
 	/** `starved`: it was silent because it got no processor, which is no failure of its own. */
 	| { readonly type: "leaseSeen"; readonly starved?: boolean }
 	/** The silent process would run, but gets no processor: it does not hang. */

@@ -75,8 +75,9 @@ export class SwitchWorld {
 		const silentMs = this.nowMs - this.heardMs;
 		if (this.kernel.sidecar && silentMs < this.policy.leaseMs) return "sidecar";
 		if (this.kernel.spare) return "spare";
-		if (this.kernel.direct) return "direct";
-		return this.kernel.sidecar && silentMs < lastResortMs(this.policy) ? "late" : "refused";
+		const mayBeLate = this.kernel.sidecar && silentMs < lastResortMs(this.policy);
+		if (this.kernel.direct && !(this.kernel.patient && mayBeLate)) return "direct";
+		return mayBeLate ? "late" : "refused";
 	}
 
 	tick(): void {
@@ -94,6 +95,15 @@ export class SwitchWorld {
 	killAgent(): void {
 		this.isAgentUp = false;
 		this.timers.clear();
+	}
+
+	/** In order, and with its spare. */
+	stopAgent(): void {
+		if (!this.isAgentUp) return;
+		this.happens({ type: "agentLeaves" });
+		this.spareUp = false;
+		this.happens({ type: "spareDown", because: "it is stopped" });
+		this.killAgent();
 	}
 
 	/** It knows what the kernel and the disk have, and whether the process runs; the control plane's word it has kept. */

@@ -72,7 +72,7 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 			plaintext: { others: true, except: [] },
 			lease: { leaseMs, hangMs: leaseMs },
 		});
-		const ruleset = renderRedirect(plan, [], { sidecar: true, spare: false, direct: true });
+		const ruleset = renderRedirect(plan, [], { ...closedPath, sidecar: true, direct: true });
 		assert.deepEqual(await applyRedirect(pod.netns, { ruleset, ipv6: false, lowPorts: false }), { ok: true });
 		await until(() => path.leaseRemainingMs() === undefined);
 		const bootstrap = join(rig.directory, "bootstrap.json");
@@ -119,6 +119,16 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 			assert.equal(await remote(client, pod.ip, 8080), client.ip);
 			assert.equal(await remote(pod, client.ip, 9090), pod.ip);
 		});
+
+	it("is not missed while nobody watches: new connections wait for an Envoy that is late", async () => {
+		assert.deepEqual(path.set({ sidecar: true, spare: false, direct: true, patient: true }), { ok: true });
+		envoy?.kill("SIGSTOP");
+		await until(() => path.leaseRemainingMs() === undefined);
+		const asked = [remote(client, pod.ip, 8080), remote(pod, client.ip, 9090)];
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		envoy?.kill("SIGCONT");
+		assert.deepEqual(await Promise.all(asked), ["127.0.0.6", pod.ip]);
+	});
 
 	it("leaves established connections with Envoy, both ways, when new ones go elsewhere", async () => {
 		const slow = (from: Host, host: string, port: number) =>

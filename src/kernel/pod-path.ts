@@ -5,7 +5,7 @@ import type { PathState } from "../hotswitch/path-state.ts";
 import type { Failure } from "./host-network.ts";
 
 export interface PodPath {
-	/** All three sets in one transaction. Connections that are established do not notice. */
+	/** All its sets in one transaction. Connections that are established do not notice. */
 	set(state: PathState): { readonly ok: true } | Failure;
 	/** As it is in the kernel; undefined where there is no table that has a lease. */
 	read(): PathState | undefined;

@@ -104,6 +104,22 @@ describe("a pod's hot-switch without a spare", { skip: cannotRun }, () => {
 		assert.equal(await isDirect(), false);
 	});
 
+	it("bears with an Envoy that is late while there is no agent, after one that left in order", async () => {
+		const { body } = await call("POST", "/v1/pods", describePod());
+		await servedBy("sidecar");
+		assert.ok(body.pid);
+		await killAgent("SIGTERM");
+		process.kill(body.pid, "SIGSTOP");
+		// By now its lease is over.
+		await new Promise((resolve) => setTimeout(resolve, 300));
+		const asked = [isDirect(), isDirect()];
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		process.kill(body.pid, "SIGCONT");
+		assert.deepEqual(await Promise.all(asked), [false, false]);
+		await startAgent("--hot-switch");
+		await servedBy("sidecar");
+	});
+
 	it("does not close a pod whose sidecar ended with the agent", async () => {
 		const { body } = await call("POST", "/v1/pods", describePod());
 		await servedBy("sidecar");

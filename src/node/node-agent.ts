@@ -99,6 +99,11 @@ export class NodeAgent {
 		if (this.#options.hotSwitch) this.#readLeases();
 	}
 
+	/** Before anything ends that pods may need while there is no agent. */
+	leave(): void {
+		for (const { hotSwitch } of this.#pods.values()) hotSwitch?.leave();
+	}
+
 	/** Envoys and redirects stay as they are. */
 	close(): void {
 		this.#closed = true;

@@ -228,6 +228,11 @@ export class PodHotSwitch {
 		return !this.#path || this.#path.leaseRemainingMs() !== undefined;
 	}
 
+	/** For an agent that ends, and may take the spare with it: from now on nobody can tell a late sidecar from one that hangs. */
+	leave(): void {
+		this.happens({ type: "agentLeaves" });
+	}
+
 	/** Leaves the path as it is. */
 	close(): void {
 		this.#closed = true;

@@ -18,15 +18,21 @@ export const client = `const call = (url) => new Promise((resolve) => require("h
 		}).on("error", (error) => resolve({ status: 0, from: error.message })));
 	call("http://" + process.env.SERVER).then((first) => console.log(JSON.stringify(first)));
 	setInterval(() => {}, 1e6);`;
-/** Every 20 ms a request on a new connection, for as long as the argument says; prints what was not answered. */
+/** Every 20 ms a request on a new connection, for as long as the argument says; prints those not answered with 200: what came instead, when. */
 export const load = `const { get } = require("http"), bad = [];
-	const [url, ms] = process.argv.slice(1), endMs = performance.now() + Number(ms);
-	const call = () => get(url, { agent: false, timeout: 5000 }, (response) => {
-		response.resume();
-		if (response.statusCode !== 200) bad.push(response.statusCode);
-	}).on("error", (error) => bad.push(error.message));
+	const [url, ms] = process.argv.slice(1), startMs = performance.now();
+	const sinceStartMs = () => Math.round(performance.now() - startMs);
+	const call = () => {
+		const sentMs = sinceStartMs();
+		const lose = (why) => bad.push("sent " + sentMs + " ms, " + sinceStartMs() + " ms: " + why);
+		get(url, { agent: false, timeout: 5000 }, (response) => {
+			if (response.statusCode === 200) return void response.resume();
+			let body = "";
+			response.on("data", (chunk) => (body += chunk)).on("end", () => lose(response.statusCode + " " + body));
+		}).on("error", (error) => lose(error.message));
+	};
 	const timer = setInterval(() => {
-		if (performance.now() < endMs) return void call();
+		if (sinceStartMs() < Number(ms)) return void call();
 		clearInterval(timer);
 		setTimeout(() => console.log(JSON.stringify(bad)), 5500);
 	}, 20);`;
@@ -143,6 +149,26 @@ export const listLook = (): object => ({
 		volumes: [
 			{ name: "lists", hostPath: { path: "/etc/cni/net.d" } },
 			{ name: "programs", hostPath: { path: "/opt/cni/bin" } },
+		],
+	},
+});
+
+/** Sends signals to a node's processes where there is no agent that could. */
+export const signaller = (nodeName: string): object => ({
+	apiVersion: "v1",
+	kind: "Pod",
+	metadata: { name: "signaller" },
+	spec: {
+		nodeName,
+		hostPID: true,
+		terminationGracePeriodSeconds: 0,
+		containers: [
+			{
+				name: "signaller",
+				image: nodeImage,
+				command: ["sleep", "1000"],
+				securityContext: { privileged: true },
+			},
 		],
 	},
 });

@@ -16,6 +16,7 @@ import {
 	load,
 	podOf,
 	server,
+	signaller,
 } from "./node-agent-objects.ts";
 import { loadKeepmesh, noCluster, openCluster, type TestCluster, until } from "./test-cluster.ts";
 
@@ -280,7 +281,10 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 		await cluster.kubectl("rollout", "status", "daemonset/keepmesh-node", "--timeout=180s");
 	});
 
-	it("hold up pods of the mesh while they are away, and no others", async () => {
+	it("leave nobody past an Envoy that is late while they are away; hold up pods of the mesh, and no others", async () => {
+		const pid = await envoyOf("server", "n1");
+		await cluster.apply(signaller("n1"));
+		await cluster.kubectl("wait", "--for=condition=Ready", "pod/signaller", "--timeout=60s");
 		const place = (selector: object | null): Promise<string> => {
 			const patch = JSON.stringify({ spec: { template: { spec: { nodeSelector: selector } } } });
 			return cluster.kubectl("patch", "daemonset", "keepmesh-node", "--type", "merge", "--patch", patch);
@@ -294,7 +298,10 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 		await apply("late", "n2", client);
 		await cluster.kubectl("wait", "--for=condition=Ready", "pod/plain", "--timeout=180s");
 		await until("the pod waits", async () => /its node agent does not answer/.test(await eventsOf("late")), 90_000);
-		assert.deepEqual(await lost(1_000), []);
+		const sending = lost(2_000);
+		await new Promise((resolve) => setTimeout(resolve, 1_000));
+		await cluster.exec("signaller", "sh", "-c", `kill -STOP ${pid}; sleep 0.2; kill -CONT ${pid}`);
+		assert.deepEqual(await sending, []);
 		await place({ nowhere: null } as object);
 		await cluster.kubectl("wait", "--for=condition=Ready", "pod/late", "--timeout=180s");
 		assert.equal((await firstCall("late")).status, 200);

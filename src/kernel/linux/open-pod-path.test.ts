@@ -14,7 +14,7 @@ import type { PodPath } from "../pod-path.ts";
 import { openPodPath } from "./open-pod-path.ts";
 
 const leaseMs = 500;
-const all: PathState = { sidecar: true, spare: true, direct: true };
+const all: PathState = { sidecar: true, spare: true, direct: true, patient: true };
 
 describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 	let rig: Rig;
@@ -111,7 +111,9 @@ describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 			set({ sidecar: true, direct: true });
 			assert.deepEqual([await inbound(), await inbound(8081)], ["sidecar in", "app, plaintext"]);
 			assert.equal(await outbound(), "outside");
-			set({ direct: true });
+			set({ sidecar: true, direct: true, patient: true });
+			assert.deepEqual([await inbound(8081), await outbound()], ["sidecar in", "sidecar out"], "nobody watches");
+			set({ direct: true, patient: true });
 			assert.equal(await inbound(), "ECONNREFUSED", "not admitted");
 			set({ sidecar: true });
 			await new Promise((resolve) => setTimeout(resolve, leaseMs));
@@ -119,7 +121,7 @@ describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 		});
 
 		it("is read back", () => {
-			for (const state of [all, { sidecar: false, spare: true, direct: false }, closedPath]) {
+			for (const state of [all, { ...closedPath, spare: true }, closedPath]) {
 				set(state);
 				assert.deepEqual(path.read(), state);
 			}
@@ -165,7 +167,7 @@ describe("a pod's path in the kernel", { skip: cannotRun }, () => {
 		});
 
 		it("refuses, or lets past where plaintext is taken", async () => {
-			await load("TPROXY", { others: true, except: [8080] }, { sidecar: false, spare: false, direct: true });
+			await load("TPROXY", { others: true, except: [8080] }, { ...closedPath, direct: true });
 			assert.deepEqual([await inbound(8080), await inbound(8081)], ["ECONNREFUSED", "app, plaintext"]);
 			assert.equal(await reached(client, "fd77::3", 8081), "app, plaintext");
 			set(closedPath);

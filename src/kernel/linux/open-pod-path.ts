@@ -2,7 +2,15 @@
 // started; the sockets belong to the namespace, wherever this thread is.
 
 import type { PathState } from "../../hotswitch/path-state.ts";
-import { admittedSet, aliveSet, directSet, leaseTable, redirectMark, spareSet } from "../../hotswitch/render-lease.ts";
+import {
+	admittedSet,
+	aliveSet,
+	directSet,
+	leaseTable,
+	patientSet,
+	redirectMark,
+	spareSet,
+} from "../../hotswitch/render-lease.ts";
 import type { NftSet } from "../../l4/nftables/ruleset.ts";
 import type { Failure, Opened } from "../host-network.ts";
 import type { NftablesTables, NftTableChange } from "../nftables-tables.ts";
@@ -34,6 +42,7 @@ class LinuxPodPath implements PodPath {
 			...changesOf(admittedSet, state.sidecar),
 			...changesOf(spareSet, state.spare),
 			...changesOf(directSet, state.direct),
+			...changesOf(patientSet, state.patient),
 		]);
 		return written.ok ? { ok: true } : written;
 	}
@@ -42,7 +51,9 @@ class LinuxPodPath implements PodPath {
 		const sets = this.#tables.read(leaseTable)?.sets ?? [];
 		if (![aliveSet, admittedSet, spareSet, directSet].every((name) => sets.includes(name))) return undefined;
 		const isOn = (name: string): boolean => this.#tables.elements(leaseTable, setOf(name)).length > 0;
-		return { sidecar: isOn(admittedSet), spare: isOn(spareSet), direct: isOn(directSet) };
+		// An earlier version's table has no such set, and is made anew.
+		const patient = sets.includes(patientSet) && isOn(patientSet);
+		return { sidecar: isOn(admittedSet), spare: isOn(spareSet), direct: isOn(directSet), patient };
 	}
 
 	leaseRemainingMs(): number | undefined {
