@@ -196,7 +196,7 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 	});
 
 	it("do the same for plain sidecars, and for those with TPROXY", async () => {
-		const outcomes = proxyKinds.map(async ([name, annotations]) => {
+		for (const [name, annotations] of proxyKinds) {
 			await start(name, "n1", server, annotations);
 			const url = `http://${await addressOf(name)}:8080`;
 			const kill = await signalTo(name, "n1");
@@ -208,8 +208,7 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 			for (const step of ["Spare", "Sidecar"])
 				await until(`${name}: ${step}`, async () => (await eventsOf(name)).includes(`"reason": "ServedBy${step}"`));
 			await cluster.kubectl("delete", "pod", name, "--wait=false");
-		});
-		await Promise.all(outcomes);
+		}
 	});
 
 	it("take a gateway that crashes or hangs out of its Service, and start it again", async (t) => {
