@@ -5,9 +5,9 @@ import { describe, it } from "node:test";
 import { realClock } from "../../../runtime/clock.ts";
 import { silentLog } from "../../../runtime/log.ts";
 import { VirtualClock } from "../../../runtime/virtual-clock.ts";
-import { configMaps } from "../../client/api-resources.ts";
+import { configMaps, events } from "../../client/api-resources.ts";
 import { FakeApi } from "../../client/fake-api.testing.ts";
-import type { ApiResource } from "../../client/resource-path.ts";
+import { type ApiResource, pathOf } from "../../client/resource-path.ts";
 import { decodeDatagram, encodeDatagram } from "../datagram.ts";
 import { followAgents } from "./follow-agents.ts";
 import { signWith } from "./heartbeat-key.ts";
@@ -27,9 +27,9 @@ const secrets = core("Secret", "secrets");
 const pods = core("Pod", "pods");
 const deps = (client: FakeApi) => ({ client, clock: realClock, log: silentLog });
 
-async function until(ask: () => boolean): Promise<void> {
+async function until(ask: () => boolean | Promise<boolean>): Promise<void> {
 	for (let turn = 0; turn < 2_000; turn++) {
-		if (ask()) return;
+		if (await ask()) return;
 		await new Promise((resolve) => setTimeout(resolve, 5));
 	}
 	assert.fail("not within 10 s");
@@ -103,6 +103,17 @@ describe("who takes part", () => {
 
 describe("what the leader writes of lost nodes", () => {
 	const place = { namespace, name: lostNodesName };
+	const lost = { type: "lost", node: "n1", observers: ["n2"], silentForMs: 200 } as const;
+	interface Told {
+		readonly involvedObject: { readonly kind: string; readonly name: string };
+		readonly reason: string;
+	}
+	/** In Events, while the server answers. */
+	async function told(api: FakeApi): Promise<readonly string[]> {
+		const { body } = await api.request("GET", pathOf(events, "default"));
+		const { items } = body as { readonly items: readonly Told[] };
+		return items.map(({ involvedObject: { kind, name }, reason }) => `${kind} ${name} ${reason}`);
+	}
 	function writer(api: FakeApi, leads: { isLeader: boolean }) {
 		const clock = new VirtualClock();
 		// Real servers make what is applied; this one wants it there.
@@ -136,12 +147,26 @@ describe("what the leader writes of lost nodes", () => {
 		const leads = { isLeader: false };
 		const { made, written } = writer(api, leads);
 		made.set(["n1"]);
-		made.tell({ type: "lost", node: "n1", observers: ["n2"], silentForMs: 200 });
+		made.tell(lost);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 		assert.deepEqual(api.asked, []);
 		leads.isLeader = true;
 		made.writeNow();
 		await until(() => written()?.join() === "n1");
+		await until(async () => (await told(api)).length === 1);
+	});
+
+	it("is not told by one that leads only long after", async () => {
+		const api = new FakeApi();
+		const leads = { isLeader: false };
+		const { clock, made, written } = writer(api, leads);
+		made.set(["n1"]);
+		made.tell(lost);
+		clock.advance(31_000);
+		leads.isLeader = true;
+		made.writeNow();
+		await until(() => written()?.join() === "n1");
+		assert.deepEqual(await told(api), []);
 	});
 
 	it("is tried again until the API server takes it", async () => {
@@ -149,9 +174,15 @@ describe("what the leader writes of lost nodes", () => {
 		const { clock, made, written } = writer(api, { isLeader: true });
 		api.isDown = true;
 		made.set(["n1"]);
+		made.tell(lost);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 		api.isDown = false;
+		assert.deepEqual(await told(api), []);
 		clock.advance(1_000);
 		await until(() => written()?.join() === "n1");
+		await until(async () => (await told(api)).length === 1);
+		clock.advance(5_000);
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		assert.deepEqual(await told(api), ["Node n1 KeepmeshNodeLost"], "once");
 	});
 });

@@ -26,6 +26,8 @@ export interface LostNodesWriterDeps {
 type Verdict = Exclude<VerdictAction, { readonly type: "ask" }>;
 
 const retryMs = 1_000;
+/** A verdict that came while nobody led is told by the next leader. Later than this the leader of that time has told it. */
+const tellLateMs = 30_000;
 
 export class LostNodesWriter {
 	readonly #options: LostNodesWriterOptions;
@@ -34,8 +36,12 @@ export class LostNodesWriter {
 	#written: string | undefined;
 	#isWriting = false;
 	#isClosed = false;
+	/** Verdicts of which no Event has been written, oldest first. */
+	#untold: readonly Said[] = [];
+	#isTelling = false;
 	#events = 0;
 	#cancel: Cancel = () => {};
+	#cancelTelling: Cancel = () => {};
 
 	constructor(options: LostNodesWriterOptions, deps: LostNodesWriterDeps) {
 		this.#options = options;
@@ -52,17 +58,20 @@ export class LostNodesWriter {
 	writeNow(): void {
 		this.#written = undefined;
 		void this.#write();
+		void this.#tellAll();
 	}
 
 	tell(verdict: Verdict): void {
-		if (!this.#deps.isLeader()) return;
-		const said = sentenceOf(verdict);
-		if (said) void this.#event(said);
+		const sentence = sentenceOf(verdict);
+		if (!sentence) return;
+		this.#untold = [...this.#untold, { ...sentence, atMs: this.#deps.clock.wallMs(), count: ++this.#events }];
+		void this.#tellAll();
 	}
 
 	close(): void {
 		this.#isClosed = true;
 		this.#cancel();
+		this.#cancelTelling();
 	}
 
 	async #write(): Promise<void> {
@@ -91,21 +100,35 @@ export class LostNodesWriter {
 		else if (!this.#isClosed) this.#cancel = clock.after(retryMs, () => void this.#write());
 	}
 
-	async #event({ message, node, reason, type }: Said): Promise<void> {
-		const { client, clock, log } = this.#deps;
-		const now = new Date(clock.wallMs()).toISOString();
-		const count = ++this.#events;
+	async #tellAll(): Promise<void> {
+		const { clock, isLeader } = this.#deps;
+		this.#untold = this.#untold.filter(({ atMs }) => clock.wallMs() - atMs < tellLateMs);
+		const [first] = this.#untold;
+		if (!first || this.#isTelling || this.#isClosed || !isLeader()) return;
+		this.#isTelling = true;
+		this.#cancelTelling();
+		const isTold = await this.#event(first);
+		this.#isTelling = false;
+		if (isTold) this.#untold = this.#untold.filter((one) => one !== first);
+		if (isTold) void this.#tellAll();
+		else if (!this.#isClosed) this.#cancelTelling = clock.after(retryMs, () => void this.#tellAll());
+	}
+
+	/** False: it is worth another try. */
+	async #event({ atMs, count, message, node, reason, type }: Said): Promise<boolean> {
+		const { client, log } = this.#deps;
+		const at = new Date(atMs).toISOString();
 		const body = {
 			apiVersion: "v1",
 			kind: "Event",
-			metadata: { name: `${node}.${Math.round(clock.wallMs()).toString(16)}-${count}`, namespace: "default" },
+			metadata: { name: `${node}.${Math.round(atMs).toString(16)}-${count}`, namespace: "default" },
 			// A Node's events are found by its name, which stands for its uid as well, as with kubelet's own.
 			involvedObject: { apiVersion: "v1", kind: "Node", name: node, uid: node },
 			reason,
 			message,
 			type,
-			firstTimestamp: now,
-			lastTimestamp: now,
+			firstTimestamp: at,
+			lastTimestamp: at,
 			count: 1,
 			source: { component: "keepmesh-control" },
 			reportingComponent: "keepmesh.io/control",
@@ -113,21 +136,32 @@ export class LostNodesWriter {
 		};
 		try {
 			const { status } = await client.request("POST", pathOf(events, "default"), { body, timeoutMs: 3_000 });
-			if (status >= 300) log.debug({ status, node }, "an event of a node was refused");
+			// That it is there already was the answer to a try that was not heard.
+			if (status >= 300 && status !== conflict) log.warn({ status, node }, "an event of a node was refused");
+			return status < 500 && status !== tooManyRequests;
 		} catch (error) {
-			log.debug({ node, because: String(error) }, "an event of a node cannot be written");
+			log.warn({ node, because: String(error) }, "an event of a node cannot be written");
+			return false;
 		}
 	}
 }
 
-interface Said {
+const [conflict, tooManyRequests] = [409, 429];
+
+interface Said extends Sentence {
+	/** Milliseconds since the epoch. */
+	readonly atMs: number;
+	readonly count: number;
+}
+
+interface Sentence {
 	readonly node: string;
 	readonly reason: string;
 	readonly message: string;
 	readonly type: "Normal" | "Warning";
 }
 
-function sentenceOf(verdict: Verdict): Said | undefined {
+function sentenceOf(verdict: Verdict): Sentence | undefined {
 	switch (verdict.type) {
 		case "lost":
 			if (verdict.observers.length === 0) return undefined;
