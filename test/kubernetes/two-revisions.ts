@@ -23,9 +23,25 @@ function stage(given: () => TestCluster) {
 	const tagged = (): string => `${given().namespace}-tagged`;
 	/** "200", or all that was said instead. */
 	const from = async (pod: string, url: string): Promise<string> => {
-		const ask = ["exec", pod, "-n", both(), "-c", "app", "--", "curl", "-s", "-m", "10", "-w", "\n%{http_code}", url];
+		const ask = [
+			"exec",
+			pod,
+			"-n",
+			both(),
+			"-c",
+			"app",
+			"--",
+			"curl",
+			"-s",
+			"-i",
+			"-m",
+			"10",
+			"-w",
+			"\n%{http_code}",
+			url,
+		];
 		const { stdout } = await cluster.tryKubectl(ask);
-		return stdout.endsWith("\n200") ? "200" : stdout.trim();
+		return stdout.endsWith("\n200") ? "200" : `${new Date().toISOString()}: ${stdout.trim()}`;
 	};
 	const applyIn = async (namespace: string, ...items: readonly object[]): Promise<void> => {
 		const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });
