@@ -23,23 +23,7 @@ function stage(given: () => TestCluster) {
 	const tagged = (): string => `${given().namespace}-tagged`;
 	/** "200", or all that was said instead. */
 	const from = async (pod: string, url: string): Promise<string> => {
-		const ask = [
-			"exec",
-			pod,
-			"-n",
-			both(),
-			"-c",
-			"app",
-			"--",
-			"curl",
-			"-s",
-			"-i",
-			"-m",
-			"10",
-			"-w",
-			"\n%{http_code}",
-			url,
-		];
+		const ask = ["exec", pod, "-n", both(), "-c", "app", "--", "curl", "-si", "-m10", "-w", "\n%{http_code}", url];
 		const { stdout } = await cluster.tryKubectl(ask);
 		return stdout.endsWith("\n200") ? "200" : `${new Date().toISOString()}: ${stdout.trim()}`;
 	};
