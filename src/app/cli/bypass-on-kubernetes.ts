@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { servingCondition } from "../../inject/pod-shape.ts";
 import { pods as podResource } from "../../kubernetes/client/api-resources.ts";
+import { askServer } from "../../kubernetes/client/ask-server.ts";
 import { type KubernetesClient, TransportError } from "../../kubernetes/client/kubernetes-client.ts";
 import { Refused } from "../../kubernetes/client/refused.ts";
 import { pathOf } from "../../kubernetes/client/resource-path.ts";
@@ -131,12 +132,12 @@ async function findPods(
 	if (target !== undefined) {
 		const [first = "", second] = target.split("/");
 		const [where, name] = second === undefined ? [namespace ?? client.namespace, first] : [first, second];
-		return [(await ask(client, "GET", pathOf(podResource, where, name))) as RawPod];
+		return [(await askServer(client, "GET", pathOf(podResource, where, name))) as RawPod];
 	}
 	const where = namespace ?? (all && selector === undefined ? undefined : client.namespace);
 	const path = pathOf(podResource, where);
 	const query = selector === undefined ? {} : { labelSelector: selector };
-	return ((await ask(client, "GET", path, { query })) as { readonly items: readonly RawPod[] }).items;
+	return ((await askServer(client, "GET", path, { query })) as { readonly items: readonly RawPod[] }).items;
 }
 
 async function give(client: KubernetesClient, pod: RawPod, order: PodOrder): Promise<OrderOutcome> {
@@ -177,7 +178,7 @@ async function annotate(
 	annotations: Readonly<Record<string, string | null>>,
 ): Promise<RawPod> {
 	const body = { metadata: { uid, annotations } };
-	return (await ask(client, "PATCH", pathOf(podResource, namespace, name), { body })) as RawPod;
+	return (await askServer(client, "PATCH", pathOf(podResource, namespace, name), { body })) as RawPod;
 }
 
 /** The agent has written the condition since then; undefined: not in time. */
@@ -185,23 +186,12 @@ async function untilAnswered(client: KubernetesClient, asked: RawPod): Promise<R
 	const { name, namespace, uid } = asked.metadata;
 	const before = JSON.stringify(conditionOf(asked, bypassedCondition));
 	for (const endMs = performance.now() + answerWithinMs; performance.now() < endMs; await sleep(lookMs)) {
-		const now = (await ask(client, "GET", pathOf(podResource, namespace, name))) as RawPod;
+		const now = (await askServer(client, "GET", pathOf(podResource, namespace, name))) as RawPod;
 		if (now.metadata.uid !== uid)
 			throw new CliError(exitCodes.failure, `${namespace}/${name} has been replaced`, "the same again");
 		if (JSON.stringify(conditionOf(now, bypassedCondition)) !== before) return now;
 	}
 	return undefined;
-}
-
-async function ask(
-	client: KubernetesClient,
-	method: "GET" | "PATCH",
-	path: string,
-	options: Parameters<KubernetesClient["request"]>[2] = {},
-): Promise<unknown> {
-	const answer = await client.request(method, path, options);
-	if (answer.status >= 300) throw Refused.of(answer);
-	return answer.body;
 }
 
 const isAsked = ({ metadata }: RawPod): boolean => metadata.annotations?.[bypassAnnotation] !== undefined;

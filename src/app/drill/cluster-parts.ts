@@ -2,8 +2,8 @@
 // agent or virtual IPs, how many control planes serve, who balances Services.
 
 import { daemonSets, pods } from "../../kubernetes/client/api-resources.ts";
+import { askServer } from "../../kubernetes/client/ask-server.ts";
 import type { KubernetesClient } from "../../kubernetes/client/kubernetes-client.ts";
-import { Refused } from "../../kubernetes/client/refused.ts";
 import { pathOf } from "../../kubernetes/client/resource-path.ts";
 
 export interface ClusterParts {
@@ -48,9 +48,8 @@ const defaultState = "/var/lib/keepmesh";
 /** Rejects with Refused where they may not be listed. */
 export async function findClusterParts(client: KubernetesClient, namespace: string): Promise<ClusterParts> {
 	const list = async <Item>(path: string, labelSelector: string): Promise<readonly Item[]> => {
-		const answer = await client.request("GET", path, { query: { labelSelector } });
-		if (answer.status >= 300) throw Refused.of(answer);
-		return (answer.body as { readonly items: readonly Item[] }).items;
+		const list = await askServer(client, "GET", path, { query: { labelSelector } });
+		return (list as { readonly items: readonly Item[] }).items;
 	};
 	const ours = `${nameLabel} in (${Object.values(names).join(",")})`;
 	const sets = await list<RawDaemonSet>(pathOf(daemonSets, namespace), ours);

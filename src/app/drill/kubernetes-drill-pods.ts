@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pods as podResource, services } from "../../kubernetes/client/api-resources.ts";
+import { askServer } from "../../kubernetes/client/ask-server.ts";
 import type { ApiMethod, KubernetesClient, RequestOptions } from "../../kubernetes/client/kubernetes-client.ts";
 import { Refused } from "../../kubernetes/client/refused.ts";
 import { type ApiResource, pathOf } from "../../kubernetes/client/resource-path.ts";
@@ -170,10 +171,8 @@ export class KubernetesDrillPods {
 	}
 
 	/** What the API server answers; rejects with Refused when it says no. */
-	async ask(method: ApiMethod, path: string, options: RequestOptions = {}): Promise<unknown> {
-		const answer = await this.client.request(method, path, options);
-		if (answer.status >= 300) throw Refused.of(answer);
-		return answer.body;
+	ask(method: ApiMethod, path: string, options: RequestOptions = {}): Promise<unknown> {
+		return askServer(this.client, method, path, options);
 	}
 
 	/** Asks again and again, until there is something; rejects after the limit. */

@@ -17,6 +17,11 @@ export class Refused extends Error {
 		this.retryAfterMs = retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1000);
 	}
 
+	/** The same again would be refused again: not for lack of time, and not by a server that has too much to do. */
+	get isFinal(): boolean {
+		return this.code < 500 && this.code !== 429;
+	}
+
 	static of(answer: { readonly status: number; readonly body: unknown; readonly retryAfterMs?: number }): Refused {
 		return new Refused({ code: answer.status, ...statusOf(answer.status, answer.body) }, answer.retryAfterMs);
 	}

@@ -18,12 +18,12 @@ const pod = { name: "web-1", namespace: "shop", uid: "u1" } as PodSpec;
 const change = (from: string, to: string, because: string): SwitchChange =>
 	({ from, to, because, cause: "exited", by: "keepmesh" }) as unknown as SwitchChange;
 
-function noticesWith(answer: () => ApiAnswer | Promise<ApiAnswer> = () => ({ status: 200, body: {} })) {
+function noticesWith(answer: (path: string) => ApiAnswer = () => ({ status: 200, body: {} })) {
 	const asked: Asked[] = [];
 	const client = {
 		request: async (method: string, path: string, { body }: { body: Asked["body"] }) => {
 			asked.push({ method, path, body });
-			return answer();
+			return answer(path);
 		},
 	} as unknown as KubernetesClient;
 	const clock = new VirtualClock(nowMs);
@@ -157,6 +157,25 @@ describe("what happens to a pod's connections, on Kubernetes", () => {
 		const conditions = asked.filter(({ path }) => path === statusPath);
 		assert.equal(conditions.length, 1);
 		assert.match(JSON.stringify(conditions[0]?.body), /BySidecar/);
+	});
+
+	it("is an event, counted once, also when the first try to write it failed", async () => {
+		let refused = 0;
+		const { asked, notices, settle } = noticesWith((path) => {
+			if (path === eventsPath && refused++ === 0) throw new Error("gone");
+			return { status: 200, body: {} };
+		});
+		notices.restored("u1");
+		notices.switched(pod, change("sidecar", "spare", "its process ended"));
+		await settle();
+		const events = asked.filter(({ path }) => path.startsWith(eventsPath));
+		assert.deepEqual(
+			events.map(({ body, method, path }) => [method, path, body.count]),
+			[
+				["POST", eventsPath, 1],
+				["POST", eventsPath, 1],
+			],
+		);
 	});
 
 	it("is not told again and again of a pod that is gone, or that it may not write to", async () => {

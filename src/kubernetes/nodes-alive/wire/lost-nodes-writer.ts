@@ -1,11 +1,13 @@
 // Says in the API which nodes are lost, as the leader of the control planes: a ConfigMap for those that read only the API server,
-// and an Event of the Node for people. In: verdicts. Out: writes, one at a time, again until one succeeds.
+// and an Event of the Node for people. In: verdicts. Out: writes to the API server.
 
-import type { Cancel, Clock } from "../../../runtime/clock.ts";
+import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { configMaps, events } from "../../client/api-resources.ts";
+import { askServer } from "../../client/ask-server.ts";
 import type { KubernetesClient } from "../../client/kubernetes-client.ts";
 import { pathOf } from "../../client/resource-path.ts";
+import { WriteQueue } from "../../client/write-queue.ts";
 import type { VerdictAction } from "../verdict-state.ts";
 import { type LostNodesPlace, lostNodesObject } from "./lost-nodes-object.ts";
 
@@ -26,97 +28,76 @@ export interface LostNodesWriterDeps {
 type Verdict = Exclude<VerdictAction, { readonly type: "ask" }>;
 
 const retryMs = 1_000;
+const timeoutMs = 3_000;
 /** A verdict that came while nobody led is told by the next leader. Later than this the leader of that time has told it. */
 const tellLateMs = 30_000;
 
 export class LostNodesWriter {
 	readonly #options: LostNodesWriterOptions;
 	readonly #deps: LostNodesWriterDeps;
+	/** Apart from each other: an Event that is refused for now must not hold the truth up. */
+	readonly #state: WriteQueue<readonly string[]>;
+	readonly #events: WriteQueue<Said>;
 	#nodes: readonly string[] = [];
 	#written: string | undefined;
-	#isWriting = false;
-	#isClosed = false;
-	/** Verdicts of which no Event has been written, oldest first. */
-	#untold: readonly Said[] = [];
-	#isTelling = false;
-	#events = 0;
-	#cancel: Cancel = () => {};
-	#cancelTelling: Cancel = () => {};
+	#told = 0;
 
 	constructor(options: LostNodesWriterOptions, deps: LostNodesWriterDeps) {
 		this.#options = options;
 		this.#deps = deps;
+		const { isLeader: mayWrite } = deps;
+		this.#state = new WriteQueue(
+			{ what: "the lost nodes", write: (nodes) => this.#writeNodes(nodes), mayWrite, retryMs, givesUp: false },
+			deps,
+		);
+		this.#events = new WriteQueue(
+			{ what: "a node's event", write: (said) => this.#writeEvent(said), mayWrite, retryMs },
+			deps,
+		);
 	}
 
 	/** All that are lost now. */
 	set(nodes: readonly string[]): void {
 		this.#nodes = [...nodes].sort();
-		void this.#write();
+		this.#state.set("nodes", this.#nodes);
 	}
 
 	/** It leads from now on: what the leader before it wrote may be another truth. */
 	writeNow(): void {
 		this.#written = undefined;
-		void this.#write();
-		void this.#tellAll();
+		this.#state.set("nodes", this.#nodes);
+		this.#state.resume();
+		this.#events.resume();
 	}
 
 	tell(verdict: Verdict): void {
 		const sentence = sentenceOf(verdict);
 		if (!sentence) return;
-		this.#untold = [...this.#untold, { ...sentence, atMs: this.#deps.clock.wallMs(), count: ++this.#events }];
-		void this.#tellAll();
+		const count = ++this.#told;
+		this.#events.set(String(count), { ...sentence, atMs: this.#deps.clock.wallMs(), count });
 	}
 
 	close(): void {
-		this.#isClosed = true;
-		this.#cancel();
-		this.#cancelTelling();
+		this.#state.close();
+		this.#events.close();
 	}
 
-	async #write(): Promise<void> {
-		const { client, clock, isLeader, log } = this.#deps;
-		const text = this.#nodes.join();
-		if (this.#isWriting || this.#isClosed || !isLeader() || text === this.#written) return;
-		this.#isWriting = true;
-		this.#cancel();
+	async #writeNodes(nodes: readonly string[]): Promise<void> {
+		const text = nodes.join();
+		if (text === this.#written) return;
 		const { name, namespace } = this.#options.place;
-		let isWritten = false;
-		try {
-			const { status } = await client.request("PATCH", pathOf(configMaps, namespace, name), {
-				contentType: "application/apply-patch+yaml",
-				query: { fieldManager: "keepmesh", force: true },
-				body: lostNodesObject({ name, namespace }, this.#nodes),
-				timeoutMs: 3_000,
-			});
-			isWritten = status < 300;
-			if (!isWritten) log.warn({ status }, "lost nodes cannot be written");
-		} catch (error) {
-			log.warn({ because: String(error) }, "lost nodes cannot be written");
-		}
-		this.#isWriting = false;
-		if (isWritten) this.#written = text;
-		if (isWritten) void this.#write();
-		else if (!this.#isClosed) this.#cancel = clock.after(retryMs, () => void this.#write());
+		await askServer(this.#deps.client, "PATCH", pathOf(configMaps, namespace, name), {
+			contentType: "application/apply-patch+yaml",
+			query: { fieldManager: "keepmesh", force: true },
+			body: lostNodesObject({ name, namespace }, nodes),
+			timeoutMs,
+		});
+		this.#written = text;
 	}
 
-	async #tellAll(): Promise<void> {
-		const { clock, isLeader } = this.#deps;
-		this.#untold = this.#untold.filter(({ atMs }) => clock.wallMs() - atMs < tellLateMs);
-		const [first] = this.#untold;
-		if (!first || this.#isTelling || this.#isClosed || !isLeader()) return;
-		this.#isTelling = true;
-		this.#cancelTelling();
-		const isTold = await this.#event(first);
-		this.#isTelling = false;
-		if (isTold) this.#untold = this.#untold.filter((one) => one !== first);
-		if (isTold) void this.#tellAll();
-		else if (!this.#isClosed) this.#cancelTelling = clock.after(retryMs, () => void this.#tellAll());
-	}
-
-	/** False: it is worth another try. */
-	async #event({ atMs, count, message, node, reason, type }: Said): Promise<boolean> {
-		const { client, log } = this.#deps;
+	async #writeEvent({ atMs, count, message, node, reason, type }: Said): Promise<void> {
+		const { client, clock } = this.#deps;
+		if (clock.wallMs() - atMs >= tellLateMs) return;
 		const at = new Date(atMs).toISOString();
 		const body = {
 			apiVersion: "v1",
@@ -134,19 +115,9 @@ export class LostNodesWriter {
 			reportingComponent: "keepmesh.io/control",
 			reportingInstance: this.#options.reporter,
 		};
-		try {
-			const { status } = await client.request("POST", pathOf(events, "default"), { body, timeoutMs: 3_000 });
-			// That it is there already was the answer to a try that was not heard.
-			if (status >= 300 && status !== conflict) log.warn({ status, node }, "an event of a node was refused");
-			return status < 500 && status !== tooManyRequests;
-		} catch (error) {
-			log.warn({ node, because: String(error) }, "an event of a node cannot be written");
-			return false;
-		}
+		await askServer(client, "POST", pathOf(events, "default"), { body, timeoutMs });
 	}
 }
-
-const [conflict, tooManyRequests] = [409, 429];
 
 interface Said extends Sentence {
 	/** Milliseconds since the epoch. */
