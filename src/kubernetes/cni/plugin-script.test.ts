@@ -54,16 +54,23 @@ for (const shell of [["sh"], ["busybox", "sh"], ["bash", "--posix"]])
 			rmSync(directory, { recursive: true, force: true });
 		});
 
+		/** The runtime gives them in any order. */
+		const argumentsInTurn = (uid: string): string => {
+			const named = ["IgnoreUnknown=1", "K8S_POD_NAMESPACE=shop", "K8S_POD_NAME=web-1", "K8S_POD_INFRA_CONTAINER_ID=abc"];
+			const given = uid === "" ? named : [...named, `K8S_POD_UID=${uid}`];
+			const first = turn++ % given.length;
+			return [...given.slice(first), ...given.slice(0, first)].join(";");
+		};
+		let turn = 0;
 		const run = (command: string, uid: string, text = input): Promise<Ran> =>
 			new Promise((resolve) => {
 				const [file = "sh", ...args] = [...shell, program];
-				const named = `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_INFRA_CONTAINER_ID=abc`;
 				const env = {
 					PATH: process.env.PATH,
 					CNI_COMMAND: command,
 					CNI_NETNS: "/var/run/netns/cni-1",
 					CNI_CONTAINERID: "abc",
-					CNI_ARGS: `IgnoreUnknown=1;${named}${uid === "" ? "" : `;K8S_POD_UID=${uid}`}`,
+					CNI_ARGS: argumentsInTurn(uid),
 				};
 				const child = spawn(file, args, { env, stdio: ["pipe", "pipe", "ignore"] });
 				let stdout = "";
