@@ -54,14 +54,15 @@ for (const shell of [["sh"], ["busybox", "sh"], ["bash", "--posix"]])
 			rmSync(directory, { recursive: true, force: true });
 		});
 
+		let turn = 0;
 		/** The runtime gives them in any order. */
 		const argumentsInTurn = (uid: string): string => {
-			const named = ["IgnoreUnknown=1", "K8S_POD_NAMESPACE=shop", "K8S_POD_NAME=web-1", "K8S_POD_INFRA_CONTAINER_ID=abc"];
+			const pod = ["K8S_POD_NAMESPACE=shop", "K8S_POD_NAME=web-1", "K8S_POD_INFRA_CONTAINER_ID=abc"];
+			const named = ["IgnoreUnknown=1", ...pod];
 			const given = uid === "" ? named : [...named, `K8S_POD_UID=${uid}`];
 			const first = turn++ % given.length;
 			return [...given.slice(first), ...given.slice(0, first)].join(";");
 		};
-		let turn = 0;
 		const run = (command: string, uid: string, text = input): Promise<Ran> =>
 			new Promise((resolve) => {
 				const [file = "sh", ...args] = [...shell, program];
