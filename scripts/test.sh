@@ -13,10 +13,10 @@ fi
 run() {
   files_at_once=$1
   shift
-  .keepmesh/node --no-warnings --test --test-concurrency="$files_at_once" --test-timeout=120000 --test-reporter=spec "$@"
+  exec .keepmesh/node --no-warnings --test --test-concurrency="$files_at_once" --test-timeout=120000 --test-reporter=spec "$@"
 }
 if [ $# = 0 ]; then
-  run 1 "src/**/*.load.test.ts" "test/**/*.load.test.ts"
+  (run 1 "src/**/*.load.test.ts" "test/**/*.load.test.ts")
   not_load='!(*.load).test.ts'
   set -- "src/**/$not_load" "scripts/**/$not_load" "cluster/**/$not_load" "test/**/$not_load"
 fi

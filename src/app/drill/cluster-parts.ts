@@ -48,8 +48,8 @@ const defaultState = "/var/lib/keepmesh";
 /** Rejects with Refused where they may not be listed. */
 export async function findClusterParts(client: KubernetesClient, namespace: string): Promise<ClusterParts> {
 	const list = async <Item>(path: string, labelSelector: string): Promise<readonly Item[]> => {
-		const list = await askServer(client, "GET", path, { query: { labelSelector } });
-		return (list as { readonly items: readonly Item[] }).items;
+		const answer = await askServer(client, "GET", path, { query: { labelSelector } });
+		return (answer as { readonly items: readonly Item[] }).items;
 	};
 	const ours = `${nameLabel} in (${Object.values(names).join(",")})`;
 	const sets = await list<RawDaemonSet>(pathOf(daemonSets, namespace), ours);

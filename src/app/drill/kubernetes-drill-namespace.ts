@@ -2,8 +2,8 @@
 // left is removed by the next one, once nobody has said for a while that it is in use.
 
 import { namespaces } from "../../kubernetes/client/api-resources.ts";
+import { askServer } from "../../kubernetes/client/ask-server.ts";
 import type { KubernetesClient } from "../../kubernetes/client/kubernetes-client.ts";
-import { Refused } from "../../kubernetes/client/refused.ts";
 import { pathOf } from "../../kubernetes/client/resource-path.ts";
 
 const drillLabel = "keepmesh.io/drill";
@@ -19,7 +19,7 @@ export interface DrillNamespace {
 export async function makeDrillNamespace(client: KubernetesClient, name: string): Promise<DrillNamespace> {
 	await removeLeft(client);
 	const until = () => ({ [untilAnnotation]: new Date(Date.now() + goodForMs).toISOString() });
-	const answer = await client.request("POST", pathOf(namespaces), {
+	await askServer(client, "POST", pathOf(namespaces), {
 		body: {
 			apiVersion: "v1",
 			kind: "Namespace",
@@ -30,7 +30,6 @@ export async function makeDrillNamespace(client: KubernetesClient, name: string)
 			},
 		},
 	});
-	if (answer.status >= 300) throw Refused.of(answer);
 	const path = pathOf(namespaces, undefined, name);
 	const timer = setInterval(() => {
 		client.request("PATCH", path, { body: { metadata: { annotations: until() } } }).catch(() => {});

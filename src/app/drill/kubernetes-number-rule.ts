@@ -88,10 +88,10 @@ export class KubernetesNumberRule {
 				query: { fieldManager: "keepmesh-drill", force: true },
 				timeoutMs: limitMs,
 			});
-			// One that has too much to do says so, and may be asked again.
-			if (answer.status === 429 || answer.status >= 500) return undefined;
-			if (answer.status >= 300) throw Refused.of(answer);
-			return true;
+			if (answer.status < 300) return true;
+			const refused = Refused.of(answer);
+			if (refused.isFinal) throw refused;
+			return undefined;
 		});
 	}
 }

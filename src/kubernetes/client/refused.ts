@@ -17,7 +17,7 @@ export class Refused extends Error {
 		this.retryAfterMs = retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1000);
 	}
 
-	/** The same again would be refused again: not for lack of time, and not by a server that has too much to do. */
+	/** The same again would be refused again. False where the server is not well, or has too much to do. */
 	get isFinal(): boolean {
 		return this.code < 500 && this.code !== 429;
 	}

@@ -115,6 +115,19 @@ describe("what the API server shall be told in the end", () => {
 		assert.deepEqual(written, ["a1", "b1", "a2"]);
 	});
 
+	it("is forgotten when it could not be written for too long, and leaves its place to what is new", async () => {
+		let may = false;
+		const { pass, queue, written } = queueWith({ keepMs: 30_000, mayWrite: () => may, mostPending: 1 });
+		queue.set("a", "a");
+		await pass(30_000);
+		queue.set("b", "b");
+		await pass(29_999);
+		may = true;
+		queue.resume();
+		await pass();
+		assert.deepEqual(written, ["b"]);
+	});
+
 	it("is not written after the queue is closed", async () => {
 		const { failures, pass, queue, written } = queueWith();
 		failures.push(new Error("gone"));

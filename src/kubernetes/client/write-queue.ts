@@ -1,7 +1,7 @@
 // What the API server shall be told in the end. In: items, each under a key; of two with the same key the newer counts. Out: one
 // write at a time, in their order; one that fails is tried again until the server takes it, or says that it will not.
 
-import type { Cancel, Clock } from "../../runtime/clock.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { Refused } from "./refused.ts";
 
@@ -18,15 +18,23 @@ export interface WriteQueueOptions<Item> {
 	readonly retryMs: number;
 	/** What is refused is not tried again. Default true; false for what must be true in the end, when a right comes late as well. */
 	readonly givesUp?: boolean;
+	/** What could not be written for so long is forgotten. Default: nothing is. */
+	readonly keepMs?: number;
 	/** What comes when so many wait already is dropped. Default 2,000. */
 	readonly mostPending?: number;
+}
+
+interface Pending<Item> {
+	readonly item: Item;
+	readonly sinceMs: number;
 }
 
 export class WriteQueue<Item> {
 	readonly #options: WriteQueueOptions<Item>;
 	readonly #clock: Clock;
 	readonly #log: Log;
-	readonly #pending = new Map<string, { readonly item: Item }>();
+	/** Oldest first. */
+	readonly #pending = new Map<string, Pending<Item>>();
 	#isWriting = false;
 	#isClosed = false;
 	/** Why the last write failed. */
@@ -41,9 +49,10 @@ export class WriteQueue<Item> {
 
 	set(key: string, item: Item): void {
 		const { mostPending = 2_000 } = this.#options;
+		this.#forget();
 		if (this.#isClosed || (this.#pending.size >= mostPending && !this.#pending.has(key))) return;
 		this.#pending.delete(key);
-		this.#pending.set(key, { item });
+		this.#pending.set(key, { item, sinceMs: this.#clock.monotonicMs() });
 		void this.#writeAll();
 	}
 
@@ -76,8 +85,17 @@ export class WriteQueue<Item> {
 		this.#isWriting = false;
 	}
 
-	#next(): readonly [string, { readonly item: Item }] | undefined {
+	#forget(): void {
+		const { keepMs = Infinity } = this.#options;
+		for (const [key, { sinceMs }] of this.#pending) {
+			if (this.#clock.monotonicMs() - sinceMs < keepMs) return;
+			this.#pending.delete(key);
+		}
+	}
+
+	#next(): readonly [string, Pending<Item>] | undefined {
 		const { mayWrite = () => true } = this.#options;
+		this.#forget();
 		return this.#isClosed || !mayWrite() ? undefined : this.#pending.entries().next().value;
 	}
 
@@ -103,7 +121,7 @@ export class WriteQueue<Item> {
 	#wait(ms: number): Promise<void> | undefined {
 		if (ms === 0 || this.#isClosed) return undefined;
 		return new Promise((resolve) => {
-			const cancel: Cancel = this.#clock.after(ms, resolve);
+			const cancel = this.#clock.after(ms, resolve);
 			this.#wake = () => {
 				cancel();
 				resolve();

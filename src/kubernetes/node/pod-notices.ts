@@ -88,7 +88,7 @@ export class PodNotices {
 	}
 
 	#addEvent(pod: NoticedPod, event: EventText): void {
-		const name = `${pod.name.slice(0, 200)}.${event.atMs.toString(16)}${(this.#named++ % 0x1000).toString(16)}`;
+		const name = `${pod.name.slice(0, 200)}.${event.atMs.toString(16)}${(this.#named++).toString(16)}`;
 		this.#queue.set(`event ${name}`, { pod, news: { event, name } });
 	}
 

@@ -169,6 +169,20 @@ describe("what the leader writes of lost nodes", () => {
 		assert.deepEqual(await told(api), []);
 	});
 
+	it("is tried at once when more is known, not only when the next try is due", async () => {
+		const api = new FakeApi();
+		const { made, written } = writer(api, { isLeader: true });
+		api.isDown = true;
+		made.set(["n1"]);
+		made.tell(lost);
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		api.isDown = false;
+		made.set(["n1", "n2"]);
+		made.tell({ ...lost, node: "n2" });
+		await until(() => written()?.join() === "n1,n2");
+		await until(async () => (await told(api)).length === 2);
+	});
+
 	it("is tried again until the API server takes it", async () => {
 		const api = new FakeApi();
 		const { clock, made, written } = writer(api, { isLeader: true });

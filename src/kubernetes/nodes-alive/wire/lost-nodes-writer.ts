@@ -30,7 +30,7 @@ type Verdict = Exclude<VerdictAction, { readonly type: "ask" }>;
 const retryMs = 1_000;
 const timeoutMs = 3_000;
 /** A verdict that came while nobody led is told by the next leader. Later than this the leader of that time has told it. */
-const tellLateMs = 30_000;
+const keepMs = 30_000;
 
 export class LostNodesWriter {
 	readonly #options: LostNodesWriterOptions;
@@ -51,7 +51,7 @@ export class LostNodesWriter {
 			deps,
 		);
 		this.#events = new WriteQueue(
-			{ what: "a node's event", write: (said) => this.#writeEvent(said), mayWrite, retryMs },
+			{ what: "a node's event", write: (said) => this.#writeEvent(said), mayWrite, retryMs, keepMs },
 			deps,
 		);
 	}
@@ -60,13 +60,13 @@ export class LostNodesWriter {
 	set(nodes: readonly string[]): void {
 		this.#nodes = [...nodes].sort();
 		this.#state.set("nodes", this.#nodes);
+		this.#state.resume();
 	}
 
 	/** It leads from now on: what the leader before it wrote may be another truth. */
 	writeNow(): void {
 		this.#written = undefined;
-		this.#state.set("nodes", this.#nodes);
-		this.#state.resume();
+		this.set(this.#nodes);
 		this.#events.resume();
 	}
 
@@ -75,6 +75,7 @@ export class LostNodesWriter {
 		if (!sentence) return;
 		const count = ++this.#told;
 		this.#events.set(String(count), { ...sentence, atMs: this.#deps.clock.wallMs(), count });
+		this.#events.resume();
 	}
 
 	close(): void {
@@ -96,8 +97,6 @@ export class LostNodesWriter {
 	}
 
 	async #writeEvent({ atMs, count, message, node, reason, type }: Said): Promise<void> {
-		const { client, clock } = this.#deps;
-		if (clock.wallMs() - atMs >= tellLateMs) return;
 		const at = new Date(atMs).toISOString();
 		const body = {
 			apiVersion: "v1",
@@ -115,7 +114,7 @@ export class LostNodesWriter {
 			reportingComponent: "keepmesh.io/control",
 			reportingInstance: this.#options.reporter,
 		};
-		await askServer(client, "POST", pathOf(events, "default"), { body, timeoutMs });
+		await askServer(this.#deps.client, "POST", pathOf(events, "default"), { body, timeoutMs });
 	}
 }
 
