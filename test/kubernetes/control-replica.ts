@@ -2,8 +2,9 @@
 // network namespace of one of the cluster's machines, where API servers and other replicas reach it.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { checkout, kubeconfigPath, namespacePath, nodeProgram } from "../../cluster/cluster-paths.ts";
 import type { MachineShape } from "../../cluster/plan/cluster-shape.ts";
 import { requestInNamespace } from "../../src/app/demo/namespace-request.ts";
@@ -23,6 +24,8 @@ export interface ControlReplica {
 	get(path: string): Promise<{ readonly status: number; readonly text: string }>;
 	/** Of its /metrics: `name{label="x"}` or `name`; 0 when it is not there. */
 	metric(name: string): Promise<number>;
+	/** What it leaves on its disk to the process after it; empty: nothing. */
+	keptText(): string;
 	/** Gives it the time to hand over; `now` does not. */
 	stop(now?: "now"): Promise<void>;
 }
@@ -57,6 +60,10 @@ export async function startControlReplica(
 			const { text } = await get("/metrics");
 			const line = text.split("\n").find((one) => one.startsWith(`${name} `));
 			return line === undefined ? 0 : Number(line.slice(name.length + 1));
+		},
+		keptText: () => {
+			const path = join(own, "data/source.gz");
+			return existsSync(path) ? gunzipSync(readFileSync(path)).toString("utf8") : "";
 		},
 		stop: (now) => end(child, now === "now" ? "SIGKILL" : "SIGTERM"),
 	};

@@ -96,7 +96,10 @@ export class KubernetesSource implements ResourceSource {
 			},
 		});
 		this.#liveness = new ServerLiveness(client, clock, {
-			onLost: (because) => parts.log.warn({ server: client.server, because }, "the API server does not answer"),
+			onLost: (because) => {
+				parts.log.warn({ server: client.server, because }, "the API server does not answer");
+				this.#memory.serverLost();
+			},
 			onBack: () => {
 				parts.log.info({ server: client.server }, "the API server answers again");
 				this.#retryNow();
@@ -245,6 +248,8 @@ export class KubernetesSource implements ResourceSource {
 				this.#queueChanges(this.#ledger.remove(objectKey(kind, event.namespace, event.name), event.uid));
 				break;
 			case "stale":
+				this.#flush();
+				this.#memory.serverLost();
 				break;
 			case "fresh":
 				// Where one is answered the others are: they need not wait for the end of their pauses.

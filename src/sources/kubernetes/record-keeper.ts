@@ -1,5 +1,6 @@
-// When the record of what an API server said is written: soon after a change, but never so often that it costs much. In: that
-// something changed, that the server was asked. Out: calls of the store. What cannot be written is tried again at the next change.
+// When the record of what an API server said is written: soon after a change, but never so often that it costs much; at once when
+// the server is lost. In: that something changed, that the server was asked, or lost. Out: calls of the store. What cannot be written
+// is tried again later.
 
 import type { Cancel, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -26,6 +27,8 @@ export class RecordKeeper {
 	#asOfMs = 0;
 	#isWriting = false;
 	#isChanged = false;
+	/** What changed is written without a rest. */
+	#isPressing = false;
 	#isClosed = false;
 	#because: string | undefined;
 
@@ -36,6 +39,16 @@ export class RecordKeeper {
 	changed(): void {
 		this.#isChanged = true;
 		this.#arm(afterChangeMs);
+	}
+
+	/** Nothing follows for now, and what is not on the disk is nowhere else once this process ends. */
+	serverLost(): void {
+		if (!this.#isChanged || this.#isClosed) return;
+		this.#isPressing = true;
+		if (this.#isWriting) return;
+		this.#cancel?.();
+		this.#cancel = undefined;
+		void this.#write();
 	}
 
 	/** The server was asked; what is known is as new as `asOfMs` says. */
@@ -64,12 +77,13 @@ export class RecordKeeper {
 		const { asOfMs, clock, log, record, store } = this.#parts;
 		this.#isWriting = true;
 		this.#isChanged = false;
+		this.#isPressing = false;
 		const startMs = clock.monotonicMs();
 		let restMs: number;
 		try {
 			this.#asOfMs = asOfMs();
 			await store.save(record(), this.#asOfMs);
-			restMs = Math.max(afterChangeMs, (clock.monotonicMs() - startMs) * restPerCost);
+			restMs = this.#isPressing ? 0 : Math.max(afterChangeMs, (clock.monotonicMs() - startMs) * restPerCost);
 			this.#because = undefined;
 		} catch (error) {
 			const because = error instanceof Error ? error.message : String(error);

@@ -142,6 +142,38 @@ describe("a source of resources that starts while the API server does not answer
 		assert.equal(await rig.isReady(), false);
 	});
 
+	it("writes what is not written yet as soon as the server is lost", async () => {
+		rig.service("a");
+		rig.start();
+		await passSeconds(3);
+		rig.store.costMs = 400;
+		rig.service("b");
+		await passSeconds(2);
+		assert.match(rig.store.text ?? "", /Service\/default\/b/);
+		rig.service("c");
+		await passSeconds(3);
+		assert.doesNotMatch(rig.store.text ?? "", /Service\/default\/c/, "it rests");
+		rig.api.isDown = true;
+		rig.api.breakWatches();
+		await passSeconds(3);
+		assert.match(rig.store.text ?? "", /Service\/default\/c/);
+	});
+
+	it("writes at once what came while it wrote, and the server was lost meanwhile", async () => {
+		rig.service("a");
+		rig.start();
+		await passSeconds(3);
+		rig.store.costMs = 3_000;
+		rig.service("b");
+		await passSeconds(2);
+		rig.service("c");
+		rig.api.isDown = true;
+		await rig.settle();
+		rig.api.breakWatches();
+		await passSeconds(6);
+		assert.match(rig.store.text ?? "", /Service\/default\/c/);
+	});
+
 	it("writes what it knows soon after a change, not for each, and only its time while nothing changes", async () => {
 		rig.start();
 		await passSeconds(3);

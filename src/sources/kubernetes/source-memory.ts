@@ -54,6 +54,10 @@ export class SourceMemory {
 		this.#keeper?.changed();
 	}
 
+	serverLost(): void {
+		this.#keeper?.serverLost();
+	}
+
 	/** The server was asked once more. */
 	confirmed(): void {
 		this.#keeper?.confirmed();

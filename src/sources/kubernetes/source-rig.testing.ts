@@ -35,7 +35,7 @@ export class SourceRig {
 	readonly clock = new VirtualClock();
 	problems: readonly Problem[] = [];
 	/** What one source leaves to the next. */
-	readonly store = new RecordInMemory();
+	readonly store = new RecordInMemory(this.clock);
 	/** From 0 to below 1. */
 	random = (): number => 0.5;
 	#told: string[] = [];
@@ -125,13 +125,22 @@ class RecordInMemory implements SourceRecordStore {
 	text: string | undefined;
 	asOfMs = 0;
 	saves = 0;
+	/** Of one write. */
+	costMs = 0;
+	readonly #clock: VirtualClock;
+
+	constructor(clock: VirtualClock) {
+		this.#clock = clock;
+	}
 
 	load() {
 		return this.text === undefined ? undefined : { record: parseRecord(this.text, "1"), asOfMs: this.asOfMs };
 	}
 
 	async save(...[record, asOfMs]: Parameters<SourceRecordStore["save"]>): Promise<void> {
-		this.text = [...renderRecord(record, "1")].join("");
+		const text = [...renderRecord(record, "1")].join("");
+		if (this.costMs > 0) await new Promise<void>((done) => this.#clock.after(this.costMs, done));
+		this.text = text;
 		this.asOfMs = asOfMs;
 		this.saves += 1;
 	}
