@@ -13,7 +13,7 @@ describe("the retry policy", () => {
 		assert.equal(policy?.numRetries, 2);
 		assert.equal(policy?.retryOn, defaultRetryOn);
 		assert.deepEqual(policy?.retriableStatusCodes, []);
-		assert.equal(policy?.hostSelectionRetryMaxAttempts, 5n);
+		assert.equal(policy?.hostSelectionRetryMaxAttempts, 20n);
 		assert.equal(policy?.retryHostPredicate?.[0]?.name, "envoy.retry_host_predicates.previous_hosts");
 	});
 

@@ -19,7 +19,8 @@ const isUndelivered: MessageFields<typeof HeaderMatcherSchema> = {
 	name: undeliveredHeader,
 	headerMatchSpecifier: { case: "presentMatch", value: true },
 };
-const hostSelectionAttempts = 5n;
+/** Choices are independent: of two endpoints, with Istio's 5 one retry of 64 would meet the one again that failed; so one of 2 million. */
+const hostSelectionAttempts = 20n;
 /** Priorities are chosen anew after so many attempts. */
 const priorityUpdateFrequency = 2;
 
