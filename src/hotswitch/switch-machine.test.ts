@@ -181,6 +181,17 @@ describe("a lease that runs out", () => {
 		assert.deepEqual(driver.happens(crash).asked(), ["forgetFlows"]);
 	});
 
+	it("is told as what it was where the process had ended, though its silence was noticed first", () => {
+		const driver = serving(plaintext).happens(silent).wait(10).happens(crash);
+		const { cause, because, sinceMs } = driver.state;
+		assert.deepEqual([cause, because, sinceMs], ["exited", "ended by SIGKILL", driver.atMs - 10]);
+	});
+
+	it("stays a hang when the process ends because of that", () => {
+		const driver = serving(plaintext).happens(silent).wait(hangAfterLeaseMs(plaintext)).happens(crash);
+		assert.equal(driver.state.cause, "silent");
+	});
+
 	it("kills again as long as the process does not end", () => {
 		const driver = serving(strict)
 			.happens(silent)

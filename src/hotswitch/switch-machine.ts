@@ -37,6 +37,8 @@ export function step(policy: HotSwitchPolicy, known: SwitchState, event: SwitchE
 	const { state, cause, because } = prove(policy, drafted, atMs);
 	const servingStep = stepOf(state, pathOf(policy, state));
 	const moved = servingStep !== before.servingStep;
+	// The lease runs out before the agent hears of the end: the end is why.
+	const explained = event.type === "processExited" && before.cause === "silent" && !before.hung;
 	const isBetter = servingStep === "sidecar" || servingStep === "spare";
 	const rested = { ...state, directSpent: state.directSpent && !isBetter };
 	const path = pathOf(policy, rested);
@@ -45,7 +47,8 @@ export function step(policy: HotSwitchPolicy, known: SwitchState, event: SwitchE
 		path,
 		servingStep,
 		hadConnections: state.hadConnections || (path.sidecar && state.running),
-		...(moved ? { sinceMs: atMs, cause, because } : {}),
+		...(moved ? { sinceMs: atMs } : {}),
+		...(moved || explained ? { cause, because } : {}),
 		directFromMs: servingStep === "direct" && !rested.bypass ? (directSinceMs(before) ?? atMs) : undefined,
 	};
 	const deadlines = deadlinesOf(policy, settled);
