@@ -124,7 +124,7 @@ export function kubernetesNodePart(
 		},
 		close: async () => {
 			plugin?.close();
-			if (cni && options.self && (await isUninstalled(client, options.self)))
+			if (cni && options.self && (await isUninstalled(client, clock, options.self)))
 				log.info({ changed: removePlugin(cni) }, "the CNI plug-in was taken away: this agent has no successor");
 			requests.close();
 			pods.close();
