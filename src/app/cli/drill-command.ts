@@ -71,9 +71,16 @@ async function drillOnKubernetes(wanted: readonly Drill[], isAll: boolean, flags
 	// Of all of them those that need a lab are not worth a word each.
 	const possible = isAll ? names.filter((name) => kubernetesDrills.includes(name)) : names;
 	const drills = cluster.choose(possible, isAll).map((name) => onCluster(drillNamed(name)));
-	const { close, mesh } = await cluster.open();
-	const interrupted = (): void => void close().finally(() => process.exit(130));
+	const opening = cluster.open();
+	let isInterrupted = false;
+	// What is being made when the signal comes is taken away once it is there.
+	const interrupted = (): void => {
+		isInterrupted = true;
+		void opening.then(({ close }) => close()).finally(() => process.exit(130));
+	};
 	process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+	const { close, mesh } = await opening;
+	if (isInterrupted) return;
 	try {
 		await run(drills, flags, mesh, async () => {
 			process.off("SIGINT", interrupted).off("SIGTERM", interrupted);

@@ -44,8 +44,10 @@ export async function kubernetesLayer4(place: DrillPlace): Promise<KubernetesLay
 			const server = (await pods.ready(servers)).find((one) => one.node === node);
 			if (!server) throw new Error(`no server is on ${node}`);
 			const until = { order: "untilEndpoint", ...balanced, address: server.ip, withinMs: limitMs } as const;
-			const killed = await pods.order<{ atUs: number }>(peer, { order: "signal", uid: server.uid, signal: "SIGKILL" });
-			const out = await pods.order<{ atUs: number }>(peer, { ...until, isReady: false });
+			// It is out for a second or two only: who begins to look after the signal may look too late.
+			const leaving = pods.order<{ atUs: number }>(peer, { ...until, isReady: false });
+			const killing = pods.order<{ atUs: number }>(peer, { order: "signal", uid: server.uid, signal: "SIGKILL" });
+			const [killed, out] = await Promise.all([killing, leaving]);
 			const back = await pods.order<{ atUs: number }>(peer, { ...until, isReady: true });
 			return { outMs: (out.atUs - killed.atUs) / 1000, backMs: (back.atUs - killed.atUs) / 1000 };
 		},
