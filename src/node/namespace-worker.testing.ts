@@ -19,6 +19,8 @@ type Command =
 			readonly port: number;
 			readonly durationMs: number;
 			readonly intervalMs: number;
+			/** Goes on beyond its time until so many were sent: where a machine is slow. */
+			readonly atLeast?: number;
 	  };
 
 const timeoutMs = 3000;
@@ -101,7 +103,7 @@ async function perform(command: Command): Promise<unknown> {
 		case "load": {
 			const pending: Promise<{ status?: number; error?: string; atMs: number }>[] = [];
 			const untilMs = performance.now() + command.durationMs;
-			while (performance.now() < untilMs) {
+			while (performance.now() < untilMs || pending.length < (command.atLeast ?? 0)) {
 				const atMs = Date.now();
 				pending.push(get(command.host, command.port, "/").then((result) => ({ ...result, atMs })));
 				await new Promise((resolve) => setTimeout(resolve, command.intervalMs));

@@ -39,6 +39,7 @@ describe("a pod that leaves", { skip: cannotRun }, () => {
 				port,
 				durationMs: 2000,
 				intervalMs: 3,
+				atLeast: 201,
 			});
 		const both = [load(a.client, a.pod.ip, 8080), load(a.pod, a.client.ip, 9090)];
 		await new Promise((resolve) => setTimeout(resolve, 200));

@@ -85,7 +85,7 @@ describe("Bookinfo from the field", { skip: fieldLabCannotRun }, () => {
 
 	it("destination-rule-all.yaml: subsets exist and change nothing by themselves", async () => {
 		await during("destination-rule-all.yaml", async () => {
-			assertAllVersions(await field.load(300));
+			assertAllVersions(await field.load(600));
 			const { body } = await field.get("productpage", "http://127.0.0.1:15000/clusters");
 			const subsets = [...body.matchAll(/^outbound\|9080\|(v\d)\|reviews\..*::(10\.[\d.]+:9080)::cx_active/gm)];
 			const pods = await Promise.all(["reviews-v1", "reviews-v2", "reviews-v3"].map((one) => field.pod(one)));
@@ -107,7 +107,7 @@ describe("Bookinfo from the field", { skip: fieldLabCannotRun }, () => {
 
 	it("destination-rule-all-mtls.yaml: mutual TLS by rule, whatever the endpoints say; others as before", async () => {
 		await during("destination-rule-all-mtls.yaml", async () => {
-			assertAllVersions(await field.load(300));
+			assertAllVersions(await field.load(600));
 			const dump = "http://127.0.0.1:15000/config_dump?resource=dynamic_active_clusters&name_regex=.*ratings.*";
 			const { body } = await field.get("reviews-v3", dump);
 			const { configs } = JSON.parse(body) as {
@@ -125,7 +125,7 @@ describe("Bookinfo from the field", { skip: fieldLabCannotRun }, () => {
 
 	it("destination-rule-reviews.yaml: reviews are chosen at random", async () => {
 		await during("destination-rule-reviews.yaml", async () => {
-			assertAllVersions(await field.load(300));
+			assertAllVersions(await field.load(600));
 			const dump = "http://127.0.0.1:15000/config_dump?resource=dynamic_active_clusters&name_regex=.*reviews.*";
 			const { body } = await field.get("productpage", dump);
 			const { configs } = JSON.parse(body) as {
@@ -144,12 +144,10 @@ describe("Bookinfo from the field", { skip: fieldLabCannotRun }, () => {
 		const outside = await startOutside(field, "www.googleapis.com");
 		try {
 			await during("egress-rule-google-apis.yaml", async () => {
-				const { stdout } = await field.lab.execIn((await field.pod("details")).name, [
-					"getent",
-					"ahostsv4",
-					"www.googleapis.com",
-				]);
-				assert.match(stdout, /^240\.240\.\d+\.\d+ /);
+				// The sidecar's own name server reads new names a moment after the sidecar has their routes.
+				const { name } = await field.pod("details");
+				const lookUp = async () => (await field.lab.execIn(name, ["getent", "ahostsv4", "www.googleapis.com"])).stdout;
+				await until("the name is the mesh's", async () => /^240\.240\.\d+\.\d+ /.test(await lookUp()));
 				const refused = await field.get("details", "http://www.googleapis.com/");
 				assert.equal(refused.status, 503);
 				const { said } = outside;
@@ -228,11 +226,11 @@ describe("Bookinfo from the field", { skip: fieldLabCannotRun }, () => {
 						field.page(),
 					]);
 					assert.deepEqual([late.status, other.status], [200, 200]);
-					assert.ok(late.tookMs >= 7000 && late.tookMs < 8000, `${late.tookMs} ms`);
+					assert.ok(late.tookMs >= 7000 && late.tookMs < 10_000, `${late.tookMs} ms`);
 					assert.ok(other.tookMs < 2000, `${other.tookMs} ms`);
 					// The bug that the authors planted: the page gives up after 3 s, twice, before reviews does after 10 s.
 					assert.match(page.body, /Reviews are not available/);
-					assert.ok(page.tookMs > 6000 && page.tookMs < 7000, `${page.tookMs} ms`);
+					assert.ok(page.tookMs > 6000 && page.tookMs < late.tookMs, `${page.tookMs} ms`);
 					assert.match(otherPage.body, /<blockquote>/);
 				}),
 			);
@@ -294,11 +292,10 @@ spec: { mtls: { mode: STRICT } }
 		await applyEverywhere(field.lab, strict, "strict.yaml");
 		try {
 			assert.equal((await field.page()).status, 200, "gateway and sidecars speak mutual TLS");
-			assertAllVersions(await field.load(100));
-			await until(
-				"the kernel knows",
-				async () => (await readRedirect(netns))?.includes("reject with tcp reset") ?? false,
-			);
+			assertAllVersions(await field.load(600));
+			// Out of the pod plaintext goes on; into it none may come any more.
+			const directPaths = async () => (await readRedirect(netns))?.match(/@direct\b/g)?.length;
+			await until("the kernel knows", async () => (await directPaths()) === 1);
 			assert.deepEqual(new Set(await answersWhileGone()), new Set([0]));
 		} finally {
 			await removeEverywhere(field.lab, strict, "strict.yaml");

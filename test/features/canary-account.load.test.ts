@@ -54,8 +54,10 @@ describe("a canary with a service account of its own", { skip: cannotRun }, () =
 		readonly text: string;
 	}
 
-	/** Sends on two ports while `round` runs 10 times. */
-	const underLoad = async (round: (use: (pod: string) => Promise<void>) => Promise<void>): Promise<Outcome> => {
+	/** Sends on two ports while `round` runs 10 times; `met` waits until the canary has answered. */
+	const underLoad = async (
+		round: (use: (pod: string) => Promise<void>, met: () => Promise<void>) => Promise<void>,
+	): Promise<Outcome> => {
 		const { mesh, client } = all;
 		let running = true;
 		let changes = 0;
@@ -70,41 +72,47 @@ describe("a canary with a service account of its own", { skip: cannotRun }, () =
 			while (running) count(String((await mesh.http(clusterIp, 80, { host: "p" }, client.host)).status));
 		};
 		const senders = [send(), send(), send(), ask()];
+		const byCanary = (): number => answers.get("canary x") ?? 0;
+		const met = async (): Promise<void> => {
+			for (const enough = byCanary() + 3; byCanary() < enough; ) await sleep(2);
+		};
 		for (let done = 0; done < 10; done++)
 			await round(async (pod) => {
 				// The first is not confirmed when the second comes.
 				const first = mesh.use(withMode("STRICT", {}, unrelated(++changes) + before));
 				before = pod;
 				await Promise.all([first, mesh.use(withMode("STRICT", {}, unrelated(changes) + pod))]);
-			});
+			}, met);
 		running = false;
 		await Promise.all(senders);
 		const bad = [...answers].filter(([answer]) => !["p x", "canary x", "200"].includes(answer));
 		const refused = await client.admin("/stats?filter=outbound.(80|83).*fail_verify_san&usedonly");
 		const text = JSON.stringify([...answers]) + refused;
-		return { failed: bad.reduce((sum, [, times]) => sum + times, 0), byCanary: answers.get("canary x") ?? 0, text };
+		return { failed: bad.reduce((sum, [, times]) => sum + times, 0), byCanary: byCanary(), text };
 	};
 
 	it("costs no request when it comes and goes 10 times as pods do, not ready at first and at last", async () => {
-		const { failed, byCanary, text } = await underLoad(async (use) => {
-			for (const pod of [canary("False"), canary("True"), canary("False")]) {
-				await use(pod);
-				await sleep(40);
-			}
+		const { failed, byCanary, text } = await underLoad(async (use, met) => {
+			await use(canary("False"));
+			await sleep(40);
+			await use(canary("True"));
+			await Promise.all([met(), sleep(40)]);
+			await use(canary("False"));
+			await sleep(40);
 			await use("");
 		});
 		assert.equal(failed, 0, text);
-		assert.ok(byCanary > 20, text);
+		assert.ok(byCanary >= 30, text);
 	});
 
 	it("costs next to none when it is there all at once: Envoy swaps a cluster just after it has its endpoints", async () => {
-		const { failed, byCanary, text } = await underLoad(async (use) => {
+		const { failed, byCanary, text } = await underLoad(async (use, met) => {
 			await use(canary("True"));
-			await sleep(60);
+			await Promise.all([met(), sleep(60)]);
 			await use("");
 			await sleep(30);
 		});
 		assert.ok(failed <= 6, text);
-		assert.ok(byCanary > 20, text);
+		assert.ok(byCanary >= 30, text);
 	});
 });

@@ -86,11 +86,18 @@ spec: { mtls: { mode: STRICT } }
 		assert.match(dump, /"virtualInbound-closed"/);
 	});
 
-	/** Requests and connections through both proxies while the mesh changes: none may be lost. */
-	const underLoad = async (change: () => Promise<void>): Promise<void> => {
+	/** Requests and connections through both proxies while the mesh changes: none may be lost. `change` waits for 30 more of them. */
+	const underLoad = async (change: (answered: () => Promise<void>) => Promise<void>): Promise<void> => {
 		let running = true;
+		let total = 0;
 		const outcomes = new Map<string, number>();
-		const count = (outcome: string) => outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+		const count = (outcome: string) => {
+			total++;
+			outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+		};
+		const answered = async (): Promise<void> => {
+			for (const enough = total + 30; total < enough; ) await sleep(10);
+		};
 		const sender = async (port: number): Promise<void> => {
 			while (running) {
 				const sent = mesh.http(clusterIp, port, { host: "p" }, all.client.host);
@@ -104,7 +111,7 @@ spec: { mtls: { mode: STRICT } }
 			while (running) count((await answerTo(fromClient(83), "\x00bytes")) === "p \x00bytes" ? "200" : "bytes lost");
 		};
 		const senders = [sender(80), sender(80), sender(81), bytes()];
-		await change();
+		await change(answered);
 		running = false;
 		await Promise.all(senders);
 		assert.deepEqual([...outcomes.keys()], ["200"], JSON.stringify([...outcomes]));
@@ -113,10 +120,11 @@ spec: { mtls: { mode: STRICT } }
 
 	it("switched between PERMISSIVE and STRICT under load loses no request of the mesh", async () => {
 		await mesh.use(withMode("PERMISSIVE"));
-		await underLoad(async () => {
+		await underLoad(async (answered) => {
 			for (const mode of ["STRICT", "PERMISSIVE", "STRICT", "PERMISSIVE", "STRICT"] as const) {
 				await mesh.use(withMode(mode));
 				await sleep(200);
+				await answered();
 			}
 		});
 	});
@@ -132,12 +140,13 @@ spec: { mtls: { mode: STRICT } }
 			return serialNumber;
 		};
 		const serials = new Set([await shown()]);
-		await underLoad(async () => {
+		await underLoad(async (answered) => {
 			for (let renewal = 0; renewal < 4; renewal++) {
 				mesh.firstProxy.certificate = all.authority.issue(serverId);
 				all.client.certificate = all.authority.issue(clientId);
 				await mesh.publish();
 				await sleep(150);
+				await answered();
 				serials.add(await shown());
 			}
 		});

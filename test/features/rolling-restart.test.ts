@@ -137,6 +137,7 @@ describe("a rolling restart", { skip: cannotRun }, () => {
 			port: 80,
 			durationMs: 3000,
 			intervalMs: 4,
+			atLeast: 301,
 		});
 		await new Promise((resolve) => setTimeout(resolve, 300));
 		const [leaving, staying] = web;
