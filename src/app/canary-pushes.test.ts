@@ -9,10 +9,8 @@ import { defaultPushSafetyConfig } from "./control/push-safety.ts";
 import { ControlRig, type DeltaClient } from "./control.testing.ts";
 
 const settleMs = 400;
-const safety = {
-	...defaultPushSafetyConfig,
-	rollout: { ...defaultPushSafetyConfig.rollout, minProxies: 6, settleMs },
-};
+/** Where the test has something to do before the next ones have it. */
+const longSettleMs = 2_000;
 
 const service = `apiVersion: v1
 kind: Service
@@ -41,12 +39,13 @@ describe("canary pushes", () => {
 		rig.write("service.yaml", service);
 		rig.write("slice.yaml", slice("10.2.0.1"));
 		rig.write("rule.yaml", rule("first"));
-		await rig.start({ safety });
 	});
 	afterEach(() => rig.close());
 
-	/** Of two workloads in turn: the first two are the first of each. */
-	async function connect(count: number): Promise<void> {
+	/** Starts the control plane. Of two workloads in turn: the first two are the first of each. */
+	async function connect(count: number, settle = settleMs): Promise<void> {
+		const rollout = { ...defaultPushSafetyConfig.rollout, minProxies: 6, settleMs: settle };
+		await rig.start({ safety: { ...defaultPushSafetyConfig, rollout } });
 		clients = Array.from({ length: count }, (_, index) =>
 			rig.connect(`sidecar~10.1.0.${index}~client-${index}.default~default.svc.cluster.local`, {
 				NAMESPACE: "default",
@@ -62,13 +61,14 @@ describe("canary pushes", () => {
 	const until = async (is: () => boolean, what: string): Promise<void> => {
 		const startMs = performance.now();
 		while (!is()) {
-			if (performance.now() - startMs > 5_000) assert.fail(`never: ${what}; second: ${having("second")}`);
+			// Sooner than the files would be read again without a word of the kernel.
+			if (performance.now() - startMs > 20_000) assert.fail(`never: ${what}; second: ${having("second")}`);
 			await sleep(2);
 		}
 	};
 
 	it("reach one proxy of each workload first, then a quarter of the rest, then all", async () => {
-		await connect(10);
+		await connect(10, longSettleMs);
 		rig.write("rule.yaml", rule("second"));
 		await until(() => having("second") === "0 1", "the first have it");
 		const { body } = await rig.api<MeshStatus>("/api/v1/status");
@@ -91,7 +91,7 @@ describe("canary pushes", () => {
 	});
 
 	it("do not hold endpoints back", async () => {
-		await connect(8);
+		await connect(8, longSettleMs);
 		rig.write("rule.yaml", rule("second"));
 		await until(() => having("second") === "0 1", "the first have it");
 		rig.write("slice.yaml", slice("10.2.0.2"));

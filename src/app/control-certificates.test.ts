@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
@@ -196,10 +196,11 @@ describe("the TLS port of the control plane", () => {
 	it("cuts a certificate's caller off when it expires on an open connection", async () => {
 		const identity = { trustDomain, namespace: "default", serviceAccount: "reviews" };
 		// Times in certificates are whole seconds, and what the connection costs must fit in.
-		const client = issued(identity, authority, 2);
+		const client = issued(identity, authority, 4);
 		const session = open(client);
 		await ask({}, session);
-		await new Promise((done) => setTimeout(done, 2_050));
+		const endMs = Date.parse(new X509Certificate(client.cert).validTo);
+		await new Promise((done) => setTimeout(done, endMs + 50 - Date.now()));
 		await assert.rejects(ask({}, session), /grpc-status 16 client certificate refused: it expired at/);
 	});
 

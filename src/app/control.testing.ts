@@ -113,7 +113,8 @@ export class DeltaClient {
 		return Buffer.from(this.bytes.get(name) ?? []).toString("latin1");
 	}
 
-	async until(is: () => boolean, what: string, timeoutMs = 3000): Promise<void> {
+	/** The default is sooner than the files would be read again without a word of the kernel. */
+	async until(is: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
 		if (is()) return;
 		await new Promise<void>((done, fail) => {
 			const timer = setTimeout(() => fail(new Error(`never: ${what}`)), timeoutMs);

@@ -174,8 +174,9 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 			op: "load",
 			host: serviceIp,
 			port: 80,
-			durationMs: 2500,
+			durationMs: 60_000,
 			intervalMs: 5,
+			atLeast: 151,
 		});
 		let ended = false;
 		void load.then(() => {
@@ -192,6 +193,8 @@ describe("a node and its workloads' certificates", { skip: cannotRun }, () => {
 		authority.dropRoot(oldRoot.fingerprint);
 		await until("the old root is gone", () => settled(1, added.issuerKeyId));
 		assert.equal(ended, false, "the load went on all the while");
+		await new Promise((resolve) => setTimeout(resolve, 2000));
+		await client.run({ op: "stopLoads" });
 		const result = await load;
 		assert.deepEqual([result.failed, result.errors], [0, []]);
 		assert.ok(result.sent > 150, `${result.sent} sent`);

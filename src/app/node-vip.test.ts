@@ -37,16 +37,21 @@ describe("keepmesh node with virtual IPs", { skip: cannotRun }, () => {
 	});
 	after(() => rig.close());
 
+	let said = "";
 	const startAgent = (): ChildProcess => {
+		said = "";
 		const command = [program, "node", "--node", "a", "--state", state, "--control", "127.0.0.1:1"];
 		const flags = ["--insecure-control", "--keepalived-conf", conf, "--stop-proxies"];
-		return spawn("nsenter", [`--net=${host.netns}`, "--", process.execPath, "--no-warnings", ...command, ...flags], {
-			stdio: ["ignore", "ignore", "inherit"],
+		const words = [`--net=${host.netns}`, "--", process.execPath, "--no-warnings", ...command, ...flags];
+		const started = spawn("nsenter", words, { stdio: ["ignore", "ignore", "pipe"] });
+		started.stderr.setEncoding("utf8").on("data", (text: string) => {
+			said += text;
 		});
+		return started;
 	};
 	const until = async (what: string, holds: () => boolean): Promise<void> => {
 		for (let waitedMs = 0; !holds(); waitedMs += 20) {
-			assert.ok(waitedMs < 8000, what);
+			assert.ok(waitedMs < 8000, `${what}; it said: ${said}`);
 			await new Promise((resolve) => setTimeout(resolve, 20));
 		}
 	};
@@ -67,7 +72,7 @@ describe("keepmesh node with virtual IPs", { skip: cannotRun }, () => {
 		await new Promise((resolve) => setTimeout(resolve, 500));
 		assert.ok(hasAddress(host, vip), "without an agent");
 		const second = startAgent();
-		await new Promise((resolve) => setTimeout(resolve, 1500));
+		await until("the next agent runs", () => said.includes("node agent runs"));
 		assert.equal(vipPid(), pid);
 		assert.ok(hasAddress(host, vip));
 		second.kill("SIGTERM");

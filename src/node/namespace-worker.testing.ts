@@ -11,7 +11,14 @@ type Command =
 	| { readonly op: "serveUdp"; readonly port: number; readonly name: string }
 	| { readonly op: "udp"; readonly host: string; readonly port: number }
 	| { readonly op: "serveControl"; readonly port: number }
-	| { readonly op: "http"; readonly host: string; readonly port: number; readonly path?: string }
+	| {
+			readonly op: "http";
+			readonly host: string;
+			readonly port: number;
+			readonly path?: string;
+			/** After so long without a byte it is given up. Default 3 s. */
+			readonly timeoutMs?: number;
+	  }
 	| { readonly op: "greeting"; readonly host: string; readonly port: number }
 	| {
 			readonly op: "load";
@@ -21,9 +28,12 @@ type Command =
 			readonly intervalMs: number;
 			/** Goes on beyond its time until so many were sent: where a machine is slow. */
 			readonly atLeast?: number;
-	  };
+	  }
+	/** Ends the loads that are under way before their time. */
+	| { readonly op: "stopLoads" };
 
 const timeoutMs = 3000;
+let loads = new AbortController();
 
 async function perform(command: Command): Promise<unknown> {
 	switch (command.op) {
@@ -81,7 +91,7 @@ async function perform(command: Command): Promise<unknown> {
 			return { port: await createFakeControl().listen(command.port) };
 		}
 		case "http":
-			return get(command.host, command.port, command.path ?? "/");
+			return get(command.host, command.port, command.path ?? "/", command.timeoutMs);
 		case "greeting":
 			return new Promise((resolve) => {
 				const socket = connect(command.port, command.host);
@@ -103,7 +113,8 @@ async function perform(command: Command): Promise<unknown> {
 		case "load": {
 			const pending: Promise<{ status?: number; error?: string; atMs: number }>[] = [];
 			const untilMs = performance.now() + command.durationMs;
-			while (performance.now() < untilMs || pending.length < (command.atLeast ?? 0)) {
+			const { signal } = loads;
+			while ((performance.now() < untilMs && !signal.aborted) || pending.length < (command.atLeast ?? 0)) {
 				const atMs = Date.now();
 				pending.push(get(command.host, command.port, "/").then((result) => ({ ...result, atMs })));
 				await new Promise((resolve) => setTimeout(resolve, command.intervalMs));
@@ -117,14 +128,23 @@ async function perform(command: Command): Promise<unknown> {
 				failedAtMs: failures.map(({ atMs }) => atMs),
 			};
 		}
+		case "stopLoads":
+			loads.abort();
+			loads = new AbortController();
+			return {};
 		default:
 			return command satisfies never;
 	}
 }
 
-function get(host: string, port: number, path: string): Promise<{ status?: number; body?: string; error?: string }> {
+function get(
+	host: string,
+	port: number,
+	path: string,
+	timeout = timeoutMs,
+): Promise<{ status?: number; body?: string; error?: string }> {
 	return new Promise((resolve) => {
-		const outgoing = request({ host, port, path, agent: false, timeout: timeoutMs }, (response) => {
+		const outgoing = request({ host, port, path, agent: false, timeout }, (response) => {
 			let body = "";
 			response.setEncoding("utf8").on("data", (text: string) => {
 				body += text;

@@ -66,7 +66,8 @@ describe("an Envoy that is replaced", { skip: cannotRun }, () => {
 
 	it("gives no sign of life any more once the other has taken over", async () => {
 		const { body } = await call("POST", "/v1/pods", describePod(tproxy));
-		const slow = get(a.client, a.pod.ip, 8080, "/?slow=2800");
+		const asks = { op: "http", host: a.pod.ip, port: 8080, path: "/?slow=6000", timeoutMs: 20_000 };
+		const slow = a.client.run<{ status?: number }>(asks);
 		await replace();
 		const { pid } = await status();
 		process.kill(pid ?? assert.fail("no pid"), "SIGSTOP");

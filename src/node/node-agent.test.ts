@@ -14,6 +14,7 @@ import { cannotRun, envoyBinary } from "./namespace-rig.testing.ts";
 describe("the node agent", { skip: cannotRun }, () => {
 	const a = useAgent();
 	const { call, startAgent, killAgent, describePod, kill, get, until } = a;
+	const outsideReady = async () => (await get(a.client, a.pod.ip, 15_021, "/healthz/ready")).status === 200;
 
 	it("answers a new pod only when its proxy is ready, and says how it is", async () => {
 		const answer = await call("POST", "/v1/pods", describePod());
@@ -38,13 +39,19 @@ describe("the node agent", { skip: cannotRun }, () => {
 
 	it("keeps a proxy unready, inside and outside, until clusters and listeners have come", async () => {
 		a.control.hold(typeUrls.listener);
-		const answer = await call("POST", "/v1/pods?timeoutSeconds=0.7", describePod());
+		const lacksListeners = /INITIALIZING|no listeners/;
+		await call("POST", "/v1/pods?wait=false", describePod());
+		await until("it says what it lacks", async () =>
+			lacksListeners.test((await call("GET", "/v1/pods/app-1")).body.because ?? ""),
+		);
+		const answer = await call("POST", "/v1/pods?timeoutSeconds=0.2", describePod());
 		assert.equal(answer.status, 504);
-		assert.match(answer.body.because ?? "", /INITIALIZING|no listeners/);
+		assert.match(answer.body.because ?? "", lacksListeners);
 		assert.notEqual((await get(a.client, a.pod.ip, 15_021, "/healthz/ready")).status, 200);
 		a.control.release();
 		await until("ready", async () => (await call("GET", "/v1/pods/app-1")).body.ready);
-		assert.equal((await get(a.client, a.pod.ip, 15_021, "/healthz/ready")).status, 200);
+		// Envoy is told when the API says so.
+		await until("ready outside", outsideReady);
 	});
 
 	it("names what Envoy refuses of its first configuration", async () => {
@@ -67,7 +74,8 @@ describe("the node agent", { skip: cannotRun }, () => {
 			return now.ready && now.pid !== body.pid;
 		});
 		assert.equal((await get(a.client, a.pod.ip, 8080)).status, 200);
-		assert.equal((await get(a.client, a.pod.ip, 15_021, "/healthz/ready")).status, 200);
+		// Envoy is told when the API says so.
+		await until("ready outside", outsideReady);
 	});
 
 	it("serves Envoy's and the application's metrics as one on 15020", async () => {

@@ -131,7 +131,7 @@ describe("the proxy's container", () => {
 
 	it("ends when it is told to, although it is the first process of its container", async () => {
 		const started = run("sidecar");
-		await sleep(400);
+		await until("it waits", () => said.includes("waits since"));
 		started.kill("SIGTERM");
 		assert.equal(await ends(started), 0);
 	});

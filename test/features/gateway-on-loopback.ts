@@ -122,7 +122,8 @@ export class GatewayOnLoopback {
 		return (await envoyAdmin(this.#adminSocket).get("/config_dump"))?.body ?? "";
 	}
 
-	async until(is: () => boolean | Promise<boolean>, what: string, timeoutMs = 5000): Promise<void> {
+	/** The default is sooner than the files would be read again without a word of the kernel. */
+	async until(is: () => boolean | Promise<boolean>, what: string, timeoutMs = 20_000): Promise<void> {
 		const deadlineMs = performance.now() + timeoutMs;
 		while (!(await is())) {
 			if (performance.now() > deadlineMs) throw new Error(`never: ${what}`);

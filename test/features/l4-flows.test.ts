@@ -31,7 +31,7 @@ describe("flows through layer 4", { skip: cannotRun }, () => {
 	};
 
 	it("forget a client's endpoint when it has been away for the time-out of its affinity", async () => {
-		const service = aService("10.96.2.1", "tcp", [a, b, x], { affinity: { timeoutSec: 1 } });
+		const service = aService("10.96.2.1", "tcp", [a, b, x], { affinity: { timeoutSec: 3 } });
 		await set(service);
 		const ask = async (tries: number) => {
 			const probe = { protocol: "tcp", address: "10.96.2.1", port: 80, tries } as const;
@@ -41,11 +41,11 @@ describe("flows through layer 4", { skip: cannotRun }, () => {
 		assert.equal(first.length, 1);
 		// Every connection begins the time anew.
 		for (let times = 0; times < 4; times++) {
-			await sleep(500);
+			await sleep(1_500);
 			assert.deepEqual(await ask(1), first);
 		}
 		for (let times = 0; times < 14; times++) {
-			await sleep(1200);
+			await sleep(3_200);
 			const now = await ask(2);
 			if (now.join() !== first.join()) return;
 		}

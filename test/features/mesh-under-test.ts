@@ -121,7 +121,8 @@ export async function startEnvoy(view: OutboundView, endpoints: EndpointsView, t
 }
 
 async function listeningPort(envoy: ChildProcess, adminFile: string): Promise<number> {
-	for (let attempt = 0; attempt < 500; attempt++) {
+	const endMs = performance.now() + 30_000;
+	while (performance.now() < endMs) {
 		if (envoy.exitCode !== null) throw new Error(`Envoy exited with ${envoy.exitCode}`);
 		await sleep(10);
 		if (!existsSync(adminFile)) continue;
@@ -131,7 +132,7 @@ async function listeningPort(envoy: ChildProcess, adminFile: string): Promise<nu
 		const listeners = await (await fetch(`http://127.0.0.1:${adminPort}/listeners`)).text();
 		return Number(listeners.match(/127\.0\.0\.1:(\d+)/)?.[1]);
 	}
-	throw new Error("Envoy is not ready after 5 s");
+	throw new Error("Envoy is not ready after 30 s");
 }
 
 async function askThrough(port: number, host: string, { method, path, headers }: Ask): Promise<Answer> {

@@ -110,7 +110,8 @@ export class RunningProxy {
 	/** `check` runs between the attempts, and throws when waiting is in vain. */
 	async ready(check: () => void): Promise<void> {
 		const admin = envoyAdmin(this.#adminSocket);
-		for (let attempt = 0; attempt < 500; attempt++) {
+		const endMs = performance.now() + 30_000;
+		while (performance.now() < endMs) {
 			if (this.#envoy?.exitCode !== null) throw new Error(`Envoy exited with ${this.#envoy?.exitCode}`);
 			if ((await admin.get("/ready"))?.status === 200) return;
 			check();

@@ -44,6 +44,23 @@ export function tlsServer(name: string, { certificate, key }: KeyPair): Server {
 	});
 }
 
+/**
+ * What the server says first, on the first of ten connections on which it is heard within so many milliseconds. What waits does
+ * so on each of them; a machine with other work is late on some.
+ */
+export async function heardAtOnce(connect: () => Promise<Socket>, withinMs: number): Promise<string> {
+	let fastestMs = Number.POSITIVE_INFINITY;
+	for (let tries = 0; tries < 10; tries++) {
+		const startMs = performance.now();
+		const socket = await connect();
+		const heard = await nextText(socket);
+		fastestMs = Math.min(fastestMs, performance.now() - startMs);
+		socket.destroy();
+		if (fastestMs < withinMs) return heard;
+	}
+	throw new Error(`heard after ${fastestMs} ms at the soonest, not within ${withinMs} ms`);
+}
+
 /** What comes next on the connection, or "" when it ends without a word. */
 export function nextText(socket: Socket): Promise<string> {
 	return new Promise((resolve, reject) => {

@@ -147,7 +147,8 @@ describe("a real Envoy on delta ADS", () => {
 			});
 			outgoing.on("error", (error) => resolve(error.message));
 		});
-	const until = async (what: string, holds: () => boolean | Promise<boolean>, limitMs = 4_000): Promise<number> => {
+	/** The default is sooner than the 15 s after which Envoy goes on without what it waits for. */
+	const until = async (what: string, holds: () => boolean | Promise<boolean>, limitMs = 14_000): Promise<number> => {
 		const startMs = performance.now();
 		while (!(await holds())) {
 			if (performance.now() - startMs > limitMs) throw new Error(`not within ${limitMs} ms: ${what}`);

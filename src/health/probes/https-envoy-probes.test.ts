@@ -105,7 +105,7 @@ describe("the readiness of a real Envoy", { skip: existsSync(envoyBinary) ? fals
 		envoy?.kill("SIGKILL");
 		const { afterMs, because } = await dead;
 		t.diagnostic(`Envoy's death seen ${afterMs.toFixed(1)} ms after the kill: ${because}`);
-		assert.ok(afterMs < 150, `${afterMs} ms`);
+		assert.ok(afterMs < 2_000, `${afterMs} ms`);
 		probe.close();
 
 		const again = observe({ ...check, timeoutMs: 200 });
@@ -117,7 +117,7 @@ describe("the readiness of a real Envoy", { skip: existsSync(envoyBinary) ? fals
 		const { afterMs: hungMs } = await hung;
 		envoy?.kill("SIGCONT");
 		t.diagnostic(`Envoy's hanging seen after ${hungMs.toFixed(0)} ms`);
-		assert.ok(hungMs < 800, `${hungMs} ms`);
+		assert.ok(hungMs < 3_000, `${hungMs} ms`);
 		await again.next(isGood);
 		again.close();
 	});
