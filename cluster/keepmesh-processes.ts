@@ -15,7 +15,11 @@ const commands: Readonly<Record<KeepmeshPart, RegExp>> = {
 	node: /\/keepmesh\.ts\0node\0--kubernetes/,
 	vip: /\/keepmesh\.ts\0vip\0run\0/,
 };
-const apiPort = 15_014;
+/** Where a process on a node says whether it serves; the agents' address is their pod's. */
+const health = {
+	control: { port: 15_014, path: "/readyz" },
+	vip: { port: 15_112, path: "/ready" },
+} as const;
 
 /** Process ids, of all nodes. */
 export function keepmeshProcesses(record: SetRecord, planned: PlannedCluster, part: KeepmeshPart): readonly number[] {
@@ -30,18 +34,41 @@ export function envoyOf(record: SetRecord, planned: PlannedCluster, uid: string)
 	);
 }
 
-/** Whether the control plane of that process says that it serves. */
-export async function isControlReady(pid: number): Promise<boolean> {
-	const target = { host: "127.0.0.1", port: apiPort };
+/** Whether that process says that it serves. */
+export async function isReady(part: keyof typeof health, pid: number): Promise<boolean> {
+	const { path, port } = health[part];
+	return (await ask(pid, port, path)).status === 200;
+}
+
+/** All metrics of a control plane, as lines; empty when it does not answer. */
+export async function metricsOf(pid: number): Promise<readonly string[]> {
+	return (await ask(pid, health.control.port, "/metrics")).text.split("\n");
+}
+
+/** A GET from within the network namespace of the process; status 0: no answer. */
+async function ask(
+	pid: number,
+	port: number,
+	path: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+	const none = { status: 0, text: "" };
+	const target = { host: "127.0.0.1", port };
 	const socket = await connectInNamespace(`/proc/${pid}/ns/net`, target, 1_000).catch(() => undefined);
-	if (!socket) return false;
+	if (!socket) return none;
 	return new Promise((resolve) => {
 		socket.setTimeout(2_000, () => socket.destroy());
-		const asked = get({ ...target, path: "/readyz", createConnection: () => socket }, (response) => {
-			resolve(response.statusCode === 200);
-			socket.destroy();
+		socket.on("close", () => resolve(none));
+		const asked = get({ ...target, path, createConnection: () => socket }, (response) => {
+			let text = "";
+			response.setEncoding("utf8").on("data", (part: string) => {
+				text += part;
+			});
+			response.on("end", () => {
+				resolve({ status: response.statusCode ?? 0, text });
+				socket.destroy();
+			});
 		});
-		asked.on("error", () => resolve(false));
+		asked.on("error", () => resolve(none));
 	});
 }
 

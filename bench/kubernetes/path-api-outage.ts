@@ -2,7 +2,7 @@
 // server, the virtual IPs' processes. In: for how long it is away (`--outage SECONDS`, 60 unless told). Says when each serves again.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { envoyOf, isControlReady, type KeepmeshPart, keepmeshProcesses } from "../../cluster/keepmesh-processes.ts";
+import { envoyOf, isReady, type KeepmeshPart, keepmeshProcesses } from "../../cluster/keepmesh-processes.ts";
 import { programDown, programUp } from "../../cluster/program-power.ts";
 import type { FaultContext } from "./path-faults.ts";
 import { pathNamespace } from "./path-objects.ts";
@@ -39,7 +39,7 @@ export async function apiServerDown({ cluster, mark, say }: FaultContext): Promi
 		const controlsMs = kill(controls);
 		await until("the control planes serve", async () => {
 			const now = pids("control");
-			return others(controls, now) && (await Promise.all(now.map(isControlReady))).every((is) => is);
+			return others(controls, now) && (await Promise.all(now.map((pid) => isReady("control", pid)))).every((is) => is);
 		});
 		say(`control planes serve again after ${since(controlsMs)}`);
 		await sleep(settleMs);

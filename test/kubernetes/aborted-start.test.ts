@@ -26,8 +26,8 @@ function abortedUp(signal: NodeJS.Signals, when: string): Promise<number | null>
 			printed += text;
 			if (!isFirst || !printed.includes(when)) return;
 			up.kill(signal);
-			// While it clears away, which takes longer: a process that is ending already can no longer be told anything.
-			setTimeout(() => up.kill(signal), 10);
+			// At once: a process that is ending already can no longer be told anything. Two of the same would be one.
+			if (signal === "SIGTERM") up.kill("SIGINT");
 		});
 		up.on("exit", (code) => (printed.includes(when) ? resolve(code) : reject(new Error(printed))));
 	});

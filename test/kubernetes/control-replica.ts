@@ -24,6 +24,8 @@ export interface ControlReplica {
 	get(path: string): Promise<{ readonly status: number; readonly text: string }>;
 	/** Of its /metrics: `name{label="x"}` or `name`; 0 when it is not there. */
 	metric(name: string): Promise<number>;
+	/** What it has said since its start. */
+	log(): string;
 	/** What it leaves on its disk to the process after it; empty: nothing. */
 	keptText(): string;
 	/** Gives it the time to hand over; `now` does not. */
@@ -61,6 +63,7 @@ export async function startControlReplica(
 			const line = text.split("\n").find((one) => one.startsWith(`${name} `));
 			return line === undefined ? 0 : Number(line.slice(name.length + 1));
 		},
+		log: () => readFileSync(join(own, "log"), "utf8"),
 		keptText: () => {
 			const path = join(own, "data/source.gz");
 			return existsSync(path) ? gunzipSync(readFileSync(path)).toString("utf8") : "";

@@ -10,11 +10,12 @@ import { keepmeshImage } from "../../cluster/images/image-names.ts";
 import { readLayers } from "../../cluster/images/image-recipes.ts";
 import { keepmeshRecipe } from "../../cluster/images/keepmesh-image.ts";
 import { mappedImages } from "../../cluster/images/mapped-images.ts";
-import { envoyOf, isControlReady, keepmeshProcesses } from "../../cluster/keepmesh-processes.ts";
+import { envoyOf, isReady, keepmeshProcesses, metricsOf } from "../../cluster/keepmesh-processes.ts";
 import { loadImage } from "../../cluster/load-image.ts";
 import { planSetHere } from "../../cluster/plan-set.ts";
 import { programDown, programUp } from "../../cluster/program-power.ts";
 import { imageSources } from "../../cluster/set-up.ts";
+import { isNodeReady } from "../../cluster/start-cluster.ts";
 import { repeat, succeed, typed } from "./administrator.ts";
 import { type CommandOutcome, noCluster, openCluster, type TestCluster, until } from "./test-cluster.ts";
 import { itHandsOver, itHasAnotherRevision } from "./two-revisions.ts";
@@ -52,7 +53,7 @@ describe("an installation on a cluster", { skip: noCluster ?? noHelm, timeout: 9
 	const keepmesh = (...args: readonly string[]): Promise<CommandOutcome> => command("keepmesh", ...args);
 	/** "200", or all that was said instead, its last three characters the code. */
 	const pageFrom = async (host: string): Promise<string> => {
-		const { stdout } = await command("curl", "--silent", "--max-time", "5", "--write-out", "%{http_code}", host);
+		const { stdout } = await command("curl", "--silent", "--max-time", "10", "--write-out", "%{http_code}", host);
 		return stdout.endsWith("200") ? "200" : stdout;
 	};
 
@@ -189,13 +190,15 @@ describe("an installation on a cluster", { skip: noCluster ?? noHelm, timeout: 9
 				"all of it runs again",
 				async () => {
 					const now = pids();
-					const [controls = []] = now;
+					const [controls = [], , owners = []] = now;
+					const asked = [
+						...controls.map((pid) => isReady("control", pid)),
+						...owners.map((pid) => isReady("vip", pid)),
+					];
 					const isOther = now.every(
 						(found, at) => found.length === before[at]?.length && !found.some((pid) => before[at]?.includes(pid)),
 					);
-					return (
-						isOther && (await Promise.all(controls.map(isControlReady))).every((is) => is) && (await page()) === "200"
-					);
+					return isOther && (await Promise.all(asked)).every((is) => is) && (await page()) === "200";
 				},
 				patienceMs,
 			);
@@ -209,6 +212,20 @@ describe("an installation on a cluster", { skip: noCluster ?? noHelm, timeout: 9
 		} finally {
 			await programUp(record, planned, "kube-apiserver");
 		}
+		// What the API server has of anybody may be from before.
+		const backMs = Date.now();
+		await until(
+			"kubelets and control planes follow it again",
+			async () => {
+				const nodes = planned.nodes.map(({ node }) => isNodeReady(cluster.api, node, backMs));
+				const controls = await Promise.all(keepmeshProcesses(record, planned, "control").map(metricsOf));
+				const isFollowing = (metrics: readonly string[]): boolean =>
+					["keepmesh_source_fresh 1", "keepmesh_source_restored 0"].every((line) => metrics.includes(line));
+				const leaders = controls.filter((metrics) => metrics.includes("keepmesh_leader 1")).length;
+				return controls.every(isFollowing) && leaders === 1 && (await Promise.all(nodes)).every((is) => is);
+			},
+			patienceMs,
+		);
 		await until("all well", async () => (await keepmesh("check", "--kubernetes")).code === 0, patienceMs);
 	});
 

@@ -98,11 +98,14 @@ export class MeshObjects {
 
 	/** It is this, whatever it was. */
 	async replace(object: TestObject): Promise<unknown> {
-		const { metadata } = (await this.read(object)) as { metadata: { resourceVersion: string } };
-		const { resourceVersion } = metadata;
-		return good(
-			await this.ask("PUT", this.#pathTo(object), { ...object, metadata: { ...object.metadata, resourceVersion } }),
-		);
+		for (let left = 10; ; left--) {
+			const { metadata } = (await this.read(object)) as { metadata: { resourceVersion: string } };
+			const { resourceVersion } = metadata;
+			const now = { ...object, metadata: { ...object.metadata, resourceVersion } };
+			const answer = await this.ask("PUT", this.#pathTo(object), now);
+			// A status was written meanwhile.
+			if (answer.status !== 409 || left === 0) return good(answer);
+		}
 	}
 
 	async read(object: TestObject): Promise<unknown> {

@@ -5,7 +5,7 @@
 const readinessProbe = { httpGet: { path: "/health", port: 9080 }, periodSeconds: 1 };
 
 /** There is one of it, and a program that closes at once would leave nobody for those who hear of its successor a moment later. */
-const lifecycle = { preStop: { sleep: { seconds: 1 } } };
+const lifecycle = { preStop: { sleep: { seconds: 5 } } };
 
 /** A Deployment and its Service on port 9080, with mutual TLS alone. `revision`: of its pods' label; absent: the namespace says it. */
 export function workload(

@@ -90,6 +90,14 @@ describe("an API server as the source of resources", { skip: noCluster, timeout:
 		await until("it is gone", async () => client.have.get(typeUrls.cluster)?.has(cluster80) === false);
 	});
 
+	it("has replicas that are ready only once their webhooks are answered", () => {
+		for (const { log, pod } of replicas) {
+			const said = log();
+			const at = ["webhooks are answered", "control plane ready"].map((text) => said.indexOf(`"msg":"${text}"`));
+			assert.ok(at.every((one) => one >= 0) && (at[0] ?? 0) < (at[1] ?? 0), `${pod}:\n${said}`);
+		}
+	});
+
 	it("has replicas that find each other by their Service, of which one leads", async () => {
 		await until("both agree on a leader", async () => {
 			const [a, b] = await Promise.all([groupOf(0), groupOf(1)]);

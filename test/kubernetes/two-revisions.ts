@@ -24,8 +24,10 @@ function stage(given: () => TestCluster) {
 	/** "200", or all that was said instead. */
 	const from = async (pod: string, url: string): Promise<string> => {
 		const ask = ["exec", pod, "-n", both(), "-c", "app", "--", "curl", "-si", "-m10", "-w", "\n%{http_code}", url];
-		const { stdout } = await cluster.tryKubectl(ask);
-		return stdout.endsWith("\n200") ? "200" : `${new Date().toISOString()}: ${stdout.trim()}`;
+		let { code, stderr, stdout } = await cluster.tryKubectl(ask);
+		// It was kubectl that failed: nothing was asked.
+		if (code !== 0 && stdout === "") ({ code, stderr, stdout } = await cluster.tryKubectl(ask));
+		return stdout.endsWith("\n200") ? "200" : `${new Date().toISOString()}: ${stdout.trim()}: ${code} ${stderr.trim()}`;
 	};
 	const applyIn = async (namespace: string, ...items: readonly object[]): Promise<void> => {
 		const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });

@@ -16,8 +16,11 @@ import { validateHandler } from "./validate-handler.ts";
 const durationBuckets = [0.001, 0.005, 0.02, 0.1, 0.5, 2];
 /** Until every machine's rules have left this replica out: Kubernetes takes it out of the Service when its pod is told to end. */
 const lingerMs = 3_000;
+/** A start does not wait longer than this for the first certificate: webhooks are not all that a control plane is for. */
+const maxFirstCertificateMs = 10_000;
 const defaultListen = { host: "0.0.0.0", port: 15_017 };
 
+/** Resolves when the webhooks are answered: API servers call whoever is ready. */
 export async function webhookPart(context: ControlPartContext): Promise<ControlPart> {
 	const { client, clock, leadership, log, options } = context;
 	const { namespace, revision, service } = options;
@@ -61,6 +64,7 @@ export async function webhookPart(context: ControlPartContext): Promise<ControlP
 		durationBuckets,
 		["path", "status"],
 	);
+	const first = Promise.withResolvers<void>();
 	let server: Promise<WebhookServer | undefined> | undefined;
 	const start = (): void => {
 		if (server || !secret.hasCertificate) return;
@@ -83,6 +87,7 @@ export async function webhookPart(context: ControlPartContext): Promise<ControlP
 				return undefined;
 			},
 		);
+		void server.then(() => first.resolve());
 	};
 	const stopRenewed = secret.onRenewed(start);
 	const stopFollowing = leadership.follow((leads) => {
@@ -92,6 +97,9 @@ export async function webhookPart(context: ControlPartContext): Promise<ControlP
 	});
 	bundle.open();
 	secret.open();
+	const cancel = clock.after(maxFirstCertificateMs, first.resolve);
+	await first.promise;
+	cancel();
 	return {
 		close: async () => {
 			stopFollowing();
