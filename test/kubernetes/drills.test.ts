@@ -9,6 +9,7 @@ import { programsDirectory } from "../../cluster/cluster-paths.ts";
 import { baseImage, keepmeshImage } from "../../cluster/images/image-names.ts";
 import type { DrillFigures } from "../../src/lab/drill/drill.ts";
 import { commandAt } from "./administrator.ts";
+import { isSpareReady } from "./node-socket.ts";
 import { type CommandOutcome, loadKeepmesh, noCluster, openCluster, type TestCluster, until } from "./test-cluster.ts";
 
 const noHelm = existsSync(`${programsDirectory}/helm`) ? undefined : "Helm is not built";
@@ -105,6 +106,14 @@ describe("drills on a cluster", { skip: noCluster ?? noHelm, timeout: 900_000 },
 			cluster.kubectl(
 				...["scale", "deployment/keepmesh-control", "--namespace", "keepmesh-system", `--replicas=${replicas}`],
 			);
+		const serving = 'jsonpath={.status.conditions[?(@.type=="keepmesh.io/serving")].reason}';
+		await until(
+			"its agent says that its sidecar serves, and the spare could",
+			async () =>
+				(await cluster.kubectl("get", "pod", "web", "-o", serving)) === "BySidecar" &&
+				(await isSpareReady(cluster, "web", "/var/lib/keepmesh/node")),
+			patienceMs,
+		);
 		await controls(0);
 		const flags = ["--kubernetes", "-n", cluster.namespace];
 		const done = await keepmesh("bypass", "web", ...flags, "--for", "10m", "--reason", "a test", "--by", "ada");

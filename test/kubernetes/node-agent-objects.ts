@@ -18,23 +18,33 @@ export const client = `const call = (url) => new Promise((resolve) => require("h
 		}).on("error", (error) => resolve({ status: 0, from: error.message })));
 	call("http://" + process.env.SERVER).then((first) => console.log(JSON.stringify(first)));
 	setInterval(() => {}, 1e6);`;
-/** Every 20 ms a request on a new connection, for as long as the argument says; prints those not answered with 200: what came instead, when. */
+/**
+ * Every 20 ms a request on a new connection, for as long as the argument says; prints those not answered with 200: what came instead,
+ * when; and how many were under way when the first of them failed, with that one.
+ */
 export const load = `const { get } = require("http"), bad = [];
 	const [url, ms] = process.argv.slice(1), startMs = performance.now();
 	const sinceStartMs = () => Math.round(performance.now() - startMs);
+	let open = 0, underWay = 0;
 	const call = () => {
 		const sentMs = sinceStartMs();
-		const lose = (why) => bad.push("sent " + sentMs + " ms, " + sinceStartMs() + " ms: " + why);
+		const lose = (why) => {
+			underWay ||= open;
+			bad.push("sent " + sentMs + " ms, " + sinceStartMs() + " ms: " + why);
+		};
+		open++;
 		get(url, { agent: false, timeout: 5000 }, (response) => {
 			if (response.statusCode === 200) return void response.resume();
 			let body = "";
 			response.on("data", (chunk) => (body += chunk)).on("end", () => lose(response.statusCode + " " + body));
-		}).on("error", (error) => lose(error.message));
+		}).on("timeout", function () {
+			this.destroy(new Error("no answer within 5 s"));
+		}).on("error", (error) => lose(error.message)).on("close", () => open--);
 	};
 	const timer = setInterval(() => {
 		if (sinceStartMs() < Number(ms)) return void call();
 		clearInterval(timer);
-		setTimeout(() => console.log(JSON.stringify(bad)), 5500);
+		setTimeout(() => console.log(JSON.stringify({ bad, underWay })), 5500);
 	}, 20);`;
 
 /** Every 10 ms a request to a host of a gateway; prints how many were sent, and when those were that got no answer within 2 s, or a bad one. */

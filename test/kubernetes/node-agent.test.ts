@@ -18,12 +18,19 @@ import {
 	server,
 	signaller,
 } from "./node-agent-objects.ts";
+import { isSpareReady } from "./node-socket.ts";
 import { loadKeepmesh, noCluster, openCluster, type TestCluster, until } from "./test-cluster.ts";
 
 interface Answer {
 	readonly status: number;
 	/** Who the server's Envoy says is calling. */
 	readonly from: string;
+}
+
+interface Losses {
+	readonly bad: readonly string[];
+	/** When the first one failed. */
+	readonly underWay: number;
 }
 
 interface AgentPod {
@@ -93,10 +100,15 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 		const link = await cluster.exec(await agentOn(node), "readlink", `/var/lib/keepmesh-test/pods/${uid}/s`);
 		return link.split("/")[2] ?? "";
 	};
-	const lost = async (ms: number, url = `http://${address}`): Promise<readonly unknown[]> => {
+	const lost = async (ms: number, url = `http://${address}`): Promise<Losses> => {
 		const output = await cluster.exec("client", "node", "-e", load, url, String(ms));
-		return JSON.parse(output) as readonly unknown[];
+		return JSON.parse(output) as Losses;
 	};
+	/** On a slow machine more are under way; two may be lost on any. */
+	const assertNoMoreThanUnderWay = ({ bad, underWay }: Losses, what: string): void =>
+		assert.ok(bad.length <= Math.max(2, underWay), `${what}, ${underWay} under way: ${JSON.stringify(bad)}`);
+	const restartsOf = async (pod: string, path: string): Promise<number> =>
+		Number(await cluster.kubectl("get", "pod", pod, "--output", `jsonpath={.status.${path}.restartCount}`));
 	const addressOf = (pod: string): Promise<string> =>
 		cluster.kubectl("get", "pod", pod, "--output", "jsonpath={.status.podIP}");
 	/** Sends the pod's present Envoy a signal. */
@@ -148,16 +160,13 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 
 	it("lose at most what an Envoy has under way when it is killed: the spare serves until kubelet has started another", async () => {
 		const pid = await envoyOf("server", "n1");
+		const restarts = (): Promise<number> => restartsOf("server", "initContainerStatuses[0]");
+		const before = await restarts();
 		const sending = lost(6_000);
 		await new Promise((resolve) => setTimeout(resolve, 1_500));
 		await cluster.exec(await agentOn("n1"), "kill", "-9", pid);
-		const bad = await sending;
-		assert.ok(bad.length <= 2, JSON.stringify(bad));
-		const restarts = "jsonpath={.status.initContainerStatuses[0].restartCount}";
-		await until(
-			"another Envoy",
-			async () => (await cluster.kubectl("get", "pod", "server", "--output", restarts)) === "1",
-		);
+		assertNoMoreThanUnderWay(await sending, "server");
+		await until("another Envoy", async () => (await restarts()) > before);
 		await until("events", async () => /"reason": "ServedBySpare"/.test(await eventsOf("server")));
 		await until("all is as before", async () => /"reason": "ServedBySidecar"/.test(await eventsOf("server")));
 	});
@@ -165,20 +174,18 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 	it("leave the spare alive when one is killed: it serves a pod whose Envoy is killed in the same moment", async (t) => {
 		const held = await heldSpare();
 		const [agent, envoy] = [await agentOn("n1"), await envoyOf("server", "n1")];
+		const restarts = (): Promise<number> => restartsOf(agent, 'containerStatuses[?(@.name=="node")]');
+		const before = await restarts();
 		const sending = lost(4_500);
 		await new Promise((resolve) => setTimeout(resolve, 1_500));
 		const kill = `${processesOf("[k]eepmesh.ts node --kubernetes")}; kill -9 $found ${envoy}`;
 		// It is ended with the agent's container, and cannot say so.
 		await cluster.tryKubectl(["exec", agent, "--container", "node", "--", "sh", "-c", kill]);
-		const bad = await sending;
+		const { bad } = await sending;
 		t.diagnostic(`${bad.length} of 225 requests lost`);
 		// Those of the lease's time, and of a machine with too much to do; without a spare it would be all until the agent is back.
 		assert.ok(bad.length <= 40, JSON.stringify(bad));
-		const restarts = 'jsonpath={.status.containerStatuses[?(@.name=="node")].restartCount}';
-		await until(
-			"it was started again",
-			async () => (await cluster.kubectl("get", "pod", agent, "--output", restarts)) === "1",
-		);
+		await until("it was started again", async () => (await restarts()) > before);
 		const path = 'jsonpath={.status.conditions[?(@.type=="keepmesh.io/serving")].reason}';
 		await until("another Envoy", async () => (await envoyOf("server", "n1").catch(() => envoy)) !== envoy);
 		await until(
@@ -200,11 +207,11 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 			await start(name, "n1", server, annotations);
 			const url = `http://${await addressOf(name)}:8080`;
 			const kill = await signalTo(name, "n1");
+			await until(`${name}: the spare could serve it`, () => isSpareReady(cluster, name, "/var/lib/keepmesh-test"));
 			const sending = lost(5_000, url);
 			await new Promise((resolve) => setTimeout(resolve, 1_500));
 			await kill("KILL");
-			const bad = await sending;
-			assert.ok(bad.length <= 2, `${name}: ${JSON.stringify(bad)}`);
+			assertNoMoreThanUnderWay(await sending, name);
 			for (const step of ["Spare", "Sidecar"])
 				await until(`${name}: ${step}`, async () => (await eventsOf(name)).includes(`"reason": "ServedBy${step}"`));
 			await cluster.kubectl("delete", "pod", name, "--wait=false");
@@ -219,10 +226,11 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 		const url = `http://${await cluster.kubectl("get", "service", "gateway", "--output", "jsonpath={.spec.clusterIP}")}`;
 		const command = ["node", "-e", gatewayLoad, url, gatewayHost];
 		await until("it serves", async () => (await cluster.exec("outside", ...command, "50")).includes('"lost":[]'));
-		const restarts = "jsonpath={.status.containerStatuses[0].restartCount}";
-		for (const [count, name] of ["KILL", "STOP"].entries()) {
+		const restarts = (): Promise<number> => restartsOf("gateway-n1", "containerStatuses[0]");
+		for (const name of ["KILL", "STOP"]) {
+			const before = await restarts();
 			const send = await signalTo("gateway-n1", "n1");
-			const sending = cluster.exec("outside", ...command, "5000");
+			const sending = cluster.exec("outside", ...command, "10000");
 			await new Promise((resolve) => setTimeout(resolve, 1_500));
 			await send(name);
 			const { lost: bad, sent } = JSON.parse(await sending) as { sent: number; lost: [number, string][] };
@@ -230,8 +238,7 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 			t.diagnostic(`${name}: ${bad.length} of ${sent} requests lost, the last ${last - first} ms after the first`);
 			// Half of those that are sent until Services have heard of it.
 			assert.ok(bad.length < sent / 3, JSON.stringify(bad));
-			const path = ["get", "pod", "gateway-n1", "--output", restarts];
-			await until("it was started again", async () => (await cluster.kubectl(...path)) === `${count + 1}`, 120_000);
+			await until("it was started again", async () => (await restarts()) > before, 120_000);
 			await cluster.kubectl(...isReady);
 		}
 		assert.match(await eventsOf("gateway-n1"), /"reason": "ServedClosed"/);
@@ -276,7 +283,7 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 	it("may all be replaced while requests flow", async () => {
 		const sending = lost(15_000);
 		await cluster.kubectl("delete", "pods", "--selector", "app=keepmesh-node", "--wait=false");
-		assert.deepEqual(await sending, []);
+		assert.deepEqual((await sending).bad, []);
 		await cluster.kubectl("rollout", "status", "daemonset/keepmesh-node", "--timeout=180s");
 	});
 
@@ -300,7 +307,7 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 		const sending = lost(2_000);
 		await new Promise((resolve) => setTimeout(resolve, 1_000));
 		await cluster.exec("signaller", "sh", "-c", `kill -STOP ${pid}; sleep 0.2; kill -CONT ${pid}`);
-		assert.deepEqual(await sending, []);
+		assert.deepEqual((await sending).bad, []);
 		await place({ nowhere: null } as object);
 		await cluster.kubectl("wait", "--for=condition=Ready", "pod/late", "--timeout=180s");
 		assert.equal((await firstCall("late")).status, 200);
@@ -311,8 +318,10 @@ describe("the node agents of a cluster", { skip: noCluster, timeout: 900_000 }, 
 		await until("the plug-in has gone", async () => {
 			await cluster.tryKubectl(["delete", "pod", "look", "--ignore-not-found", "--grace-period=0"]);
 			await cluster.apply(listLook());
-			await cluster.tryKubectl(["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/look", "--timeout=30s"]);
-			return !(await cluster.kubectl("logs", "look")).includes("keepmesh-cni");
+			const ended = ["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/look", "--timeout=30s"];
+			if ((await cluster.tryKubectl(ended)).code !== 0) return false;
+			const { code, stdout } = await cluster.tryKubectl(["logs", "look"]);
+			return code === 0 && !stdout.includes("keepmesh-cni");
 		});
 		await cluster.apply(daemonSet(cluster.namespace, ["--no-cni"]));
 		await cluster.kubectl("rollout", "status", "daemonset/keepmesh-node", "--timeout=180s");

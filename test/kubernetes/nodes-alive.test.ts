@@ -3,13 +3,13 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { kubeconfigPath, namespacePath, programsDirectory } from "../../cluster/cluster-paths.ts";
 import { keepmeshImage, nodeImage } from "../../cluster/images/image-names.ts";
-import { processesOf } from "../../cluster/machine-processes.ts";
+import { keepmeshProcesses } from "../../cluster/keepmesh-processes.ts";
 import { nodeDown, nodeUp } from "../../cluster/node-power.ts";
 import type { NodePlan } from "../../cluster/plan/cluster-plan.ts";
 import { apiPort } from "../../cluster/plan/cluster-shape.ts";
@@ -92,19 +92,20 @@ describe("a node that dies under requests", { skip: noCluster ?? noHelm, timeout
 	};
 
 	function serverPod(app: string, node: string): object {
-		return pod(`${app}-${node}`, node, app === "meshed", { app }, ["node", "-e", server]);
+		const readinessProbe = { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 };
+		return pod(`${app}-${node}`, node, app === "meshed", { app }, { command: ["node", "-e", server], readinessProbe });
 	}
 
 	function clientPod(name: string, node: string, isMeshed: boolean): object {
-		return pod(name, node, isMeshed, { app: name }, ["sleep", "3600"]);
+		return pod(name, node, isMeshed, { app: name }, { command: ["sleep", "3600"] });
 	}
 
-	function pod(name: string, node: string, isMeshed: boolean, labels: object, command: readonly string[]): object {
+	function pod(name: string, node: string, isMeshed: boolean, labels: object, runs: object): object {
 		const container = {
 			name: "app",
 			image: nodeImage,
 			imagePullPolicy: "Never",
-			command,
+			...runs,
 			env: [{ name: "NODE", value: node }],
 		};
 		return {
@@ -124,7 +125,7 @@ describe("a node that dies under requests", { skip: noCluster ?? noHelm, timeout
 		...[`--net=${namespacePath(cluster.shape.controlPlane)}`, "--", `${programsDirectory}/kubectl`, "--kubeconfig"],
 		...[kubeconfigPath(cluster.record.size.name, cluster.shape), "--namespace", cluster.namespace, ...args],
 	];
-	/** Requests flow once it resolves; the result ends them, and says which were not answered well. */
+	/** Requests flow once it resolves; the result ends them, and says what became of those sent since then. */
 	const send = async (
 		from: string,
 		to: string,
@@ -135,13 +136,17 @@ describe("a node that dies under requests", { skip: noCluster ?? noHelm, timeout
 		const child = spawn("nsenter", command(...exec), { stdio: ["pipe", "pipe", "inherit"] });
 		senders.push(child);
 		const sent: Sent[] = [];
+		let sinceMs = 0;
 		let rest = "";
 		child.stdout?.setEncoding("utf8").on("data", (text: string) => {
 			const lines = (rest + text).split("\n");
 			rest = lines.pop() ?? "";
-			for (const line of lines) sent.push({ atMs: Number(line.split(" ")[0]), what: line.split(" ")[1] ?? "" });
+			for (const [at, what = ""] of lines.map((line) => line.split(" ")))
+				if (Number(at) >= sinceMs) sent.push({ atMs: Number(at), what });
 		});
 		await until(`answers to ${from}`, async () => sent.filter(isGood).length > 20, patienceMs);
+		sinceMs = Date.now();
+		sent.splice(0);
 		return { sent, stop: () => child.stdin?.end() };
 	};
 	const isGood = ({ what }: Sent): boolean => what === "200";
@@ -164,11 +169,9 @@ describe("a node that dies under requests", { skip: noCluster ?? noHelm, timeout
 		const { items } = JSON.parse(found) as { readonly items: readonly { readonly count?: number }[] };
 		return items.reduce((sum, { count = 1 }) => sum + count, 0);
 	};
-	const agentOf = ({ node }: NodePlan): number => {
-		const found = processesOf(node, cluster.record.hierarchies).find((pid) =>
-			/\0node\0--kubernetes\0/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")),
-		);
-		assert.ok(found, `no agent on ${node.name}`);
+	const agentOf = (plan: NodePlan): number => {
+		const [found] = keepmeshProcesses(cluster.record, { ...planned, nodes: [plan] }, "node");
+		assert.ok(found, `no agent on ${plan.node.name}`);
 		return found;
 	};
 	const inMachine = (plan: NodePlan, ...words: readonly string[]): Promise<unknown> =>

@@ -3,17 +3,18 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { namespacePath } from "../../cluster/cluster-paths.ts";
 import { keepmeshImage } from "../../cluster/images/image-names.ts";
-import { processesOf } from "../../cluster/machine-processes.ts";
+import { keepmeshProcesses } from "../../cluster/keepmesh-processes.ts";
 import { nodeDown, nodeUp } from "../../cluster/node-power.ts";
 import { type PlannedCluster, planSetHere } from "../../cluster/plan-set.ts";
 import { programDown, programUp } from "../../cluster/program-power.ts";
+import type { VipStatus } from "../../src/app/vip/vip-status.ts";
 import { drilled } from "./drilled.ts";
 import { MeshObjects } from "./mesh-objects.ts";
+import { askOnNode } from "./node-socket.ts";
 import { loadKeepmesh, noCluster, openCluster, type TestCluster, until } from "./test-cluster.ts";
 import { AddressWatcher, aliveServer, answering, keepmeshSays, StaticPodFile, vipDaemonSet } from "./vip-objects.ts";
 
@@ -27,7 +28,7 @@ const keepmesh = (kind: string, name: string, spec: object): object => ({
 	spec,
 });
 
-describe("addresses of a cluster", { skip: noCluster, timeout: 600_000 }, () => {
+describe("addresses of a cluster", { skip: noCluster, timeout: 1_200_000 }, () => {
 	let cluster: TestCluster;
 	let planned: PlannedCluster;
 	let kinds: MeshObjects;
@@ -213,6 +214,10 @@ describe("addresses of a cluster", { skip: noCluster, timeout: 600_000 }, () => 
 			for (const file of files) file.write(pod.replace("imagePullPolicy: IfNotPresent", "imagePullPolicy: Never"));
 			await cluster.kubectl("delete", "daemonset", "keepmesh-vip", "--wait");
 			await until("the preferred machine has the address", async () => watcher.node === "n1");
+			await until("the other one stands by", async () => {
+				const said = await askOnNode<VipStatus>(cluster, "n2", "/var/lib/keepmesh/vip/vip.sock", "/status");
+				return said?.instances[0]?.state === "BACKUP";
+			});
 			await cluster.kubectl("delete", "pod", "-l", "app=livez", "--field-selector", "spec.nodeName=n1", "--wait=false");
 			await until("it leaves the machine whose server is away", async () => watcher.node === "n2");
 		} finally {
@@ -232,8 +237,7 @@ describe("addresses of a cluster", { skip: noCluster, timeout: 600_000 }, () => 
 		try {
 			await new Promise((done) => setTimeout(done, 10_000));
 			assert.ok(watcher.longestGapMs(sinceMs) < 1000, `${watcher.longestGapMs(sinceMs)} ms`);
-			for (const pid of planned.nodes.flatMap(({ node }) => processesOf(node, cluster.record.hierarchies)))
-				if (/\0vip\0run\0/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"))) process.kill(pid, "SIGKILL");
+			for (const pid of keepmeshProcesses(cluster.record, planned, "vip")) process.kill(pid, "SIGKILL");
 			await until("nobody answers", async () => watcher.node === undefined);
 			await until("somebody answers again", async () => watcher.node !== undefined);
 		} finally {
