@@ -90,6 +90,11 @@ export async function isNodeReady(api: ApiClient, node: NodeShape, sinceMs = 0):
 			type === "Ready" && status === "True" && Date.parse(lastHeartbeatTime) + heartbeatResolutionMs > sinceMs,
 	);
 	if (!isReady || sinceMs === 0) return isReady ?? false;
+	return isFollowedBy(api, node, sinceMs);
+}
+
+/** The node's kubelet has reached the API server since then (wall clock): it renews its lease every 10 s, its status in up to 5 minutes. */
+export async function isFollowedBy(api: ApiClient, node: NodeShape, sinceMs: number): Promise<boolean> {
 	const lease = await api.request("GET", `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${node.name}`);
 	const renewed = (lease.body as { spec?: { renewTime?: string } }).spec?.renewTime;
 	return renewed !== undefined && Date.parse(renewed) > sinceMs;

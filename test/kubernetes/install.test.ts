@@ -15,7 +15,7 @@ import { loadImage } from "../../cluster/load-image.ts";
 import { planSetHere } from "../../cluster/plan-set.ts";
 import { programDown, programUp } from "../../cluster/program-power.ts";
 import { imageSources } from "../../cluster/set-up.ts";
-import { isNodeReady } from "../../cluster/start-cluster.ts";
+import { isFollowedBy } from "../../cluster/start-cluster.ts";
 import { repeat, succeed, typed } from "./administrator.ts";
 import { type CommandOutcome, noCluster, openCluster, type TestCluster, until } from "./test-cluster.ts";
 import { itHandsOver, itHasAnotherRevision } from "./two-revisions.ts";
@@ -217,7 +217,7 @@ describe("an installation on a cluster", { skip: noCluster ?? noHelm, timeout: 9
 		await until(
 			"kubelets and control planes follow it again",
 			async () => {
-				const nodes = planned.nodes.map(({ node }) => isNodeReady(cluster.api, node, backMs));
+				const nodes = planned.nodes.map(({ node }) => isFollowedBy(cluster.api, node, backMs));
 				const controls = await Promise.all(keepmeshProcesses(record, planned, "control").map(metricsOf));
 				const isFollowing = (metrics: readonly string[]): boolean =>
 					["keepmesh_source_fresh 1", "keepmesh_source_restored 0"].every((line) => metrics.includes(line));
