@@ -102,7 +102,7 @@ describe("canary pushes", () => {
 	});
 
 	it("let what comes meanwhile follow", async () => {
-		await connect(8);
+		await connect(8, longSettleMs);
 		rig.write("rule.yaml", rule("second"));
 		await until(() => having("second") === "0 1", "the first have it");
 		rig.write("rule.yaml", rule("third"));
@@ -112,7 +112,7 @@ describe("canary pushes", () => {
 	});
 
 	it("give a proxy that comes meanwhile what the others have", async () => {
-		await connect(8);
+		await connect(8, longSettleMs);
 		rig.write("rule.yaml", rule("second"));
 		await until(() => having("second") === "0 1", "the first have it");
 		const late = rig.connect("sidecar~10.1.0.99~late.default~default.svc.cluster.local", { NAMESPACE: "default" });

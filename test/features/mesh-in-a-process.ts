@@ -184,7 +184,8 @@ export class MeshInAProcess {
 	}
 
 	async #confirmed(): Promise<void> {
-		for (let attempt = 0; attempt < 1000; attempt++) {
+		// Only to say that it never comes.
+		for (const endMs = performance.now() + 30_000; performance.now() < endMs; ) {
 			this.#throwRejections();
 			const types = this.#sessions().flatMap((session) => session.types);
 			if (types.length > 0 && types.every((type) => type.sync === "SYNCED" || type.resources === 0)) return;
