@@ -2,8 +2,7 @@
 // them again by itself.
 
 import { readFileSync } from "node:fs";
-import { get } from "node:http";
-import { connectInNamespace } from "../src/lab/namespace-socket.ts";
+import { type HttpAnswer, requestInNamespace } from "../src/app/demo/namespace-request.ts";
 import { processesOf } from "./machine-processes.ts";
 import type { PlannedCluster } from "./plan-set.ts";
 import type { SetRecord } from "./set-record.ts";
@@ -45,31 +44,10 @@ export async function metricsOf(pid: number): Promise<readonly string[]> {
 	return (await ask(pid, health.control.port, "/metrics")).text.split("\n");
 }
 
-/** A GET from within the network namespace of the process; status 0: no answer. */
-async function ask(
-	pid: number,
-	port: number,
-	path: string,
-): Promise<{ readonly status: number; readonly text: string }> {
-	const none = { status: 0, text: "" };
-	const target = { host: "127.0.0.1", port };
-	const socket = await connectInNamespace(`/proc/${pid}/ns/net`, target, 1_000).catch(() => undefined);
-	if (!socket) return none;
-	return new Promise((resolve) => {
-		socket.setTimeout(2_000, () => socket.destroy());
-		socket.on("close", () => resolve(none));
-		const asked = get({ ...target, path, createConnection: () => socket }, (response) => {
-			let text = "";
-			response.setEncoding("utf8").on("data", (part: string) => {
-				text += part;
-			});
-			response.on("end", () => {
-				resolve({ status: response.statusCode ?? 0, text });
-				socket.destroy();
-			});
-		});
-		asked.on("error", () => resolve(none));
-	});
+/** A GET from where the process is; status 0: no answer. */
+function ask(pid: number, port: number, path: string): Promise<HttpAnswer> {
+	const target = { netns: `/proc/${pid}/ns/net`, host: "127.0.0.1", port };
+	return requestInNamespace(target, path, { timeoutMs: 2_000 }).catch(() => ({ status: 0, text: "" }));
 }
 
 function allProcesses({ hierarchies }: SetRecord, { nodes }: PlannedCluster): readonly number[] {

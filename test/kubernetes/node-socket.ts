@@ -1,8 +1,7 @@
 // What processes of a node answer on their Unix sockets, asked from outside of the cluster, through the node's files.
 
-import { request } from "node:http";
-import { text } from "node:stream/consumers";
 import { findFirstProcess } from "../../cluster/machine-processes.ts";
+import { readSocketText } from "../../src/app/drill/read-socket-text.ts";
 import type { AgentPod } from "../../src/kubernetes/drill/peer-agent.ts";
 import type { TestCluster } from "./test-cluster.ts";
 
@@ -16,17 +15,8 @@ export async function askOnNode<Answer>(
 	const node = shape.nodes.find(({ name }) => name === nodeName);
 	const pid = node && findFirstProcess(node, record.hierarchies);
 	if (pid === undefined) return undefined;
-	return new Promise((resolve) => {
-		const socketPath = `/proc/${pid}/root${socket}`;
-		const asked = request({ socketPath, path, timeout: 5_000, agent: false }, (response) => {
-			const parsed = (body: string) => (response.statusCode === 200 ? (JSON.parse(body) as Answer) : undefined);
-			text(response)
-				.then(parsed)
-				.then(resolve, () => resolve(undefined));
-		});
-		asked.on("timeout", () => asked.destroy());
-		asked.on("error", () => resolve(undefined)).end();
-	});
+	const answer = await readSocketText(`/proc/${pid}/root${socket}`, path).catch(() => undefined);
+	return answer === undefined ? undefined : (JSON.parse(answer) as Answer);
 }
 
 /** The agent of the pod's node says that the node's spare Envoy could take the pod's connections. `state`: the agent's directory. */

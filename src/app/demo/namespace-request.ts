@@ -1,11 +1,12 @@
 // An HTTP request from inside another network namespace: a control plane's API of a lab, an Envoy's admin in its pod.
 
 import { type IncomingHttpHeaders, request } from "node:http";
+import { resolve as resolvePath } from "node:path";
 import { connectInNamespace } from "../../lab/namespace-socket.ts";
-import { netnsPath } from "../../lab/network.ts";
+import { netnsDirectory } from "../../lab/network.ts";
 
 export interface NamespaceTarget {
-	/** Name of the namespace, `km-lab-client`. */
+	/** Name of the namespace, `km-lab-client`, or an absolute path to it. */
 	readonly netns: string;
 	readonly host: string;
 	readonly port: number;
@@ -32,7 +33,7 @@ export async function requestInNamespace(
 ): Promise<HttpAnswer & { readonly headers: IncomingHttpHeaders }> {
 	const { host, port } = target;
 	const { method = "GET", body, timeoutMs = 5000 } = call;
-	const socket = await connectInNamespace(netnsPath(target.netns), { host, port }, timeoutMs);
+	const socket = await connectInNamespace(resolvePath(netnsDirectory, target.netns), { host, port }, timeoutMs);
 	return new Promise((resolve, reject) => {
 		// The request's own `timeout` does nothing for a socket that it did not make.
 		const timer = setTimeout(() => outgoing.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)), timeoutMs);

@@ -142,13 +142,18 @@ describe("a source of resources that starts while the API server does not answer
 		assert.equal(await rig.isReady(), false);
 	});
 
-	it("writes what is not written yet as soon as the server is lost", async () => {
+	/** It has written one Service, and wrote or writes another one for so long. */
+	const writesFor = async (costMs: number): Promise<void> => {
 		rig.service("a");
 		rig.start();
 		await passSeconds(3);
-		rig.store.costMs = 400;
+		rig.store.costMs = costMs;
 		rig.service("b");
 		await passSeconds(2);
+	};
+
+	it("writes what is not written yet as soon as the server is lost", async () => {
+		await writesFor(400);
 		assert.match(rig.store.text ?? "", /Service\/default\/b/);
 		rig.service("c");
 		await passSeconds(3);
@@ -160,12 +165,7 @@ describe("a source of resources that starts while the API server does not answer
 	});
 
 	it("writes at once what came while it wrote, and the server was lost meanwhile", async () => {
-		rig.service("a");
-		rig.start();
-		await passSeconds(3);
-		rig.store.costMs = 3_000;
-		rig.service("b");
-		await passSeconds(2);
+		await writesFor(3_000);
 		rig.service("c");
 		rig.api.isDown = true;
 		await rig.settle();
